@@ -1,0 +1,47 @@
+"""On whose behalf, and because of what, the present code runs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the envelope of every event of this command will say.
+
+    ``command_id`` makes the command idempotent when ``fingerprint`` (a digest of its type and body)
+    is set: a second command with both equal gets the first one's receipt.
+    """
+
+    tenant: str
+    actor: str
+    correlation_id: UUID
+    command: str = ""
+    command_id: str = ""
+    fingerprint: str | None = None
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+
+
+_current: ContextVar[Context] = ContextVar("context")
+
+
+def current() -> Context:
+    """The context of the command being carried out.
+
+    Raises:
+        LookupError: Nothing is being carried out; call it beneath ``CommandBus.dispatch`` or ``within``.
+    """
+    return _current.get()
+
+
+@contextmanager
+def within(context: Context) -> Iterator[None]:
+    """Run the body on behalf of *context*."""
+    token = _current.set(context)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,65 @@
+"""What the application refuses beyond the domain's own rules."""
+
+from typing import ClassVar
+from uuid import UUID
+
+from domain.errors import ConflictError, DomainError, InvalidError, NotFoundError
+
+
+class AggregateNotFound(NotFoundError):
+    code: ClassVar[str] = "not_found"
+
+    def __init__(self, kind: str, id: UUID | str) -> None:
+        super().__init__(
+            f"No {kind} is called {id}." if isinstance(id, str) else f"No {kind} has the id {id}."
+        )
+        self.kind, self.id = kind, id
+
+
+class ConcurrentWrite(ConflictError):
+    code: ClassVar[str] = "version.concurrent_write"
+
+    def __init__(self, kind: str, id: UUID) -> None:
+        super().__init__(
+            f"Another writer changed this {kind} ({id}) first. Read it again, then decide again."
+        )
+        self.kind, self.id = kind, id
+
+
+class NameIsTaken(ConflictError):
+    code: ClassVar[str] = "name.taken"
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(
+            f"A {kind} called {name!r} exists already. Choose another name, or use that one."
+        )
+        self.kind, self.name = kind, name
+
+
+class PayloadIsMissing(NotFoundError):
+    code: ClassVar[str] = "payload.missing"
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"The payload {digest} is not stored for this tenant.")
+        self.digest = digest
+
+
+class IdempotencyKeyReused(InvalidError):
+    code: ClassVar[str] = "idempotency_key.reused"
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"The Idempotency-Key {key!r} was used before with another request. Use a new key for it."
+        )
+        self.key = key
+
+
+class StoreIsUnavailable(DomainError):
+    """The database cannot be reached or refuses writes; nothing was stored. Try again."""
+
+    code: ClassVar[str] = "store.unavailable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"The event store is not available ({why}). Nothing was stored; try again."
+        )

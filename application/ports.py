@@ -1,0 +1,85 @@
+"""What the application needs of the world, in its own words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from application.payloads import Payload
+from domain.kernel import Aggregate
+from domain.values import PayloadRef
+
+A = TypeVar("A", bound=Aggregate[Any])
+
+
+class Clock(Protocol):
+    def now(self) -> datetime:
+        """The current instant, aware, in UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a command did: the aggregate it changed, its version after, and the last event's log position.
+
+    ``position`` 0 means the aggregate was already so and nothing was appended.
+    """
+
+    id: UUID
+    version: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A name that only one aggregate of the tenant may hold, taken in the transaction of the append."""
+
+    kind: str
+    name: str
+    holder: UUID
+
+
+class Repository(Protocol[A]):
+    """The history of every aggregate of one kind, seen by the tenant of the current context."""
+
+    def get(self, id: UUID, *, version: int | None = None) -> A:
+        """Rebuild an aggregate, as of *version* when given.
+
+        Raises:
+            AggregateNotFound: The tenant has no such aggregate.
+        """
+        ...
+
+    def save(
+        self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
+    ) -> Receipt:
+        """Append the aggregate's new events with all that belongs to them, all or none, durably.
+
+        An aggregate without new events is left as it is.
+
+        Raises:
+            ConcurrentWrite: Another writer appended first; load again and decide again.
+            NameIsTaken: Somebody else holds the claimed name.
+        """
+        ...
+
+
+class Names(Protocol):
+    def holder(self, kind: str, name: str) -> UUID | None:
+        """Who holds *name* in the tenant of the current context."""
+        ...
+
+
+class PayloadStore(Protocol):
+    """Texts by digest, apart for each tenant."""
+
+    def get(self, ref: PayloadRef) -> JsonValue:
+        """Read a text of the current tenant.
+
+        Raises:
+            PayloadIsMissing: It was never stored, or was erased.
+        """
+        ...

@@ -1,0 +1,72 @@
+"""Everything that can happen to one scoring of a program version on a dataset, in the order of its life."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.dataset.values import Split
+from domain.kernel import Event
+from domain.values import Failure, LmCall, LmSpend, PayloadRef, Score
+
+
+class EvaluationRequested(Event):
+    """``dataset_rows`` is how many rows the part had: the score is over these and no later ones."""
+
+    TOPIC: ClassVar[str] = "evaluation.requested"
+
+    program_id: UUID
+    program_version: Annotated[int, Field(ge=1)]
+    dataset_id: UUID
+    split: Split
+    dataset_rows: Annotated[int, Field(ge=1)]
+    metric: str
+
+
+class EvaluationStarted(Event):
+    TOPIC: ClassVar[str] = "evaluation.started"
+
+    attempt: Annotated[int, Field(ge=1)]
+    worker: str
+
+
+class EvaluationLmCalled(Event):
+    TOPIC: ClassVar[str] = "evaluation.lm_called"
+
+    call: LmCall
+
+
+class EvaluationCompleted(Event):
+    """``score`` is the mean over all rows, a failed row counting 0; ``rows`` holds each row with its score."""
+
+    TOPIC: ClassVar[str] = "evaluation.completed"
+
+    score: Score
+    rows: PayloadRef
+    rows_total: Annotated[int, Field(ge=1)]
+    rows_failed: Annotated[int, Field(ge=0)]
+    duration_ms: Annotated[float, Field(ge=0)]
+    spend: LmSpend
+
+
+class EvaluationFailed(Event):
+    TOPIC: ClassVar[str] = "evaluation.failed"
+
+    failure: Failure
+    spend: LmSpend
+
+
+class EvaluationCancelled(Event):
+    TOPIC: ClassVar[str] = "evaluation.cancelled"
+
+    reason: str
+
+
+EvaluationEvent = (
+    EvaluationRequested
+    | EvaluationStarted
+    | EvaluationLmCalled
+    | EvaluationCompleted
+    | EvaluationFailed
+    | EvaluationCancelled
+)

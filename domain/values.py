@@ -1,0 +1,97 @@
+"""Values that several aggregates share."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from domain.kernel import ValueObject
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A sha-256 in lower-case hexadecimal."""
+
+Score = Annotated[float, Field(ge=0, le=1)]
+"""1 is best."""
+
+Usd = Annotated[Decimal, Field(ge=0)]
+"""US dollars, exact. An unknown price is ``None``, never 0."""
+
+TokenCount = Annotated[int, Field(ge=0)]
+
+
+class PayloadRef(ValueObject):
+    """Where a large or personal text lies: the digest of its canonical JSON, and its size in bytes."""
+
+    digest: Digest
+    size_bytes: Annotated[int, Field(ge=0)]
+
+
+class LmUsage(ValueObject):
+    """Tokens as the provider counted them; what it did not say stays ``None``."""
+
+    prompt_tokens: TokenCount | None = None
+    completion_tokens: TokenCount | None = None
+    cached_tokens: TokenCount | None = None
+    reasoning_tokens: TokenCount | None = None
+    total_tokens: TokenCount | None = None
+
+
+class Failure(ValueObject):
+    """Why something ended badly: a stable code, a sentence without secrets, and whether trying again can help."""
+
+    code: str
+    message: str
+    retryable: bool = False
+    provider_status: int | None = None
+
+
+class LmCall(ValueObject):
+    """One language-model call as it was made and answered.
+
+    ``key`` is the content key: the same request, rollout and candidate have the same key, so a
+    journal answers it without the model. ``node`` is the predictor that asked. ``role`` tells the
+    program's own calls (``task``) from those an optimizer makes to think (``optimizer``).
+    ``attempts`` counts tries at the provider, ``latency_ms`` is the wall time of all of them.
+    """
+
+    key: Digest
+    node: str
+    role: Literal["task", "optimizer"] = "task"
+    model: str
+    model_served: str | None = None
+    rollout_id: int | None = None
+    candidate: Annotated[int, Field(ge=0)] = 0
+    request: PayloadRef
+    response: PayloadRef | None
+    usage: LmUsage = LmUsage()
+    cost_usd: Usd | None = None
+    latency_ms: Annotated[float, Field(ge=0)]
+    attempts: Annotated[int, Field(ge=1)] = 1
+    finish_reason: str | None = None
+    failure: Failure | None = None
+
+
+class LmSpend(ValueObject):
+    """What a run consumed: a sum over its calls. One unknown part makes that sum ``None``."""
+
+    calls: Annotated[int, Field(ge=0)] = 0
+    prompt_tokens: TokenCount | None = 0
+    completion_tokens: TokenCount | None = 0
+    total_tokens: TokenCount | None = 0
+    cost_usd: Usd | None = Decimal(0)
+
+    def plus(self, call: LmCall) -> "LmSpend":
+        """This spend and one more *call*."""
+        return LmSpend(
+            calls=self.calls + 1,
+            prompt_tokens=_sum(self.prompt_tokens, call.usage.prompt_tokens),
+            completion_tokens=_sum(self.completion_tokens, call.usage.completion_tokens),
+            total_tokens=_sum(self.total_tokens, call.usage.total_tokens),
+            cost_usd=None
+            if self.cost_usd is None or call.cost_usd is None
+            else self.cost_usd + call.cost_usd,
+        )
+
+
+def _sum(left: int | None, right: int | None) -> int | None:
+    return None if left is None or right is None else left + right
