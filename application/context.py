@@ -32,7 +32,7 @@ def current() -> Context:
     """The context of the command being carried out.
 
     Raises:
-        LookupError: Nothing is being carried out; call it beneath ``CommandBus.dispatch`` or ``within``.
+        LookupError: Nothing is being carried out; be beneath ``CommandBus.dispatch`` or ``within``.
     """
     return _current.get()
 

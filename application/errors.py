@@ -49,7 +49,7 @@ class IdempotencyKeyReused(InvalidError):
 
     def __init__(self, key: str) -> None:
         super().__init__(
-            f"The Idempotency-Key {key!r} was used before with another request. Use a new key for it."
+            f"The Idempotency-Key {key!r} was used before with another request. Use a new one."
         )
         self.key = key
 

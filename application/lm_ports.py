@@ -71,8 +71,7 @@ class ProgramRunner(Protocol):
     ) -> JsonObject:
         """Run *program* once and return its outputs, validated against its signature.
 
-        Args:
-            live: Whether calls the journal cannot answer may go to the model.
+        With ``live=False`` no call goes to the model: the journal has to answer every one.
 
         Raises:
             ProgramFailed: The model call or its answer failed for good.

@@ -1,4 +1,4 @@
-"""Large and personal texts: named by the digest of their canonical JSON, kept outside the events."""
+"""Large and personal texts: named by the digest of their canonical JSON, kept beside the events."""
 
 import hashlib
 import json

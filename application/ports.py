@@ -23,7 +23,7 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a command did: the aggregate it changed, its version after, and the last event's log position.
+    """What a command did: which aggregate it changed, to which version, at which log position.
 
     ``position`` 0 means the aggregate was already so and nothing was appended.
     """
@@ -35,7 +35,7 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A name that only one aggregate of the tenant may hold, taken in the transaction of the append."""
+    """A name that only one aggregate of the tenant may hold, taken within the append."""
 
     kind: str
     name: str

@@ -24,7 +24,7 @@ class LmSpan(Protocol):
 class Tracing(Protocol):
     """Where spans go. Opening one without an exporter costs next to nothing."""
 
-    def span(self, name: str, attributes: Attributes = {}) -> AbstractContextManager[Span]:
+    def span(self, name: str, attributes: Attributes | None = None) -> AbstractContextManager[Span]:
         """A span beneath the current one; an exception that leaves the body marks it failed."""
         ...
 
@@ -52,7 +52,9 @@ class _Silent:
 class NoTracing:
     """Tracing that is switched off."""
 
-    def span(self, name: str, attributes: Attributes = {}) -> AbstractContextManager[_Silent]:
+    def span(
+        self, name: str, attributes: Attributes | None = None
+    ) -> AbstractContextManager[_Silent]:
         del name, attributes
         return _silence()
 

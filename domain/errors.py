@@ -27,7 +27,7 @@ class ConflictError(DomainError):
 class Fault:
     """One thing wrong with what was sent.
 
-    ``pointer`` is an RFC 6901 JSON pointer into it, ``code`` is stable, ``message`` says what to do.
+    ``pointer`` is an RFC 6901 JSON pointer into it, ``code`` is stable, ``message`` helps.
     """
 
     pointer: str
@@ -52,6 +52,7 @@ class StaleVersion(ConflictError):
 
     def __init__(self, kind: str, id: UUID, *, expected: int, actual: int) -> None:
         super().__init__(
-            f"This {kind} is at version {actual}, you expected {expected}. Read it again, then decide again."
+            f"This {kind} is at version {actual}, you expected {expected}."
+            " Read it again, then decide again."
         )
         self.kind, self.id, self.expected, self.actual = kind, id, expected, actual

@@ -1,4 +1,4 @@
-"""The domain's own base classes: a fact, its envelope, and an aggregate that is the fold of its facts.
+"""The domain's base classes: a fact, its envelope, an aggregate that is the fold of its facts.
 
 Nothing here knows the event sourcing library: ``infrastructure.eventstore`` carries these
 classes in and out of it, so a new major version of the library touches that folder alone.

@@ -20,7 +20,7 @@ TokenCount = Annotated[int, Field(ge=0)]
 
 
 class PayloadRef(ValueObject):
-    """Where a large or personal text lies: the digest of its canonical JSON, and its size in bytes."""
+    """Where a large or personal text lies: the digest and the size of its canonical JSON."""
 
     digest: Digest
     size_bytes: Annotated[int, Field(ge=0)]
@@ -37,7 +37,7 @@ class LmUsage(ValueObject):
 
 
 class Failure(ValueObject):
-    """Why something ended badly: a stable code, a sentence without secrets, and whether trying again can help."""
+    """Why something ended badly: a stable code, a sentence without secrets, what may help."""
 
     code: str
     message: str

@@ -1,4 +1,4 @@
-"""Everything that can happen to one scoring of a program version on a dataset, in the order of its life."""
+"""Everything that can happen to one scoring of a program version, in the order of its life."""
 
 from typing import Annotated, ClassVar
 from uuid import UUID
@@ -37,7 +37,7 @@ class EvaluationLmCalled(Event):
 
 
 class EvaluationCompleted(Event):
-    """``score`` is the mean over all rows, a failed row counting 0; ``rows`` holds each row with its score."""
+    """``score`` is the mean over all rows, a failed one counting 0; ``rows`` holds each row's."""
 
     TOPIC: ClassVar[str] = "evaluation.completed"
 

@@ -71,7 +71,7 @@ class ReplayVerified(Event):
 
 
 class ReplayDiverged(Event):
-    """Repeating the run from the log gave something else; ``failure`` names the call or the output."""
+    """Repeating the run from the log gave something else; ``failure`` names the difference."""
 
     TOPIC: ClassVar[str] = "execution.replay_diverged"
 

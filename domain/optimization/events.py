@@ -10,9 +10,9 @@ from domain.values import Failure, LmCall, LmSpend, PayloadRef, Score
 
 
 class OptimizationRequested(Event):
-    """``config`` are the optimizer's own parameters, complete with its defaults; ``seed`` pins its choices.
+    """``config`` are the optimizer's own parameters, complete; ``seed`` pins its choices.
 
-    ``dataset_rows`` is how many rows of the train part were there: the run learns from these and no later ones.
+    ``dataset_rows`` is how many train rows there were: it learns from these and no later ones.
     """
 
     TOPIC: ClassVar[str] = "optimization.requested"
@@ -28,7 +28,7 @@ class OptimizationRequested(Event):
 
 
 class OptimizationStarted(Event):
-    """A worker took it; ``pins`` are the library versions and seeds a resumed attempt must repeat."""
+    """A worker took it; ``pins`` are the versions and seeds a resumed attempt must repeat."""
 
     TOPIC: ClassVar[str] = "optimization.started"
 

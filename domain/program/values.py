@@ -15,7 +15,7 @@ class Stage(StrEnum):
 
 
 class Evidence(ValueObject):
-    """A finished evaluation that a deployment leans on: which version scored what, on which rows."""
+    """A finished evaluation that a deployment leans on: what scored how much, on which rows."""
 
     evaluation_id: UUID
     version: int
