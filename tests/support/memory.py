@@ -1,0 +1,147 @@
+"""Fakes of the event log for handler tests; the repository contract holds them to the real one."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import RLock
+from typing import Any, Generic, TypeVar
+from uuid import UUID, uuid4
+
+from application.context import Context, current
+from application.errors import AggregateNotFound, ConcurrentWrite, IdempotencyKeyReused, NameIsTaken
+from application.payloads import Payload
+from application.ports import Claim, Receipt
+from domain.kernel import Aggregate, Envelope, Pending, Recorded
+
+A = TypeVar("A", bound=Aggregate[Any])
+NOW = datetime(2030, 1, 1, tzinfo=UTC)
+
+Inline = Callable[[Sequence[Recorded], Sequence[Payload]], None]
+"""What belongs to an append besides the events: a fake payload store, a fake queue."""
+
+
+@dataclass
+class FixedClock:
+    """A clock that stands still until it is told otherwise."""
+
+    at: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.at
+
+    def advance(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass
+class MemoryLog:
+    """Every stream, claim and receipt; repositories of one log share it as they share a database."""
+
+    inline: Sequence[Inline] = ()
+    recorded: list[Recorded] = field(default_factory=list[Recorded])
+    claims: dict[tuple[str, str, str], UUID] = field(
+        default_factory=dict[tuple[str, str, str], UUID]
+    )
+    receipts: dict[tuple[str, str], tuple[str, Receipt]] = field(
+        default_factory=dict[tuple[str, str], tuple[str, Receipt]]
+    )
+    lock: RLock = field(default_factory=RLock)
+
+    def stream(self, id: UUID) -> list[Recorded]:
+        return [each for each in self.recorded if each.originator_id == id]
+
+    def find(self, context: Context) -> Receipt | None:
+        """The receipt of an earlier command with the same key."""
+        first = self.receipts.get((context.tenant, context.command_id))
+        if context.fingerprint is None or first is None:
+            return None
+        if first[0] != context.fingerprint:
+            raise IdempotencyKeyReused(context.command_id)
+        return first[1]
+
+
+class MemoryRepository(Generic[A]):
+    """A repository without a database."""
+
+    def __init__(self, kind: type[A], log: MemoryLog | None = None) -> None:
+        self.kind = kind
+        self.log = log or MemoryLog()
+
+    def get(self, id: UUID, *, version: int | None = None) -> A:
+        history = self.log.stream(id)
+        if not history or history[0].envelope.tenant != current().tenant or version == 0:
+            raise AggregateNotFound(self.kind.KIND, id)
+        return self.kind.fold(id, (each.event for each in history[:version]))
+
+    def save(
+        self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
+    ) -> Receipt:
+        context, pending = current(), aggregate.collect()
+        with self.log.lock:
+            if first := self.log.find(context):
+                return first
+            receipt = Receipt(aggregate.id, aggregate.version, 0)
+            if pending:
+                receipt = self._append(aggregate, pending, payloads, claim)
+            if context.fingerprint is not None:
+                key = (context.tenant, context.command_id)
+                self.log.receipts[key] = (context.fingerprint, receipt)
+            return receipt
+
+    def _append(
+        self,
+        aggregate: A,
+        pending: Sequence[Pending[Any]],
+        payloads: Sequence[Payload],
+        claim: Claim | None,
+    ) -> Receipt:
+        context, log = current(), self.log
+        if claim and log.claims.get(_key(context, claim), claim.holder) != claim.holder:
+            raise NameIsTaken(claim.kind, claim.name)
+        if len(log.stream(aggregate.id)) != pending[0].version - 1:
+            raise ConcurrentWrite(aggregate.KIND, aggregate.id)
+        head = len(log.recorded)
+        appended = [
+            Recorded(
+                originator_id=aggregate.id,
+                originator_version=each.version,
+                event=each.event,
+                timestamp=each.at,
+                envelope=_envelope(context),
+                position=head + number,
+            )
+            for number, each in enumerate(pending, start=1)
+        ]
+        for write in log.inline:
+            write(appended, payloads)
+        log.recorded.extend(appended)
+        if claim:
+            log.claims[_key(context, claim)] = claim.holder
+        return Receipt(aggregate.id, aggregate.version, len(log.recorded))
+
+
+class MemoryNames:
+    """The claims of a memory log, as the application reads them."""
+
+    def __init__(self, log: MemoryLog) -> None:
+        self.log = log
+
+    def holder(self, kind: str, name: str) -> UUID | None:
+        return self.log.claims.get((current().tenant, kind, name))
+
+
+def _key(context: Context, claim: Claim) -> tuple[str, str, str]:
+    return context.tenant, claim.kind, claim.name
+
+
+def _envelope(context: Context) -> Envelope:
+    return Envelope(
+        event_id=uuid4(),
+        tenant=context.tenant,
+        actor=context.actor,
+        command=context.command,
+        command_id=context.command_id,
+        correlation_id=context.correlation_id,
+        causation_id=context.causation_id,
+        traceparent=context.traceparent,
+    )
