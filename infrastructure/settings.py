@@ -1,0 +1,104 @@
+"""Settings come from the environment, are validated once, and are listed by ``stratal doctor``."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Self
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+
+PREFIX = "STRATAL_"
+
+
+class SettingsAreInvalid(Exception):
+    """The environment says something Stratal cannot use; the message names every variable."""
+
+    code = "settings.invalid"
+
+
+class Settings(BaseModel):
+    """Where things are and how many there are. Each field is read from ``STRATAL_<NAME>``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Annotated[Path, Field(description="Data, logs and models live here.")] = Path(
+        "~/.stratal"
+    )
+    database_url: Annotated[
+        str | None, Field(description="Postgres to use; unset: an embedded one under STRATAL_HOME.")
+    ] = None
+    broker_url: Annotated[
+        str | None, Field(description="redis:// or amqp:// queue; unset: the Postgres database.")
+    ] = None
+    host: Annotated[str, Field(description="Address the API listens on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="Port of the API.")] = 8000
+    lm: Annotated[
+        str,
+        Field(
+            min_length=1,
+            description="Language model: local, local:NAME, scripted:FILE, or provider/model.",
+        ),
+    ] = "local"
+    lm_api_base: Annotated[str | None, Field(description="Address of the provider's API.")] = None
+    lm_api_key: Annotated[SecretStr | None, Field(description="Key of the provider.")] = None
+    workers: Annotated[int, Field(ge=1, le=64, description="Worker processes of `serve`.")] = 1
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read every ``STRATAL_*`` variable that has a value.
+
+        Raises:
+            SettingsAreInvalid: A variable is unknown or its value cannot be used; all are named.
+        """
+        source = os.environ if environment is None else environment
+        found = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in source.items()
+            if name.startswith(PREFIX) and value
+        }
+        try:
+            return cls.model_validate(found)
+        except ValidationError as error:
+            raise SettingsAreInvalid(_sentence(error)) from None
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("broker_url")
+    @classmethod
+    def _known_broker(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in {"redis", "rediss", "amqp", "amqps"}:
+            raise ValueError("use a redis:// or amqp:// address, or unset it for Postgres")
+        return url
+
+    def environment(self) -> dict[str, str]:
+        """The variables that give a child process these settings."""
+        return {PREFIX + name.upper(): _plain(value) for name, value in self if value is not None}
+
+    def shown(self) -> dict[str, str]:
+        """Every setting by variable name, secrets hidden."""
+        return {PREFIX + name.upper(): _hidden(value) for name, value in self}
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+
+
+def _hidden(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str) and (password := urlsplit(value).password):
+        parts = urlsplit(value)
+        return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{password}@", ":••••@")))
+    return str(value)
+
+
+def _sentence(error: ValidationError) -> str:
+    lines = [
+        f"{PREFIX}{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
+        for fault in error.errors(include_url=False, include_input=False)
+    ]
+    return "The settings cannot be used. " + "; ".join(lines) + ". See `stratal doctor`."
