@@ -50,7 +50,8 @@ class Envelope(ValueObject):
 class Recorded:
     """An event in its envelope, as stored.
 
-    ``position`` is its place in the whole log, known once it was read back or appended.
+    ``position`` is its place in the whole log and ``recorded_at`` when it got there, both known once
+    it was read back; ``timestamp`` is when it happened.
     """
 
     originator_id: UUID
@@ -59,6 +60,7 @@ class Recorded:
     timestamp: datetime
     envelope: Envelope
     position: int | None = None
+    recorded_at: datetime | None = None
 
 
 E = TypeVar("E", bound=Event)
