@@ -63,3 +63,28 @@ class StoreIsUnavailable(DomainError):
         super().__init__(
             f"The event store is not available ({why}). Nothing was stored; try again."
         )
+
+
+class OutcomeIsUnknown(StoreIsUnavailable):
+    """The connection was lost at the commit and nobody could be asked since. All or nothing is stored."""
+
+    code: ClassVar[str] = "store.outcome_unknown"
+
+    def __init__(self, why: str) -> None:
+        DomainError.__init__(
+            self,
+            f"The connection to the event store was lost while storing ({why}). All or nothing was "
+            "stored; repeat the request with the same Idempotency-Key to learn which.",
+        )
+
+
+class ProjectionIsLate(DomainError):
+    """A read model has not reached the position that was asked for. Ask again."""
+
+    code: ClassVar[str] = "projection.late"
+
+    def __init__(self, position: int, reached: int) -> None:
+        super().__init__(
+            f"The read models have reached position {reached}, you asked for {position}. Ask again."
+        )
+        self.position, self.reached = position, reached
