@@ -6,7 +6,7 @@ from typing import Protocol
 
 from domain.values import LmCall
 
-Attributes = Mapping[str, str | int | float | bool]
+Attributes = Mapping[str, str | int | float | bool | tuple[str, ...]]
 
 
 class Span(Protocol):

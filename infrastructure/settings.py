@@ -20,7 +20,7 @@ class SettingsAreInvalid(Exception):
 class Settings(BaseModel):
     """Where things are and how many there are. Each field is read from ``STRATAL_<NAME>``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     home: Annotated[Path, Field(description="Data, logs and models live here.")] = Path(
         "~/.stratal"

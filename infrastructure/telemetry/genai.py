@@ -38,7 +38,7 @@ def response_attributes(call: LmCall) -> Attributes:
     """What is known after it; what the provider did not say is left out."""
     known = {
         RESPONSE_MODEL: call.model_served,
-        FINISH_REASONS: call.finish_reason,
+        FINISH_REASONS: (call.finish_reason,) if call.finish_reason else None,
         INPUT_TOKENS: call.usage.prompt_tokens,
         OUTPUT_TOKENS: call.usage.completion_tokens,
         CACHE_READ_TOKENS: call.usage.cached_tokens,

@@ -1,0 +1,51 @@
+"""Settings come from the environment, are validated once, and hide their secrets."""
+
+from pathlib import Path
+
+import pytest
+
+from infrastructure.settings import Settings, SettingsAreInvalid
+
+
+def test_without_variables_everything_has_a_default() -> None:
+    settings = Settings.from_environment({})
+
+    assert settings.home == Path("~/.stratal").expanduser()
+    assert (settings.host, settings.port, settings.lm) == ("127.0.0.1", 8000, "local")
+    assert settings.database_url is None
+    assert settings.broker_url is None
+
+
+def test_empty_variables_count_as_unset() -> None:
+    assert Settings.from_environment({"STRATAL_DATABASE_URL": ""}).database_url is None
+
+
+def test_every_bad_variable_is_named_at_once() -> None:
+    with pytest.raises(SettingsAreInvalid) as refused:
+        Settings.from_environment(
+            {"STRATAL_PORT": "many", "STRATAL_BROKER_URL": "kafka://x", "STRATAL_COLOUR": "red"}
+        )
+
+    for name in ("STRATAL_PORT", "STRATAL_BROKER_URL", "STRATAL_COLOUR"):
+        assert name in str(refused.value)
+
+
+def test_a_child_process_gets_the_same_settings() -> None:
+    settings = Settings.from_environment(
+        {"STRATAL_HOME": "/srv/stratal", "STRATAL_LM_API_KEY": "sk-secret", "STRATAL_WORKERS": "3"}
+    )
+
+    assert Settings.from_environment(settings.environment()) == settings
+
+
+def test_secrets_are_never_shown() -> None:
+    shown = Settings.from_environment(
+        {
+            "STRATAL_LM_API_KEY": "sk-secret",
+            "STRATAL_DATABASE_URL": "postgresql://ada:hunter2@db.example/stratal",
+        }
+    ).shown()
+
+    assert "sk-secret" not in str(shown)
+    assert "hunter2" not in str(shown)
+    assert shown["STRATAL_DATABASE_URL"].startswith("postgresql://ada:")

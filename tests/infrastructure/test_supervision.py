@@ -1,0 +1,96 @@
+"""Children are kept alive, stopped in order, and end with their parent."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+from infrastructure.supervision import Child, ChildSpec, Supervisor
+
+SLEEP = "import time; time.sleep(60)"
+DEAF = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('deaf', flush=True); time.sleep(60)"
+)
+
+
+def child(name: str, code: str, *, grace_s: float = 5, log: Path | None = None) -> Child:
+    return Child(ChildSpec(name, [sys.executable, "-c", code], grace_s), os.environ, log)
+
+
+def until(condition: object, *, timeout_s: float = 10) -> None:
+    assert callable(condition)
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "It did not happen in time."
+        time.sleep(0.02)
+
+
+def pid_of(one: Child) -> int:
+    assert one.process is not None
+    return one.process.pid
+
+
+def test_a_killed_child_is_started_again() -> None:
+    one = child("one", SLEEP)
+    supervisor, stop = Supervisor([one]), threading.Event()
+    supervisor.start()
+    runner = threading.Thread(target=supervisor.run, args=(stop,), kwargs={"every_s": 0.02})
+    runner.start()
+    try:
+        first = pid_of(one)
+        os.kill(first, signal.SIGKILL)
+        until(lambda: one.process is not None and one.process.pid != first)
+    finally:
+        stop.set()
+        runner.join()
+        supervisor.stop()
+
+
+def test_children_stop_in_reverse_order_of_start() -> None:
+    first, second = child("first", SLEEP), child("second", SLEEP)
+    order: list[str] = []
+    for each in (first, second):
+        join = each.join
+        each.join = lambda each=each, join=join: (join(), order.append(each.spec.name))[0]  # type: ignore[method-assign]
+    supervisor = Supervisor([first, second])
+    supervisor.start()
+    supervisor.stop()
+
+    assert order == ["second", "first"]
+
+
+def test_a_deaf_child_is_killed_after_its_grace(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "deaf.log"
+    deaf = child("deaf", DEAF, grace_s=0.2, log=log)
+    deaf.start()
+    until(lambda: "deaf" in log.read_text())
+    deaf.terminate()
+    deaf.join()
+
+    assert deaf.process is not None
+    assert deaf.process.returncode == -signal.SIGKILL
+
+
+def test_children_end_when_the_parent_is_killed() -> None:
+    parent_code = (
+        "import os, sys, time\n"
+        "from infrastructure.supervision import Child, ChildSpec\n"
+        f"one = Child(ChildSpec('one', [sys.executable, '-c', {SLEEP!r}], 5), os.environ)\n"
+        "one.start(); print(one.process.pid, flush=True); time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", parent_code], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+        parent.wait()
+    until(
+        lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    )
