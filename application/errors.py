@@ -59,22 +59,19 @@ class StoreIsUnavailable(DomainError):
 
     code: ClassVar[str] = "store.unavailable"
 
-    def __init__(self, why: str) -> None:
-        super().__init__(
-            f"The event store is not available ({why}). Nothing was stored; try again."
-        )
+    def __init__(self, why: str, then: str = "Nothing was stored; try again.") -> None:
+        super().__init__(f"The event store is not available ({why}). {then}")
 
 
 class OutcomeIsUnknown(StoreIsUnavailable):
-    """The connection was lost at the commit and nobody could be asked since. All or nothing is stored."""
+    """The connection was lost at the commit, and nobody could be asked since what came of it."""
 
     code: ClassVar[str] = "store.outcome_unknown"
 
     def __init__(self, why: str) -> None:
-        DomainError.__init__(
-            self,
-            f"The connection to the event store was lost while storing ({why}). All or nothing was "
-            "stored; repeat the request with the same Idempotency-Key to learn which.",
+        super().__init__(
+            why,
+            "All or nothing was stored; repeat it with the same Idempotency-Key to learn which.",
         )
 
 
