@@ -50,8 +50,8 @@ class Envelope(ValueObject):
 class Recorded:
     """An event in its envelope, as stored.
 
-    ``timestamp`` is when it happened. ``position`` is its place in the whole log and ``recorded_at``
-    when it got there; both are known once it was read back.
+    ``timestamp`` is when it happened. ``position`` is its place in the log and ``recorded_at`` when
+    it got there; both are known once it was read back.
     """
 
     originator_id: UUID
