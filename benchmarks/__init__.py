@@ -1,0 +1,1 @@
+"""Side by side with bare DSPy, in one run: ratios, not seconds."""

@@ -1,0 +1,75 @@
+"""Every benchmark prints a table, draws a plot under ``docs/`` and writes its figures as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+from rich.console import Console
+from rich.table import Table
+
+mpl.use("svg")
+from matplotlib import pyplot as plt
+
+ROOT = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system at one concurrency; ``stored`` is ``None`` where nothing is to be stored."""
+
+    name: str
+    concurrency: int
+    p50_ms: float
+    p99_ms: float
+    rps: float
+    cpu_ms: float
+    accepted: int
+    stored: int | None
+
+
+def write(name: str, rows: Sequence[Row], stations: dict[str, float]) -> None:
+    """Write ``benchmarks/results/<name>.json``."""
+    figures = {"rows": [asdict(row) for row in rows], "stations_p50_ms": stations}
+    path = ROOT / "results" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(figures, indent=2) + "\n")
+
+
+def show(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table."""
+    table = Table(title=title, title_justify="left")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="left" if number == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def plot_overhead(name: str, rows: Sequence[Row]) -> None:
+    """Draw latency and throughput of each system side by side."""
+    systems = list(dict.fromkeys(row.name for row in rows))
+    levels = sorted({row.concurrency for row in rows})
+    figure, axes = plt.subplots(1, 3, figsize=(11, 3.4))
+    for axis, (label, value) in zip(
+        axes,
+        [("p50, ms", "p50_ms"), ("requests/s", "rps"), ("CPU, ms an execution", "cpu_ms")],
+        strict=True,
+    ):
+        for offset, system in enumerate(systems):
+            heights = [
+                getattr(row, value)
+                for level in levels
+                for row in rows
+                if row.name == system and row.concurrency == level
+            ]
+            axis.bar([at + offset * 0.4 for at in range(len(levels))], heights, 0.38, label=system)
+        axis.set_xticks([at + 0.2 for at in range(len(levels))], [f"c={level}" for level in levels])
+        axis.set_title(label, fontsize=10)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(frameon=False, fontsize=8)
+    figure.tight_layout()
+    target = ROOT.parent / "docs" / "_static" / f"{name}.svg"
+    target.parent.mkdir(exist_ok=True)
+    figure.savefig(target, metadata={"Date": None})
