@@ -35,7 +35,7 @@ class FixedClock:
 
 @dataclass
 class MemoryLog:
-    """Every stream, claim and receipt; repositories of one log share it as they share a database."""
+    """Every stream, claim and receipt; repositories share a log as they share a database."""
 
     inline: Sequence[Inline] = ()
     recorded: list[Recorded] = field(default_factory=list[Recorded])
@@ -68,10 +68,10 @@ class MemoryRepository(Generic[A]):
         self.log = log or MemoryLog()
 
     def get(self, id: UUID, *, version: int | None = None) -> A:
-        history = self.log.stream(id)
-        if not history or history[0].envelope.tenant != current().tenant or version == 0:
+        history = self.log.stream(id)[:version]
+        if not history or not self._is_mine(history[0]):
             raise AggregateNotFound(self.kind.KIND, id)
-        return self.kind.fold(id, (each.event for each in history[:version]))
+        return self.kind.fold(id, (each.event for each in history))
 
     def save(
         self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
@@ -87,6 +87,10 @@ class MemoryRepository(Generic[A]):
                 key = (context.tenant, context.command_id)
                 self.log.receipts[key] = (context.fingerprint, receipt)
             return receipt
+
+    def _is_mine(self, first: Recorded) -> bool:
+        kind = first.event.TOPIC.partition(".")[0]
+        return kind == self.kind.KIND and first.envelope.tenant == current().tenant
 
     def _append(
         self,

@@ -1,0 +1,40 @@
+"""What an error of Postgres means for an append: nothing was stored, or nobody can tell yet."""
+
+from psycopg import Error, InterfaceError, OperationalError
+
+RECEIPT_EXISTS = "ST001"
+NAME_IS_HELD = "ST002"
+"""Raised by ``stratal.append_events``."""
+
+_REFUSALS = {
+    "25006": "it is read only",
+    "40001": "it could not put this write in order with others",
+    "40P01": "two writers waited for each other",
+    "53100": "its disk is full",
+    "53200": "it is out of memory",
+    "53300": "it has no connection left",
+    "53400": "a limit of its configuration is reached",
+    "55P03": "another writer held the log for too long",
+    "57014": "the write took too long",
+    "58030": "its disk fails",
+}
+_LOST = {
+    "25P03": "the session was idle in a transaction for too long",
+    "57P01": "it is shutting down",
+    "57P02": "it has crashed",
+    "57P03": "it is starting",
+}
+
+
+def refusal(error: Error) -> str | None:
+    """Why the database refused, when it says so itself and a later try may succeed."""
+    return _REFUSALS.get(error.sqlstate or "")
+
+
+def lost(error: Error) -> str | None:
+    """Why the connection was lost; what was sent on it last may or may not have been committed."""
+    state = error.sqlstate
+    if state is None:
+        is_loss = isinstance(error, OperationalError | InterfaceError)
+        return "the connection was lost" if is_loss else None
+    return "the connection was lost" if state.startswith("08") else _LOST.get(state)

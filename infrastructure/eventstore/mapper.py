@@ -1,0 +1,105 @@
+"""Events in their envelopes to rows and back: validated on the way in and again on the way out."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+from uuid import UUID
+
+from eventsourcing.domain import DomainEventProtocol
+from eventsourcing.persistence import Mapper, StoredEvent
+from pydantic import ValidationError
+from pydantic_core import from_json
+
+from domain.kernel import Envelope, Event, Recorded
+from infrastructure.eventstore.stored import LogEntry, SealedEvent
+from infrastructure.eventstore.topics import EVENTS, Registry
+from infrastructure.eventstore.upcasters import Upcasters
+
+_APART = {"event_id", "tenant"}
+"""Envelope fields with a column of their own."""
+
+
+class UnreadableEvent(Exception):
+    """A row of the log that this release cannot read; it is left as it is."""
+
+    code: ClassVar[str] = "event.unreadable"
+
+    def __init__(self, position: int, topic: str, why: str) -> None:
+        super().__init__(f"The event at position {position} ({topic}) cannot be read: {why}.")
+        self.position, self.topic = position, topic
+
+
+class EventMapper(Mapper[UUID]):
+    """The library's seam between events and stored events, closed to topics outside *registry*."""
+
+    def __init__(self, registry: Registry = EVENTS, upcasters: Upcasters | None = None) -> None:
+        # Not super().__init__: its transcoder, and its import of whatever a topic names, are
+        # just what this class replaces.
+        self._registry = registry
+        self._upcasters = upcasters or Upcasters(registry, {})
+
+    def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> SealedEvent:
+        assert isinstance(domain_event, Recorded)
+        event, envelope = domain_event.event, domain_event.envelope
+        version, at = event.VERSION, domain_event.timestamp.isoformat()
+        state = f'{{"v":{version},"at":"{at}","event":{event.model_dump_json()}}}'
+        return SealedEvent(
+            originator_id=domain_event.originator_id,
+            originator_version=domain_event.originator_version,
+            topic=event.TOPIC,
+            state=state.encode(),
+            event_id=envelope.event_id,
+            tenant=envelope.tenant,
+            metadata=envelope.model_dump_json(exclude=_APART),
+        )
+
+    def to_domain_event(self, stored_event: StoredEvent) -> Recorded:
+        """Read a row of the log.
+
+        Raises:
+            UnreadableEvent: Its topic or version is not known here, or its state is not valid.
+        """
+        assert isinstance(stored_event, LogEntry)
+        assert isinstance(stored_event.originator_id, UUID)
+        try:
+            state: dict[str, Any] = from_json(stored_event.state)
+            event = self._event(stored_event.topic, state["v"], state["event"])
+            timestamp = datetime.fromisoformat(state["at"])
+            envelope = _envelope(stored_event)
+        except (ValueError, LookupError, TypeError) as error:
+            raise UnreadableEvent(stored_event.id, stored_event.topic, _why(error)) from error
+        return Recorded(
+            originator_id=stored_event.originator_id,
+            originator_version=stored_event.originator_version,
+            event=event,
+            timestamp=timestamp,
+            envelope=envelope,
+            position=stored_event.id,
+            recorded_at=stored_event.recorded_at,
+        )
+
+    def _event(self, topic: str, version: int, state: dict[str, Any]) -> Event:
+        known = self._registry.get(topic)
+        if known is None:
+            raise LookupError("no event has this topic")
+        if not 1 <= version <= known.VERSION:
+            raise LookupError(f"it has version {version}, this release knows up to {known.VERSION}")
+        return known.model_validate(self._upcasters.lift(topic, version, state))
+
+
+def _envelope(entry: LogEntry) -> Envelope:
+    return Envelope.model_validate(
+        {**entry.metadata, "event_id": entry.event_id, "tenant": entry.tenant}
+    )
+
+
+def _why(error: Exception) -> str:
+    """The reason without the stored values: they may be personal."""
+    if isinstance(error, ValidationError):
+        where = ", ".join(
+            ".".join(map(str, fault["loc"])) + " " + fault["type"]
+            for fault in error.errors(include_input=False, include_url=False)
+        )
+        return f"its state is not valid ({where})"
+    if isinstance(error, KeyError):
+        return f"its state lacks {error}"
+    return str(error).rstrip(".")

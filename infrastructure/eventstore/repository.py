@@ -1,0 +1,186 @@
+"""The log in the words of the application: histories, saves, names and receipts."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from eventsourcing.persistence import IntegrityError
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+from uuid_utils.compat import uuid7
+
+from application.context import Context, current
+from application.errors import AggregateNotFound, ConcurrentWrite, NameIsTaken
+from application.payloads import Payload
+from application.ports import Claim, Receipt
+from application.tracing import NoTracing, Tracing
+from domain.kernel import Aggregate, Envelope, Pending, Recorded
+from infrastructure.eventstore.mapper import EventMapper
+from infrastructure.eventstore.receipts import Receipts
+from infrastructure.eventstore.recorder import Beside, NameIsHeld, PostgresRecorder, ReceiptExists
+
+A = TypeVar("A", bound=Aggregate[Any])
+
+InlineWriter = Callable[[Cursor[TupleRow], Sequence[Recorded], Sequence[Payload]], None]
+"""Writes what belongs to an append in its transaction, before the events get a position.
+
+The cursor is in pipeline mode. Rows that other appends may write too go in a fixed order, or two
+appends wait for each other.
+"""
+
+
+class EventLog:
+    """Every event of every tenant, in one order."""
+
+    def __init__(
+        self,
+        recorder: PostgresRecorder,
+        *,
+        inline: Sequence[InlineWriter] = (),
+        tracing: Tracing | None = None,
+        mapper: EventMapper | None = None,
+    ) -> None:
+        self.tracing = tracing or NoTracing()
+        self.receipts = Receipts(recorder)
+        self._recorder, self._inline = recorder, inline
+        self._mapper = mapper or EventMapper()
+
+    def append(
+        self,
+        recorded: Sequence[Recorded],
+        payloads: Sequence[Payload] = (),
+        *,
+        claim: dict[str, str] | None = None,
+        receipt: dict[str, str | int] | None = None,
+    ) -> int:
+        """Append with all that belongs to it; the position of the last event, 0 if there is none.
+
+        Raises:
+            IntegrityError, ReceiptExists, NameIsHeld, StoreIsUnavailable: See the recorder.
+        """
+        write = partial(self._write, recorded, payloads) if self._inline and recorded else None
+        sealed = [self._mapper.to_stored_event(each) for each in recorded]
+        positions = self._recorder.append(sealed, Beside(claim, receipt, write))
+        return positions[-1] if positions else 0
+
+    def history(self, id: UUID, *, version: int | None = None) -> Sequence[Recorded]:
+        """One stream from its beginning, up to *version*; empty when there is none.
+
+        Raises:
+            UnreadableEvent: This release cannot read a part of it.
+        """
+        entries = self._recorder.select_events(id, lte=version)
+        return [self._mapper.to_domain_event(entry) for entry in entries]
+
+    def events(
+        self, after_position: int, limit: int, *, tenant: str | None = None
+    ) -> Sequence[Recorded]:
+        """The next events of the log, oldest first, of one tenant or of all.
+
+        Raises:
+            UnreadableEvent: This release cannot read one of them.
+        """
+        entries = self._recorder.select_notifications(
+            after_position, limit, inclusive_of_start=False, tenant=tenant
+        )
+        return [self._mapper.to_domain_event(entry) for entry in entries]
+
+    def head(self) -> int:
+        """The position of the last event; 0 in an empty log."""
+        return self._recorder.max_notification_id() or 0
+
+    def _write(
+        self,
+        recorded: Sequence[Recorded],
+        payloads: Sequence[Payload],
+        cursor: Cursor[TupleRow],
+    ) -> None:
+        for write in self._inline:
+            write(cursor, recorded, payloads)
+
+
+class EventSourcedRepository(Generic[A]):
+    """``application.ports.Repository`` over the log.
+
+    A command with a fingerprint saves one aggregate once: its receipt is the command's.
+    """
+
+    def __init__(self, log: EventLog, kind: type[A]) -> None:
+        self._log, self._kind = log, kind
+
+    def get(self, id: UUID, *, version: int | None = None) -> A:
+        history = self._log.history(id, version=version)
+        if not history or not self._is_mine(history[0]):
+            raise AggregateNotFound(self._kind.KIND, id)
+        return self._kind.fold(id, (each.event for each in history))
+
+    def save(
+        self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
+    ) -> Receipt:
+        context, pending = current(), aggregate.collect()
+        if not pending and context.fingerprint is None:
+            return Receipt(aggregate.id, aggregate.version, 0)
+        recorded = [_recorded(context, aggregate.id, each) for each in pending]
+        with self._log.tracing.span(f"append {self._kind.KIND}", {"events": len(recorded)}) as span:
+            try:
+                position = self._log.append(
+                    recorded,
+                    payloads,
+                    claim=_claim_row(context, claim) if claim and recorded else None,
+                    receipt=_receipt_row(context, aggregate),
+                )
+            except ReceiptExists:
+                return self._log.receipts.first(context)
+            except NameIsHeld:
+                assert claim is not None
+                raise NameIsTaken(claim.kind, claim.name) from None
+            except IntegrityError:
+                raise ConcurrentWrite(aggregate.KIND, aggregate.id) from None
+            span.set({"position": position})
+        return Receipt(aggregate.id, aggregate.version, position)
+
+    def _is_mine(self, first: Recorded) -> bool:
+        kind = first.event.TOPIC.partition(".")[0]
+        return kind == self._kind.KIND and first.envelope.tenant == current().tenant
+
+
+def _recorded(context: Context, id: UUID, pending: Pending[Any]) -> Recorded:
+    return Recorded(
+        originator_id=id,
+        originator_version=pending.version,
+        event=pending.event,
+        timestamp=pending.at,
+        envelope=Envelope(
+            event_id=uuid7(),
+            tenant=context.tenant,
+            actor=context.actor,
+            command=context.command,
+            command_id=context.command_id,
+            correlation_id=context.correlation_id,
+            causation_id=context.causation_id,
+            traceparent=context.traceparent,
+        ),
+    )
+
+
+def _claim_row(context: Context, claim: Claim) -> dict[str, str]:
+    return {
+        "tenant": context.tenant,
+        "kind": claim.kind,
+        "name": claim.name,
+        "holder": str(claim.holder),
+    }
+
+
+def _receipt_row(context: Context, aggregate: Aggregate[Any]) -> dict[str, str | int] | None:
+    if context.fingerprint is None:
+        return None
+    return {
+        "tenant": context.tenant,
+        "command_id": context.command_id,
+        "fingerprint": context.fingerprint,
+        "command": context.command,
+        "aggregate_id": str(aggregate.id),
+        "version": aggregate.version,
+    }

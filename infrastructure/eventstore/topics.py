@@ -1,0 +1,54 @@
+"""The closed registry: which stored topic means which event class, and no other."""
+
+from collections.abc import Iterable, Mapping
+from types import UnionType
+from typing import Any, get_args
+
+from domain.dataset.events import DatasetEvent
+from domain.evaluation.events import EvaluationEvent
+from domain.execution.events import ExecutionEvent
+from domain.kernel import Event
+from domain.module.events import ModuleEvent
+from domain.optimization.events import OptimizationEvent
+from domain.program.events import ProgramEvent
+from domain.signature.events import SignatureEvent
+
+Registry = Mapping[str, type[Event]]
+
+UNIONS = (
+    SignatureEvent,
+    ModuleEvent,
+    ProgramEvent,
+    DatasetEvent,
+    ExecutionEvent,
+    OptimizationEvent,
+    EvaluationEvent,
+)
+
+
+class TopicIsTaken(TypeError):
+    """Two event classes claim one topic, so what is stored under it would be ambiguous."""
+
+    def __init__(self, topic: str, first: type[Event], second: type[Event]) -> None:
+        super().__init__(
+            f"{first.__name__} and {second.__name__} both have the topic {topic!r}; rename one."
+        )
+
+
+def registry(unions: Iterable[UnionType | Any]) -> Registry:
+    """Every event of *unions* by its topic.
+
+    Raises:
+        TopicIsTaken: Two classes have the same topic.
+    """
+    found: dict[str, type[Event]] = {}
+    for union in unions:
+        for event in get_args(union):
+            topic = event.TOPIC
+            if topic in found:
+                raise TopicIsTaken(topic, found[topic], event)
+            found[topic] = event
+    return found
+
+
+EVENTS = registry(UNIONS)

@@ -1,0 +1,45 @@
+"""Lifts what was stored in an older shape to the shape its event class has now."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from infrastructure.eventstore.topics import Registry
+
+State = dict[str, Any]
+Steps = Mapping[tuple[str, int], Callable[[State], State]]
+"""By topic and the version it lifts *from*; each step lifts by one."""
+
+
+class BrokenUpcasterChain(TypeError):
+    """The steps do not lead every old version to the present one; history could not be read."""
+
+
+class Upcasters:
+    """A chain for each topic, checked to be whole when it is made."""
+
+    def __init__(self, registry: Registry, steps: Steps) -> None:
+        """Check *steps* against the versions of *registry*.
+
+        Raises:
+            BrokenUpcasterChain: A step is missing, leads past the present version, or has no event.
+        """
+        needed = {
+            (topic, version)
+            for topic, event in registry.items()
+            for version in range(1, event.VERSION)
+        }
+        if missing := needed - set(steps):
+            raise BrokenUpcasterChain(f"No step lifts {_spell(missing)}; write one.")
+        if extra := set(steps) - needed:
+            raise BrokenUpcasterChain(f"Nothing needs the step from {_spell(extra)}; remove it.")
+        self._registry, self._steps = registry, steps
+
+    def lift(self, topic: str, version: int, state: State) -> State:
+        """The *state* of an event of *topic* as its class has it today."""
+        for step in range(version, self._registry[topic].VERSION):
+            state = self._steps[topic, step](state)
+        return state
+
+
+def _spell(steps: set[tuple[str, int]]) -> str:
+    return ", ".join(f"{topic} version {version}" for topic, version in sorted(steps))

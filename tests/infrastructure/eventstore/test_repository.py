@@ -1,0 +1,40 @@
+from collections.abc import Sequence
+
+import pytest
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from application.payloads import Payload
+from domain.kernel import Recorded
+from infrastructure.eventstore.receipts import PostgresNames
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
+from tests.contracts.repository import Notes, OtherKind, RepositoryContract
+
+
+def keep_payload_digests(
+    cursor: Cursor[TupleRow], recorded: Sequence[Recorded], payloads: Sequence[Payload]
+) -> None:
+    cursor.executemany("INSERT INTO kept VALUES (%s)", [(each.ref.digest,) for each in payloads])
+
+
+class TestEventSourcedRepository(RepositoryContract):
+    @pytest.fixture(autouse=True)
+    def _open(self, recorder: PostgresRecorder) -> None:
+        self.recorder = recorder
+        self.log = EventLog(recorder, inline=[keep_payload_digests])
+        with recorder.pool.connection() as connection:
+            connection.execute("CREATE TABLE kept (digest text PRIMARY KEY)")
+
+    def repository(self) -> EventSourcedRepository[Notes]:
+        return EventSourcedRepository(self.log, Notes)
+
+    def of_another_kind(self) -> EventSourcedRepository[OtherKind]:
+        return EventSourcedRepository(self.log, OtherKind)
+
+    def names(self) -> PostgresNames:
+        return PostgresNames(self.recorder)
+
+    def payloads(self) -> list[str]:
+        with self.recorder.reading() as cursor:
+            return [digest for (digest,) in cursor.execute("SELECT digest FROM kept")]
