@@ -1,8 +1,8 @@
 """A signature as data: what goes in, what comes out, and the instruction between them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from domain.kernel import ValueObject
 from domain.signature.types import STRING, FieldType
@@ -11,8 +11,8 @@ from domain.signature.types import STRING, FieldType
 class FieldSpec(ValueObject):
     """One input or output.
 
-    ``optional`` may be left out of the inputs; ``default`` (only with ``has_default``) then stands in
-    for it. Outputs are never optional on the wire: an ``optional`` output may be null.
+    ``optional`` may be left out of the inputs; ``default`` (only with ``has_default``) then stands
+    in for it. Outputs are never optional on the wire: an ``optional`` output may be null.
     """
 
     name: str
@@ -21,6 +21,15 @@ class FieldSpec(ValueObject):
     optional: bool = False
     has_default: bool = False
     default: JsonValue = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_says_it_all(cls, data: Any) -> Any:
+        """A written default is one, and a field with a default may be left out."""
+        if not isinstance(data, dict):
+            return data
+        given: dict[str, Any] = {"has_default": "default" in data, **data}
+        return {**given, "optional": True} if given["has_default"] is True else given
 
 
 class SignatureSpec(ValueObject):

@@ -1,0 +1,154 @@
+"""Values against the fields of a signature: coerced and completed, or every fault named at once."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
+from pydantic_core import ErrorDetails
+
+from domain.errors import Fault
+from domain.signature.annotations import constrained
+from domain.signature.errors import ValuesDoNotFit
+from domain.signature.fields import FieldSpec, SignatureSpec
+from domain.text import escape, json_faults
+
+Noun = Literal["input", "output"]
+
+_FIELDS: Final = TypeAdapter(tuple[FieldSpec, ...])
+_SHOWN = 80
+
+
+def validate_inputs(
+    spec: SignatureSpec, values: Mapping[str, JsonValue], *, at: str = "", strict: bool = False
+) -> dict[str, JsonValue]:
+    """*values* as the inputs of *spec*: coerced, with every default, null where one was left out.
+
+    *at* is the JSON pointer of *values* in what was sent; every fault's pointer starts with it.
+    A *strict* validation coerces nothing: ``"42"`` is no integer.
+
+    Raises:
+        ValuesDoNotFit: Inputs are missing, unknown or of the wrong type; it names all of them.
+    """
+    return _validated("input", spec.inputs, values, at=at, strict=strict)
+
+
+def validate_outputs(
+    spec: SignatureSpec, values: Mapping[str, JsonValue], *, at: str = "", strict: bool = False
+) -> dict[str, JsonValue]:
+    """*values* as the outputs of *spec*, like ``validate_inputs``.
+
+    Raises:
+        ValuesDoNotFit: Outputs are missing, unknown or of the wrong type; it names all of them.
+    """
+    return _validated("output", spec.outputs, values, at=at, strict=strict)
+
+
+def json_schema(fields: Sequence[FieldSpec]) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of an object with *fields*, in their order."""
+    schema = _model(_key(fields), strict=False).model_json_schema()
+    del schema["title"]
+    for each in schema["properties"].values():
+        del each["title"]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def default_of(field: FieldSpec) -> JsonValue:
+    """The default of *field* in the form of its type.
+
+    Raises:
+        ValuesDoNotFit: It is not of that type.
+    """
+    required = field.model_copy(update={"has_default": False})
+    return _validated("input", [required], {field.name: field.default}, at="", strict=False)[
+        field.name
+    ]
+
+
+def _validated(
+    noun: Noun,
+    fields: Sequence[FieldSpec],
+    values: Mapping[str, JsonValue],
+    *,
+    at: str,
+    strict: bool,
+) -> dict[str, JsonValue]:
+    if unsafe := list(json_faults(dict(values), at)):
+        raise ValuesDoNotFit(f"These {noun}s cannot be stored: {unsafe[0].message}", unsafe)
+    model = _model(_key(fields), strict=strict)
+    try:
+        valid = model.model_validate(dict(values))
+    except ValidationError as error:
+        raise _refusal(noun, values, error.errors(include_url=False), at) from None
+    return valid.model_dump(mode="json", by_alias=True)
+
+
+def _key(fields: Sequence[FieldSpec]) -> bytes:
+    # Equal models hash alike although their defaults 1, 1.0 and True differ; their JSON does not.
+    return _FIELDS.dump_json(tuple(fields))
+
+
+@lru_cache(maxsize=1024)
+def _model(fields_json: bytes, *, strict: bool) -> type[BaseModel]:
+    fields = _FIELDS.validate_json(fields_json)
+    # Numbered, with the name as alias: a field may be called "copy" or "json", as a method is.
+    numbered = {f"f{number}": _field(each, strict=strict) for number, each in enumerate(fields)}
+    config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+    return create_model("Values", __config__=config, **numbered)  # type: ignore[call-overload, no-any-return]  # the fields are data
+
+
+def _field(field: FieldSpec, *, strict: bool) -> tuple[Any, Any]:
+    required = constrained(field.type, strict=strict)
+    if not field.optional:
+        return required, Field(alias=field.name, description=field.description)
+    default = Field(default=field.default, alias=field.name, description=field.description)
+    return required | None, default
+
+
+def _refusal(
+    noun: Noun, values: Mapping[str, JsonValue], errors: Sequence[ErrorDetails], at: str
+) -> ValuesDoNotFit:
+    missing = sorted(str(error["loc"][0]) for error in errors if error["type"] == "missing")
+    faults = list(dict.fromkeys(_fault(noun, values, error, at) for error in errors))
+    if missing:
+        prefix = "Missing required inputs" if noun == "input" else "Missing outputs"
+        return ValuesDoNotFit(f"{prefix}: {', '.join(missing)}", faults)
+    return ValuesDoNotFit(f"These {noun}s do not fit the signature: {faults[0].message}", faults)
+
+
+def _fault(noun: Noun, values: Mapping[str, JsonValue], error: ErrorDetails, at: str) -> Fault:
+    name = str(error["loc"][0])
+    if error["type"] == "missing":
+        return Fault(
+            f"{at}/{escape(name)}", "value.missing", f"The {noun} {name} is missing. Add it."
+        )
+    if error["type"] == "extra_forbidden":
+        message = f"The signature has no {noun} {name[:_SHOWN]}. Remove it."
+        return Fault(f"{at}/{escape(name)}", "value.unknown", message)
+    path = list(_path(values, error["loc"]))
+    shown = json.dumps(error["input"], ensure_ascii=False)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    pointer = at + "".join(f"/{escape(step)}" for step in path)
+    return Fault(
+        pointer, "value.invalid", f"{'.'.join(map(str, path))} is {shown}: {error['msg']}."
+    )
+
+
+def _path(values: Mapping[str, JsonValue], loc: Sequence[str | int]) -> Iterator[str | int]:
+    """The steps of *loc* that lead into *values*; pydantic mixes in the names of union members."""
+    here: Any = values
+    for step in loc:
+        try:
+            here = here[step]
+        except (KeyError, IndexError, TypeError):
+            continue
+        yield step
