@@ -7,7 +7,7 @@ integers. What is refused here can therefore never be stored and fail later.
 import math
 import re
 from collections.abc import Iterator
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, JsonValue, StringConstraints
@@ -54,9 +54,10 @@ def json_faults(value: object, pointer: str = "") -> Iterator[Fault]:
         elif depth >= MAX_DEPTH:
             yield Fault(where, "json.too_deep", f"JSON may be {MAX_DEPTH} levels deep. Flatten it.")
         elif isinstance(item, list):
-            waiting += [(part, f"{where}/{index}", depth + 1) for index, part in enumerate(item)]
+            listed = enumerate(cast("list[object]", item))
+            waiting += [(part, f"{where}/{index}", depth + 1) for index, part in listed]
         else:
-            for key, part in item.items():
+            for key, part in cast("dict[object, object]", item).items():
                 if not isinstance(key, str):
                     yield Fault(where, "json.key", "Every key of a JSON object is a string.")
                 elif fault := text_fault(key, where):
@@ -107,9 +108,8 @@ def _scalar_faults(item: object, pointer: str) -> Iterator[Fault]:
 
 
 def _refuse(fault: Fault) -> PydanticCustomError:
-    return PydanticCustomError(
-        fault.code, "{reason}", {"reason": fault.message, "pointer": fault.pointer}
-    )
+    context = {"reason": fault.message, "pointer": fault.pointer}
+    return PydanticCustomError(fault.code, "{reason}", context)  # pyright: ignore[reportArgumentType]  # ours
 
 
 def _safe_text(text: str) -> str:
