@@ -1,0 +1,109 @@
+"""Payloads in Postgres: written in the transaction of the append, read by digest and checked."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, ClassVar, LiteralString, cast
+
+from psycopg import Connection, Cursor
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+from pydantic import JsonValue
+
+from application.context import current
+from application.errors import PayloadIsMissing
+from application.payloads import Payload
+from domain.errors import DomainError
+from domain.values import PayloadRef
+from infrastructure.payloads.codec import Codec, Stored, decode, encode
+
+_TABLE: LiteralString = """
+CREATE TABLE stratal.payloads (
+    tenant text NOT NULL,
+    digest bytea NOT NULL CHECK (length(digest) = 32),
+    codec smallint NOT NULL,
+    size_bytes bigint NOT NULL,
+    body bytea NOT NULL,
+    subject text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (tenant, digest)
+);
+-- Bodies are compressed already: store them beside the row as they are.
+ALTER TABLE stratal.payloads ALTER COLUMN body SET STORAGE EXTERNAL;
+"""
+
+MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (("payloads.1", _TABLE),)
+
+_INSERT: LiteralString = """
+INSERT INTO stratal.payloads (tenant, digest, codec, size_bytes, body, subject)
+SELECT %b, * FROM unnest(%b::bytea[], %b::smallint[], %b::bigint[], %b::bytea[], %b::text[])
+ON CONFLICT DO NOTHING
+"""
+
+_SELECT: LiteralString = """
+SELECT codec, body FROM stratal.payloads WHERE tenant = %b AND digest = %b
+"""
+
+
+class PayloadIsDamaged(DomainError):
+    """The stored text is not the one its digest names; restore the database from a backup."""
+
+    code: ClassVar[str] = "payload.damaged"
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(
+            f"The payload {digest} was changed or damaged in the database; it is not served. "
+            "Restore it from a backup."
+        )
+        self.digest = digest
+
+
+def insert_payloads(cursor: Cursor[Any], tenant: str, payloads: Sequence[Payload]) -> None:
+    """Store what *tenant* does not have yet, in the cursor's transaction, with one statement."""
+    if not payloads:
+        return
+    # In one order everywhere, so that two transactions with the same texts cannot deadlock.
+    ordered = sorted({each.ref.digest: each for each in payloads}.items())
+    stored = [encode(each.body) for _, each in ordered]
+    cursor.execute(
+        _INSERT,
+        [
+            tenant,
+            [bytes.fromhex(digest) for digest, _ in ordered],
+            [int(each.codec) for each in stored],
+            [each.ref.size_bytes for _, each in ordered],
+            [each.body for each in stored],
+            [each.subject for _, each in ordered],
+        ],
+    )
+
+
+class PostgresPayloadStore:
+    """The texts of the current context's tenant."""
+
+    def __init__(self, pool: ConnectionPool[Connection[TupleRow]]) -> None:
+        self._pool = pool
+
+    def get(self, ref: PayloadRef) -> JsonValue:
+        """Read a text of the current tenant and check it against its digest.
+
+        Raises:
+            PayloadIsMissing: It was never stored, or was erased.
+            PayloadIsDamaged: What is stored is not what was written.
+        """
+        key = [current().tenant, bytes.fromhex(ref.digest)]
+        with self._pool.connection() as connection:
+            row = connection.execute(_SELECT, key, binary=True).fetchone()
+        if row is None:
+            raise PayloadIsMissing(ref.digest)
+        return cast(JsonValue, json.loads(_checked(ref, row)))
+
+
+def _checked(ref: PayloadRef, row: TupleRow) -> bytes:
+    try:
+        body = decode(Stored(Codec(row[0]), row[1]), size_bytes=ref.size_bytes)
+    except ValueError:
+        raise PayloadIsDamaged(ref.digest) from None
+    if hashlib.sha256(body).hexdigest() != ref.digest:
+        raise PayloadIsDamaged(ref.digest)
+    return body

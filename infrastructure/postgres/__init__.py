@@ -1,0 +1,1 @@
+"""Postgres: an embedded server, pools, safety, migrations, leadership, announcements."""

@@ -1,0 +1,40 @@
+"""Pools of connections that heal after a database restart and never make a caller wait long."""
+
+from psycopg import Connection
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from application.errors import StoreIsUnavailable
+from infrastructure.postgres.sessions import session
+
+Pool = ConnectionPool[Connection[TupleRow]]
+
+
+def open_pool(conninfo: str, *, min_size: int, max_size: int, name: str) -> Pool:
+    """Connect and return a pool of autocommitting sessions; close it when done.
+
+    A caller that gets no connection within 2 s is refused with ``psycopg_pool.PoolTimeout``.
+
+    Raises:
+        StoreIsUnavailable: The database gave no connection within 10 s.
+    """
+    pool: Pool = ConnectionPool(
+        session(conninfo, name),
+        kwargs={"autocommit": True},
+        min_size=min_size,
+        max_size=max_size,
+        name=name,
+        timeout=2,
+        # A lost connection is noticed before it is handed out, for one empty round trip.
+        check=ConnectionPool.check_connection,
+        # The pool doubles its pauses without end. Giving up early lets the next caller try anew,
+        # so the pool is back within seconds of the database, however long that was away.
+        reconnect_timeout=2,
+        open=False,
+    )
+    try:
+        pool.open(wait=True, timeout=10)
+    except PoolTimeout as error:
+        pool.close()
+        raise StoreIsUnavailable("no connection within 10 s") from error
+    return pool
