@@ -1,0 +1,277 @@
+"""What each event says in plain English; names of things are left open until they are known."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, assert_never, get_args
+from uuid import UUID
+
+from domain.dataset.events import DatasetCreated, DatasetEvent, DatasetRowsLoaded
+from domain.evaluation.events import (
+    EvaluationCancelled,
+    EvaluationCompleted,
+    EvaluationEvent,
+    EvaluationFailed,
+    EvaluationLmCalled,
+    EvaluationRequested,
+    EvaluationStarted,
+)
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionCompleted,
+    ExecutionEvent,
+    ExecutionFailed,
+    ExecutionLmCalled,
+    ExecutionRequested,
+    ExecutionStarted,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.kernel import Event, Recorded
+from domain.module.events import ModuleConfigured, ModuleCreated, ModuleEvent, ModuleRetired
+from domain.optimization.events import (
+    OptimizationCancelled,
+    OptimizationCompleted,
+    OptimizationEvent,
+    OptimizationFailed,
+    OptimizationLmCalled,
+    OptimizationRequested,
+    OptimizationStarted,
+    TrialScored,
+)
+from domain.program.events import (
+    ProgramCompiled,
+    ProgramCreated,
+    ProgramDeployed,
+    ProgramEvent,
+    ProgramRetired,
+    ProgramTestingStarted,
+)
+from domain.signature.events import (
+    SignatureDefined,
+    SignatureEvent,
+    SignatureRetired,
+    SignatureRevised,
+)
+from domain.values import Failure, LmCall, LmSpend
+
+Words = tuple[str | UUID, ...]
+"""A sentence in pieces; an id stands for the name of the thing, or for itself if it has none."""
+
+_MOST_CHARACTERS: Final = 200
+
+
+def sentence(recorded: Recorded) -> Words:
+    """Who did what, for whom, by which command, and when: one sentence."""
+    what = _SAYERS[type(recorded.event)](recorded.originator_id, recorded.event)
+    envelope = recorded.envelope
+    when = f"{recorded.timestamp:%Y-%m-%d %H:%M:%S} UTC"
+    circumstances = f" ({when}, for {plain(envelope.tenant)}, by {plain(envelope.command)})."
+    return (plain(envelope.actor), " ", *what, circumstances)
+
+
+def quoted(text: str) -> str:
+    """*text* as a quotation that cannot be mistaken for our own words: one line, and short."""
+    line = plain(text).replace("“", "'").replace("”", "'")
+    cut = line if len(line) <= _MOST_CHARACTERS else line[: _MOST_CHARACTERS - 1] + "…"
+    return f"“{cut}”"
+
+
+def plain(text: str) -> str:
+    """*text* on one line, without characters that do not show or turn the line around."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _signature(id: UUID, event: SignatureEvent) -> Words:
+    match event:
+        case SignatureDefined(spec=spec):
+            shape = f"{_count(len(spec.inputs), 'input')} and {_count(len(spec.outputs), 'output')}"
+            return ("defined signature ", id, f" with {shape}")
+        case SignatureRevised(revision=revision):
+            return ("revised signature ", id, f" to revision {revision}")
+        case SignatureRetired(reason=reason):
+            return ("retired signature ", id, f" because {quoted(reason)}")
+        case _:
+            assert_never(event)
+
+
+def _module(id: UUID, event: ModuleEvent) -> Words:
+    match event:
+        case ModuleCreated(spec=spec, signature_id=signature_id, signature_revision=revision):
+            made_of = f" as {spec.kind.value} of revision {revision} of signature "
+            return ("created module ", id, made_of, signature_id)
+        case ModuleConfigured(config=config):
+            settings = (
+                f" to temperature {config.temperature:g}, at most {config.max_tokens} tokens"
+                f" and {_count(len(config.demos), 'demo')}"
+            )
+            return ("set module ", id, settings)
+        case ModuleRetired(reason=reason):
+            return ("retired module ", id, f" because {quoted(reason)}")
+        case _:
+            assert_never(event)
+
+
+def _program(id: UUID, event: ProgramEvent) -> Words:
+    match event:
+        case ProgramCreated(graph=graph):
+            return ("created program ", id, f" of {_count(len(graph.nodes), 'module')}")
+        case ProgramTestingStarted():
+            return ("started to test program ", id)
+        case ProgramCompiled(new_version=new, base_version=base, training_score=score) as compiled:
+            made = f"compiled version {new} of program "
+            how = f" from version {base} by {plain(compiled.optimizer)}, which scored "
+            scored = f"{_score(score)} in training in optimization {compiled.optimization_id}"
+            return (made, id, how + scored)
+        case ProgramDeployed() as deployed:
+            live = f"deployed version {deployed.program_version} of program "
+            return (live, id, _replaced(deployed) + f" because {quoted(deployed.reason)}")
+        case ProgramRetired(reason=reason):
+            return ("retired program ", id, f" because {quoted(reason)}")
+        case _:
+            assert_never(event)
+
+
+def _replaced(event: ProgramDeployed) -> str:
+    before = "" if event.previous_version is None else f" in place of {event.previous_version}"
+    scores = [
+        f"{_score(each.score)} {plain(each.metric)} of version {each.version}"
+        for each in event.evidence
+    ]
+    return before + (f" on the evidence of {' and '.join(scores)}" if scores else "")
+
+
+def _dataset(id: UUID, event: DatasetEvent) -> Words:
+    match event:
+        case DatasetCreated(purpose=purpose):
+            return ("created dataset ", id, f" for {purpose.value} use")
+        case DatasetRowsLoaded(count=count, split=split):
+            rows = f"loaded {_count(count, 'row')} into the {split.value} part of dataset "
+            return (rows, id)
+        case _:
+            assert_never(event)
+
+
+def _execution(id: UUID, event: ExecutionEvent) -> Words:
+    match event:
+        case ExecutionRequested(program_id=program_id, program_version=version):
+            return (f"asked to run version {version} of program ", program_id, f" as run {id}")
+        case ExecutionStarted(attempt=attempt, worker=worker):
+            return (f"began attempt {attempt} of run {id} on worker {plain(worker)}",)
+        case ExecutionLmCalled(call=call):
+            return (_called(call, f"run {id}"),)
+        case ExecutionCompleted(duration_ms=duration_ms, spend=spend):
+            return (f"completed run {id} in {_time(duration_ms)} with {_spent(spend)}",)
+        case ExecutionFailed(failure=failure, spend=spend):
+            return (f"gave up run {id} after {_spent(spend)} because {_why(failure)}",)
+        case ExecutionCancelled(reason=reason):
+            return (f"cancelled run {id} because {quoted(reason)}",)
+        case ReplayRequested(replay=replay):
+            return (f"asked for replay {replay} of run {id}",)
+        case ReplayVerified(replay=replay, answered_from_log=answered):
+            how = f"with equal outputs, {_count(answered, 'model call')} from the log and none made"
+            return (f"verified replay {replay} of run {id} {how}",)
+        case ReplayDiverged(replay=replay, failure=failure):
+            return (f"found that replay {replay} of run {id} diverges because {_why(failure)}",)
+        case _:
+            assert_never(event)
+
+
+def _optimization(id: UUID, event: OptimizationEvent) -> Words:
+    match event:
+        case OptimizationRequested() as asked:
+            what = f"asked {plain(asked.optimizer)} to optimize version {asked.program_version}"
+            learn = f" for {plain(asked.metric)} on {_count(asked.dataset_rows, 'row')} of dataset "
+            as_ = f" as optimization {id}"
+            return (what + " of program ", asked.program_id, learn, asked.dataset_id, as_)
+        case OptimizationStarted(attempt=attempt, worker=worker):
+            return (f"began attempt {attempt} of optimization {id} on worker {plain(worker)}",)
+        case OptimizationLmCalled(call=call):
+            return (_called(call, f"optimization {id}"),)
+        case TrialScored(trial=trial, score=score):
+            return (f"scored trial {trial} of optimization {id} at {_score(score)}",)
+        case OptimizationCompleted(trials=trials, training_score=score, spend=spend) as done:
+            after = (
+                f"after {_count(trials, 'trial')}, {_time(done.duration_ms)} and {_spent(spend)}"
+            )
+            return (
+                f"completed optimization {id} with a training score of {_score(score)} {after}",
+            )
+        case OptimizationFailed(failure=failure, spend=spend):
+            return (f"gave up optimization {id} after {_spent(spend)} because {_why(failure)}",)
+        case OptimizationCancelled(reason=reason):
+            return (f"cancelled optimization {id} because {quoted(reason)}",)
+        case _:
+            assert_never(event)
+
+
+def _evaluation(id: UUID, event: EvaluationEvent) -> Words:
+    match event:
+        case EvaluationRequested() as asked:
+            what = f"asked to score version {asked.program_version} of program "
+            rows = f" by {plain(asked.metric)} on {_count(asked.dataset_rows, 'row')}"
+            part = f"{rows} of the {asked.split.value} part of dataset "
+            return (what, asked.program_id, part, asked.dataset_id, f" as evaluation {id}")
+        case EvaluationStarted(attempt=attempt, worker=worker):
+            return (f"began attempt {attempt} of evaluation {id} on worker {plain(worker)}",)
+        case EvaluationLmCalled(call=call):
+            return (_called(call, f"evaluation {id}"),)
+        case EvaluationCompleted(score=score, rows_total=total, rows_failed=failed, spend=spend):
+            rows = f"over {_count(total, 'row')}, {failed} of them failed"
+            return (f"completed evaluation {id} at {_score(score)} {rows}, with {_spent(spend)}",)
+        case EvaluationFailed(failure=failure, spend=spend):
+            return (f"gave up evaluation {id} after {_spent(spend)} because {_why(failure)}",)
+        case EvaluationCancelled(reason=reason):
+            return (f"cancelled evaluation {id} because {quoted(reason)}",)
+        case _:
+            assert_never(event)
+
+
+def _called(call: LmCall, run: str) -> str:
+    tokens = call.usage.total_tokens
+    counted = "an unknown number of tokens" if tokens is None else _count(tokens, "token")
+    cost = "unknown cost" if call.cost_usd is None else f"${call.cost_usd:f}"
+    text = f"called model {plain(call.model)} for predictor {plain(call.node)} in {run}"
+    text += f" with {counted}, {cost} and {_time(call.latency_ms)}"
+    return text if call.failure is None else text + f" and got no answer: {_why(call.failure)}"
+
+
+def _spent(spend: LmSpend) -> str:
+    cost = "at unknown cost" if spend.cost_usd is None else f"at ${spend.cost_usd:f}"
+    return f"{_count(spend.calls, 'model call')} {cost}"
+
+
+def _why(failure: Failure) -> str:
+    return f"{quoted(failure.message)} ({plain(failure.code)})"
+
+
+def _score(score: float | None) -> str:
+    return "an unknown score" if score is None else f"{score:.3g}"
+
+
+def _time(duration_ms: float) -> str:
+    return f"{duration_ms:.0f} ms" if duration_ms < 1000 else f"{duration_ms / 1000:.1f} s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
+    unions: tuple[tuple[Any, Callable[[UUID, Any], Words]], ...] = (
+        (SignatureEvent, _signature),
+        (ModuleEvent, _module),
+        (ProgramEvent, _program),
+        (DatasetEvent, _dataset),
+        (ExecutionEvent, _execution),
+        (OptimizationEvent, _optimization),
+        (EvaluationEvent, _evaluation),
+    )
+    for union, say in unions:
+        for event in get_args(union):
+            yield event, say
+
+
+_SAYERS: Final = dict(_sayers())
+
+SAID: Final[tuple[type[Event], ...]] = tuple(_SAYERS)
+"""Every event that has a sentence: all there are."""

@@ -1,0 +1,151 @@
+"""One row for each scoring of a program version on a dataset."""
+
+from collections.abc import Iterable
+from typing import ClassVar, LiteralString
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.dataset.values import Split
+from domain.evaluation.events import (
+    EvaluationCancelled,
+    EvaluationCompleted,
+    EvaluationFailed,
+    EvaluationLmCalled,
+    EvaluationRequested,
+    EvaluationStarted,
+)
+from domain.kernel import Event, Recorded
+from domain.values import PayloadRef, Score
+from projections import runs
+from projections.folding import document, row
+from projections.kernel import Projection, ReadStore, Write
+from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Select
+from projections.runs import RunRow, RunStatus
+
+
+class EvaluationRow(RunRow):
+    evaluation_id: UUID
+    dataset_id: UUID
+    split: Split
+    dataset_rows: int = Field(description="How many rows it judges on.")
+    metric: str
+    score: Score | None = Field(description="The mean over all rows; a failed row counts 0.")
+    rows_failed: int | None
+    rows: PayloadRef | None = Field(description="Where each row with its answer and score lies.")
+
+
+class Evaluations(Projection):
+    name: ClassVar[str] = "evaluations"
+    version: ClassVar[int] = 1
+    schema: ClassVar[LiteralString] = (
+        "CREATE TABLE evaluation ("
+        + runs.COLUMNS
+        + """,
+            dataset_id   uuid NOT NULL,
+            split        text NOT NULL,
+            dataset_rows integer NOT NULL,
+            metric       text NOT NULL,
+            score        double precision,
+            rows_failed  integer,
+            rows         json
+        );
+        CREATE INDEX evaluation_newest ON evaluation (tenant, position);
+        CREATE INDEX evaluation_program ON evaluation (tenant, program_id, position);
+        CREATE INDEX evaluation_dataset ON evaluation (tenant, dataset_id, position);
+        CREATE INDEX evaluation_unfinished ON evaluation (tenant, id)
+            WHERE status IN ('requested', 'running');
+    """
+    )
+    events: ClassVar[tuple[type[Event], ...]] = (
+        EvaluationRequested,
+        EvaluationStarted,
+        EvaluationLmCalled,
+        EvaluationCompleted,
+        EvaluationFailed,
+        EvaluationCancelled,
+    )
+
+    def project(self, recorded: Recorded) -> Iterable[Write]:
+        match recorded.event:
+            case EvaluationRequested() as event:
+                yield Write(_REQUEST, row(recorded, **_requested(recorded, event)))
+            case EvaluationStarted(attempt=attempt, worker=worker):
+                yield Write(_START, row(recorded, attempt=attempt, worker=worker))
+            case EvaluationLmCalled(call=call):
+                yield Write(_CALL, row(recorded, **runs.called(call)))
+            case EvaluationCompleted() as event:
+                yield Write(_COMPLETE, row(recorded, **_completed(event)))
+            case EvaluationFailed(failure=failure):
+                yield Write(_FAIL, row(recorded, **runs.ended(failure, None)))
+            case EvaluationCancelled(reason=reason):
+                yield Write(_CANCEL, row(recorded, reason=reason))
+            case _:
+                pass
+
+
+def evaluations(
+    store: ReadStore,
+    *,
+    tenant: str,
+    program_id: UUID | None = None,
+    program_version: int | None = None,
+    dataset_id: UUID | None = None,
+    status: RunStatus | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: Cursor | None = None,
+) -> Page[EvaluationRow]:
+    """The newest evaluations first."""
+    select = Select(_SELECT, tenant=tenant)
+    select.where("program_id = %(program_id)s", program_id=program_id)
+    select.where("program_version = %(program_version)s", program_version=program_version)
+    select.where("dataset_id = %(dataset_id)s", dataset_id=dataset_id)
+    select.where("status = %(status)s", status=status and status.value)
+    return select.page(store, EvaluationRow, NEWEST_FIRST, limit=limit, after=after)
+
+
+def evaluation(store: ReadStore, evaluation_id: UUID, *, tenant: str) -> EvaluationRow | None:
+    """One evaluation."""
+    select = Select(_SELECT, tenant=tenant).where("id = %(id)s", id=evaluation_id)
+    return select.first(store, EvaluationRow, order="position")
+
+
+def _requested(recorded: Recorded, event: EvaluationRequested) -> dict[str, object]:
+    return {
+        "program_id": event.program_id,
+        "program_version": event.program_version,
+        "correlation_id": recorded.envelope.correlation_id,
+        "dataset_id": event.dataset_id,
+        "split": event.split.value,
+        "dataset_rows": event.dataset_rows,
+        "metric": event.metric,
+    }
+
+
+def _completed(event: EvaluationCompleted) -> dict[str, object]:
+    return {
+        "score": event.score,
+        "rows_failed": event.rows_failed,
+        "rows": document(event.rows),
+        "duration_ms": event.duration_ms,
+    }
+
+
+_SELECT = runs.select(
+    "evaluation",
+    "evaluation_id",
+    "dataset_id, split, dataset_rows, metric, score, rows_failed, rows",
+)
+_REQUEST = runs.insert(
+    "evaluation",
+    "dataset_id, split, dataset_rows, metric",
+    "%(dataset_id)s, %(split)s, %(dataset_rows)s, %(metric)s",
+)
+_START = runs.update("evaluation", runs.STARTED)
+_CALL = runs.update("evaluation", runs.CALLED)
+_COMPLETE = runs.update(
+    "evaluation",
+    runs.COMPLETED + ", score = %(score)s, rows_failed = %(rows_failed)s, rows = %(rows)s",
+)
+_FAIL = runs.update("evaluation", runs.FAILED)
+_CANCEL = runs.update("evaluation", runs.CANCELLED)

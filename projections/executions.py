@@ -1,0 +1,213 @@
+"""One row for each run of a program, with its replays; its model calls are in ``lm_calls``."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar, Literal, LiteralString
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionLmCalled,
+    ExecutionRequested,
+    ExecutionStarted,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.kernel import Event, Recorded
+from domain.values import Failure, PayloadRef
+from projections import runs
+from projections.folding import document, row
+from projections.kernel import Projection, ReadStore, Write
+from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+from projections.runs import RunRow, RunStatus
+
+
+class ReplayRow(Row):
+    """One repetition of a run from the log alone."""
+
+    replay: int
+    outcome: Literal["pending", "verified", "diverged"] = Field(
+        description="verified: no model call and equal outputs. diverged: the failure says where."
+    )
+    requested_at: datetime
+    requested_by: str
+    finished_at: datetime | None
+    duration_ms: float | None
+    answered_from_log: int | None = Field(description="Model calls that the log answered.")
+    failure: Failure | None
+    outputs: PayloadRef | None = Field(description="What a diverged replay gave instead.")
+
+
+class ExecutionRow(RunRow):
+    execution_id: UUID
+    inputs: PayloadRef
+    outputs: PayloadRef | None
+    replays: tuple[ReplayRow, ...] = Field(description="At most 50, newest first.")
+
+
+class Executions(Projection):
+    name: ClassVar[str] = "executions"
+    version: ClassVar[int] = 1
+    schema: ClassVar[LiteralString] = (
+        "CREATE TABLE execution ("
+        + runs.COLUMNS
+        + """,
+            inputs  json NOT NULL,
+            outputs json
+        );
+        CREATE INDEX execution_newest ON execution (tenant, position);
+        CREATE INDEX execution_program ON execution (tenant, program_id, position);
+        CREATE INDEX execution_status ON execution (tenant, status, position);
+        CREATE INDEX execution_actor ON execution (tenant, actor, position);
+        CREATE INDEX execution_time ON execution (tenant, requested_at);
+        CREATE INDEX execution_unfinished ON execution (tenant, id)
+            WHERE status IN ('requested', 'running');
+        CREATE TABLE execution_replay (
+            tenant            text NOT NULL,
+            execution_id      uuid NOT NULL,
+            replay            integer NOT NULL,
+            outcome           text NOT NULL,
+            requested_at      timestamptz NOT NULL,
+            requested_by      text NOT NULL,
+            finished_at       timestamptz,
+            duration_ms       double precision,
+            answered_from_log integer,
+            failure           json,
+            outputs           json,
+            PRIMARY KEY (tenant, execution_id, replay)
+        );
+        CREATE INDEX execution_replay_pending ON execution_replay (tenant, execution_id)
+            WHERE outcome = 'pending';
+    """
+    )
+    events: ClassVar[tuple[type[Event], ...]] = (
+        ExecutionRequested,
+        ExecutionStarted,
+        ExecutionLmCalled,
+        ExecutionCompleted,
+        ExecutionFailed,
+        ExecutionCancelled,
+        ReplayRequested,
+        ReplayVerified,
+        ReplayDiverged,
+    )
+
+    def project(self, recorded: Recorded) -> Iterable[Write]:
+        match recorded.event:
+            case ExecutionRequested() as event:
+                yield Write(_REQUEST, row(recorded, **_requested(recorded, event)))
+            case ExecutionStarted(attempt=attempt, worker=worker):
+                yield Write(_START, row(recorded, attempt=attempt, worker=worker))
+            case ExecutionLmCalled(call=call):
+                yield Write(_CALL, row(recorded, **runs.called(call)))
+            case ExecutionCompleted(outputs=outputs, duration_ms=duration_ms):
+                columns = row(recorded, outputs=document(outputs), duration_ms=duration_ms)
+                yield Write(_COMPLETE, columns)
+            case ExecutionFailed(failure=failure, duration_ms=duration_ms):
+                yield Write(_FAIL, row(recorded, **runs.ended(failure, duration_ms)))
+            case ExecutionCancelled(reason=reason):
+                yield Write(_CANCEL, row(recorded, reason=reason))
+            case _:
+                yield from _replayed(recorded)
+
+
+def _replayed(recorded: Recorded) -> Iterable[Write]:
+    match recorded.event:
+        case ReplayRequested(replay=replay):
+            yield Write(_TOUCH, row(recorded))
+            yield Write(_REPLAY, row(recorded, replay=replay))
+        case ReplayVerified() as event:
+            yield Write(_TOUCH, row(recorded))
+            yield Write(_REPLAYED, row(recorded, outcome="verified", **_answer(event)))
+        case ReplayDiverged() as event:
+            yield Write(_TOUCH, row(recorded))
+            yield Write(_REPLAYED, row(recorded, outcome="diverged", **_answer(event)))
+        case _:
+            pass
+
+
+def executions(
+    store: ReadStore,
+    *,
+    tenant: str,
+    program_id: UUID | None = None,
+    program_version: int | None = None,
+    status: RunStatus | None = None,
+    actor: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: Cursor | None = None,
+) -> Page[ExecutionRow]:
+    """The newest runs first, requested at or after *since* and before *until*."""
+    select = Select(_SELECT, tenant=tenant)
+    select.where("program_id = %(program_id)s", program_id=program_id)
+    select.where("program_version = %(program_version)s", program_version=program_version)
+    select.where("status = %(status)s", status=status and status.value)
+    select.where("actor = %(actor)s", actor=actor)
+    select.where("requested_at >= %(since)s", since=since)
+    select.where("requested_at < %(until)s", until=until)
+    return select.page(store, ExecutionRow, NEWEST_FIRST, limit=limit, after=after)
+
+
+def execution(store: ReadStore, execution_id: UUID, *, tenant: str) -> ExecutionRow | None:
+    """One run of a program."""
+    select = Select(_SELECT, tenant=tenant).where("id = %(id)s", id=execution_id)
+    return select.first(store, ExecutionRow, order="position")
+
+
+def _requested(recorded: Recorded, event: ExecutionRequested) -> dict[str, object]:
+    return {
+        "program_id": event.program_id,
+        "program_version": event.program_version,
+        "correlation_id": recorded.envelope.correlation_id,
+        "inputs": document(event.inputs),
+    }
+
+
+def _answer(event: ReplayVerified | ReplayDiverged) -> dict[str, object]:
+    diverged = event if isinstance(event, ReplayDiverged) else None
+    return {
+        "replay": event.replay,
+        "answered_from_log": event.answered_from_log,
+        "duration_ms": event.duration_ms,
+        "failure": document(diverged and diverged.failure),
+        "outputs": document(diverged and diverged.outputs),
+    }
+
+
+_SELECT = runs.select(
+    "execution",
+    "execution_id",
+    """inputs, outputs,
+           (SELECT coalesce(json_agg(r), '[]') FROM (
+                SELECT replay, outcome, requested_at, requested_by, finished_at, duration_ms,
+                       answered_from_log, failure, outputs
+                FROM execution_replay AS r
+                WHERE r.tenant = execution.tenant AND r.execution_id = execution.id
+                ORDER BY replay DESC LIMIT 50) AS r) AS replays""",
+)
+_REQUEST = runs.insert("execution", "inputs", "%(inputs)s")
+_START = runs.update("execution", runs.STARTED)
+_CALL = runs.update("execution", runs.CALLED)
+_COMPLETE = runs.update("execution", runs.COMPLETED + ", outputs = %(outputs)s")
+_FAIL = runs.update("execution", runs.FAILED)
+_CANCEL = runs.update("execution", runs.CANCELLED)
+_TOUCH = runs.update("execution", runs.TOUCHED)
+
+_REPLAY: LiteralString = """
+    INSERT INTO execution_replay (tenant, execution_id, replay, outcome, requested_at,
+                                  requested_by)
+    VALUES (%(tenant)s, %(id)s, %(replay)s, 'pending', %(at)s, %(actor)s)
+    ON CONFLICT DO NOTHING"""
+
+_REPLAYED: LiteralString = """
+    UPDATE execution_replay
+    SET outcome = %(outcome)s, finished_at = %(at)s, duration_ms = %(duration_ms)s,
+        answered_from_log = %(answered_from_log)s, failure = %(failure)s, outputs = %(outputs)s
+    WHERE tenant = %(tenant)s AND execution_id = %(id)s AND replay = %(replay)s"""

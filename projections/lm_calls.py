@@ -1,0 +1,192 @@
+"""One row for each language-model call of every execution, optimization and evaluation."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Literal, LiteralString
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.evaluation.events import EvaluationLmCalled, EvaluationRequested
+from domain.execution.events import ExecutionLmCalled, ExecutionRequested
+from domain.kernel import Event, Recorded
+from domain.optimization.events import OptimizationLmCalled, OptimizationRequested
+from domain.values import Digest, Failure, LmCall, LmUsage, PayloadRef
+from projections.folding import document, row
+from projections.kernel import Projection, ReadStore, Write
+from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, OLDEST_FIRST, Cursor, Page, Row, Select
+
+RunKind = Literal["execution", "optimization", "evaluation"]
+
+
+class LmCallRow(Row):
+    position: int = Field(description="Where in the log it was recorded; newer ones are greater.")
+    run: RunKind = Field(description="What made the call.")
+    run_id: UUID
+    program_id: UUID
+    program_version: int
+    node: str = Field(description="The predictor that asked.")
+    role: Literal["task", "optimizer"] = Field(
+        description="The program's own call, or one that an optimizer made to think."
+    )
+    model: str
+    model_served: str | None = Field(description="What the provider says it answered with.")
+    key: Digest = Field(description="Equal for equal requests, rollouts and candidates.")
+    rollout_id: int | None
+    candidate: int
+    request: PayloadRef
+    response: PayloadRef | None
+    usage: LmUsage
+    cost_usd: Decimal | None = Field(description="US dollars, exact; null when not known.")
+    latency_ms: float = Field(description="Wall time of all attempts.")
+    attempts: int = Field(description="Tries at the provider.")
+    finish_reason: str | None
+    failure: Failure | None
+    called_at: datetime = Field(description="When it was answered and recorded.")
+
+
+class LmCalls(Projection):
+    name: ClassVar[str] = "lm_calls"
+    version: ClassVar[int] = 1
+    schema: ClassVar[LiteralString] = """
+        CREATE TABLE lm_call_run (
+            tenant          text NOT NULL,
+            run_id          uuid NOT NULL,
+            run             text NOT NULL,
+            program_id      uuid NOT NULL,
+            program_version integer NOT NULL,
+            PRIMARY KEY (tenant, run_id)
+        );
+        CREATE TABLE lm_call (
+            tenant          text NOT NULL,
+            position        bigint NOT NULL,
+            run             text NOT NULL,
+            run_id          uuid NOT NULL,
+            program_id      uuid NOT NULL,
+            program_version integer NOT NULL,
+            node            text NOT NULL,
+            role            text NOT NULL,
+            model           text NOT NULL,
+            model_served    text,
+            key             text NOT NULL,
+            rollout_id      bigint,
+            candidate       integer NOT NULL,
+            request         json NOT NULL,
+            response        json,
+            usage           json NOT NULL,
+            cost_usd        numeric,
+            latency_ms      double precision NOT NULL,
+            attempts        integer NOT NULL,
+            finish_reason   text,
+            failure         json,
+            called_at       timestamptz NOT NULL,
+            PRIMARY KEY (tenant, position)
+        );
+        CREATE INDEX lm_call_by_run ON lm_call (tenant, run_id, position);
+        CREATE INDEX lm_call_by_program ON lm_call (tenant, program_id, position);
+        CREATE INDEX lm_call_by_model ON lm_call (tenant, model, position);
+    """
+    events: ClassVar[tuple[type[Event], ...]] = (
+        ExecutionRequested,
+        ExecutionLmCalled,
+        OptimizationRequested,
+        OptimizationLmCalled,
+        EvaluationRequested,
+        EvaluationLmCalled,
+    )
+
+    def project(self, recorded: Recorded) -> Iterable[Write]:
+        match recorded.event:
+            case ExecutionRequested() as event:
+                yield Write(_RUN, row(recorded, run="execution", **_program(event)))
+            case OptimizationRequested() as event:
+                yield Write(_RUN, row(recorded, run="optimization", **_program(event)))
+            case EvaluationRequested() as event:
+                yield Write(_RUN, row(recorded, run="evaluation", **_program(event)))
+            case (
+                ExecutionLmCalled(call=call)
+                | OptimizationLmCalled(call=call)
+                | EvaluationLmCalled(call=call)
+            ):
+                yield Write(_CALL, row(recorded, **_call(call)))
+            case _:
+                pass
+
+
+def lm_calls(
+    store: ReadStore,
+    run_id: UUID,
+    *,
+    tenant: str,
+    limit: int = DEFAULT_LIMIT,
+    after: Cursor | None = None,
+) -> Page[LmCallRow]:
+    """The model calls of one execution, optimization or evaluation, in order."""
+    select = Select(_SELECT, tenant=tenant).where("run_id = %(run_id)s", run_id=run_id)
+    return select.page(store, LmCallRow, OLDEST_FIRST, limit=limit, after=after)
+
+
+def recent_lm_calls(
+    store: ReadStore,
+    *,
+    tenant: str,
+    program_id: UUID | None = None,
+    model: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: Cursor | None = None,
+) -> Page[LmCallRow]:
+    """The newest model calls first, whatever made them."""
+    select = Select(_SELECT, tenant=tenant)
+    select.where("program_id = %(program_id)s", program_id=program_id)
+    select.where("model = %(model)s", model=model)
+    return select.page(store, LmCallRow, NEWEST_FIRST, limit=limit, after=after)
+
+
+def _program(
+    event: ExecutionRequested | OptimizationRequested | EvaluationRequested,
+) -> dict[str, object]:
+    return {"program_id": event.program_id, "program_version": event.program_version}
+
+
+def _call(call: LmCall) -> dict[str, object]:
+    return {
+        "node": call.node,
+        "role": call.role,
+        "model": call.model,
+        "model_served": call.model_served,
+        "key": call.key,
+        "rollout_id": call.rollout_id,
+        "candidate": call.candidate,
+        "request": document(call.request),
+        "response": document(call.response),
+        "usage": document(call.usage),
+        "cost_usd": call.cost_usd,
+        "latency_ms": call.latency_ms,
+        "attempts": call.attempts,
+        "finish_reason": call.finish_reason,
+        "failure": document(call.failure),
+    }
+
+
+_SELECT: LiteralString = """
+    SELECT position, run, run_id, program_id, program_version, node, role, model, model_served,
+           key, rollout_id, candidate, request, response, usage, cost_usd, latency_ms, attempts,
+           finish_reason, failure, called_at
+    FROM lm_call WHERE tenant = %(tenant)s"""
+
+_RUN: LiteralString = """
+    INSERT INTO lm_call_run (tenant, run_id, run, program_id, program_version)
+    VALUES (%(tenant)s, %(id)s, %(run)s, %(program_id)s, %(program_version)s)
+    ON CONFLICT DO NOTHING"""
+
+_CALL: LiteralString = """
+    INSERT INTO lm_call (tenant, position, run, run_id, program_id, program_version, node, role,
+                         model, model_served, key, rollout_id, candidate, request, response, usage,
+                         cost_usd, latency_ms, attempts, finish_reason, failure, called_at)
+    SELECT tenant, %(position)s, run, run_id, program_id, program_version, %(node)s, %(role)s,
+           %(model)s, %(model_served)s, %(key)s, %(rollout_id)s, %(candidate)s, %(request)s,
+           %(response)s, %(usage)s, %(cost_usd)s, %(latency_ms)s, %(attempts)s,
+           %(finish_reason)s, %(failure)s, %(at)s
+    FROM lm_call_run WHERE tenant = %(tenant)s AND run_id = %(id)s
+    ON CONFLICT DO NOTHING"""

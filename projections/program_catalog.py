@@ -1,0 +1,192 @@
+"""One row for each program: what it is, its stage, and which versions are newest and live."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import ClassVar, LiteralString
+from uuid import UUID
+
+from pydantic import Field, JsonValue
+
+from domain.kernel import Event, Recorded
+from domain.program.events import (
+    ProgramCompiled,
+    ProgramCreated,
+    ProgramDeployed,
+    ProgramRetired,
+    ProgramTestingStarted,
+)
+from domain.program.graph import ProgramGraph
+from domain.program.values import Stage
+from domain.values import Score
+from projections.folding import document, row
+from projections.kernel import Projection, ReadStore, Write
+from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+
+
+class ProgramMetrics(Row):
+    """What is known of how good a program is; ``null`` is not known, never 0."""
+
+    training_score: Score | None = Field(
+        description="What the newest optimized version scored on the rows it learned from."
+    )
+    deployed_score: Score | None = Field(
+        description="What the live version scored in the evaluation it was deployed on."
+    )
+
+
+class ProgramRow(Row):
+    program_id: UUID
+    version: int = Field(description="How many events it has had: its ETag.")
+    position: int = Field(description="Where in the log it was created; newer ones are greater.")
+    name: str
+    description: str | None
+    config: dict[str, JsonValue]
+    graph: ProgramGraph = Field(description="Its modules and how they are wired: all versions.")
+    default_optimizer: str | None
+    stage: Stage
+    latest_version: int = Field(description="The newest program version; 1 is as written.")
+    deployed_version: int | None = Field(description="The program version that is live.")
+    metrics: ProgramMetrics
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+    retired_at: datetime | None = Field(description="When it was retired; it stays readable.")
+    retired_because: str | None
+
+
+class ProgramCatalog(Projection):
+    name: ClassVar[str] = "program_catalog"
+    version: ClassVar[int] = 1
+    schema: ClassVar[LiteralString] = """
+        CREATE TABLE program (
+            tenant            text NOT NULL,
+            program_id        uuid NOT NULL,
+            version           bigint NOT NULL,
+            position          bigint NOT NULL,
+            name              text NOT NULL,
+            description       text,
+            config            json NOT NULL,
+            graph             json NOT NULL,
+            default_optimizer text,
+            stage             text NOT NULL,
+            latest_version    integer NOT NULL,
+            deployed_version  integer,
+            training_score    double precision,
+            deployed_score    double precision,
+            created_at        timestamptz NOT NULL,
+            created_by        text NOT NULL,
+            updated_at        timestamptz NOT NULL,
+            retired_at        timestamptz,
+            retired_because   text,
+            PRIMARY KEY (tenant, program_id)
+        );
+        CREATE INDEX program_newest ON program (tenant, position);
+        CREATE INDEX program_name ON program (tenant, name, position);
+    """
+    events: ClassVar[tuple[type[Event], ...]] = (
+        ProgramCreated,
+        ProgramTestingStarted,
+        ProgramCompiled,
+        ProgramDeployed,
+        ProgramRetired,
+    )
+
+    def project(self, recorded: Recorded) -> Iterable[Write]:
+        match recorded.event:
+            case ProgramCreated() as created:
+                yield Write(_CREATE, row(recorded, **_created(created)))
+            case ProgramTestingStarted():
+                yield Write(_STAGE, row(recorded, stage=Stage.TESTING.value))
+            case ProgramCompiled(new_version=new, training_score=score):
+                yield Write(_COMPILE, row(recorded, latest=new, training_score=score))
+            case ProgramDeployed(program_version=deployed) as event:
+                columns = row(recorded, stage=Stage.PRODUCTION.value, score=_evidence(event))
+                yield Write(_DEPLOY, columns | {"deployed": deployed})
+            case ProgramRetired(reason=reason):
+                yield Write(_RETIRE, row(recorded, stage=Stage.RETIRED.value, reason=reason))
+            case _:
+                pass
+
+
+def programs(
+    store: ReadStore,
+    *,
+    tenant: str,
+    name: str | None = None,
+    stage: Stage | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: Cursor | None = None,
+) -> Page[ProgramRow]:
+    """The newest programs first; retired ones only with ``stage=Stage.RETIRED``."""
+    select = Select(_SELECT, tenant=tenant).where("name = %(name)s", name=name)
+    if stage is None:
+        select.where("stage <> 'retired'")
+    else:
+        select.where("stage = %(stage)s", stage=stage.value)
+    return select.page(store, ProgramRow, NEWEST_FIRST, limit=limit, after=after)
+
+
+def program(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ProgramRow | None:
+    """One program, retired or not. Of several with the name, the living one, else the newest."""
+    select = Select(_SELECT, tenant=tenant)
+    if isinstance(id_or_name, UUID):
+        select.where("program_id = %(id)s", id=id_or_name)
+    else:
+        select.where("name = %(name)s", name=id_or_name)
+    return select.first(store, ProgramRow, order="stage <> 'retired' DESC, position DESC")
+
+
+def _created(created: ProgramCreated) -> dict[str, object]:
+    return {
+        "name": created.name,
+        "description": created.description,
+        "config": document(created.config),
+        "graph": document(created.graph),
+        "default_optimizer": created.default_optimizer,
+        "stage": Stage.DRAFT.value,
+    }
+
+
+def _evidence(event: ProgramDeployed) -> Score | None:
+    """The score of the deployed version in the last of the evaluations that speak of it."""
+    scores = [each.score for each in event.evidence if each.version == event.program_version]
+    return scores[-1] if scores else None
+
+
+_SELECT: LiteralString = """
+    SELECT program_id, version, position, name, description, config, graph, default_optimizer,
+           stage, latest_version, deployed_version,
+           json_build_object('training_score', training_score, 'deployed_score', deployed_score)
+               AS metrics,
+           created_at, created_by, updated_at, retired_at, retired_because
+    FROM program WHERE tenant = %(tenant)s"""
+
+_CREATE: LiteralString = """
+    INSERT INTO program (tenant, program_id, version, position, name, description, config, graph,
+                         default_optimizer, stage, latest_version, created_at, created_by,
+                         updated_at)
+    VALUES (%(tenant)s, %(id)s, %(version)s, %(position)s, %(name)s, %(description)s, %(config)s,
+            %(graph)s, %(default_optimizer)s, %(stage)s, 1, %(at)s, %(actor)s, %(at)s)
+    ON CONFLICT DO NOTHING"""
+
+_STAGE: LiteralString = """
+    UPDATE program SET version = %(version)s, updated_at = %(at)s, stage = %(stage)s
+    WHERE tenant = %(tenant)s AND program_id = %(id)s AND version < %(version)s"""
+
+_COMPILE: LiteralString = """
+    UPDATE program
+    SET version = %(version)s, updated_at = %(at)s, latest_version = %(latest)s,
+        training_score = %(training_score)s
+    WHERE tenant = %(tenant)s AND program_id = %(id)s AND version < %(version)s"""
+
+_DEPLOY: LiteralString = """
+    UPDATE program
+    SET version = %(version)s, updated_at = %(at)s, stage = %(stage)s,
+        deployed_version = %(deployed)s, deployed_score = %(score)s
+    WHERE tenant = %(tenant)s AND program_id = %(id)s AND version < %(version)s"""
+
+_RETIRE: LiteralString = """
+    UPDATE program
+    SET version = %(version)s, updated_at = %(at)s, stage = %(stage)s, retired_at = %(at)s,
+        retired_because = %(reason)s, deployed_version = NULL, deployed_score = NULL
+    WHERE tenant = %(tenant)s AND program_id = %(id)s AND version < %(version)s"""

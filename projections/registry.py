@@ -1,0 +1,30 @@
+"""Every read model there is; the projector keeps each of them."""
+
+from typing import Final
+
+from projections.audit_trail import AuditTrail
+from projections.datasets import Datasets
+from projections.evaluations import Evaluations
+from projections.executions import Executions
+from projections.kernel import Projection
+from projections.lm_calls import LmCalls
+from projections.lm_usage import LmUsage
+from projections.modules import Modules
+from projections.optimization_board import OptimizationBoard
+from projections.program_catalog import ProgramCatalog
+from projections.program_versions import ProgramVersions
+from projections.signatures import Signatures
+
+PROJECTIONS: Final[tuple[Projection, ...]] = (
+    Signatures(),
+    Modules(),
+    ProgramCatalog(),
+    ProgramVersions(),
+    Executions(),
+    LmCalls(),
+    OptimizationBoard(),
+    Evaluations(),
+    Datasets(),
+    AuditTrail(),
+    LmUsage(),
+)

@@ -1,0 +1,57 @@
+"""What the log says is due and nobody has finished: the sweep sends it again."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final, Literal, LiteralString
+from uuid import UUID
+
+from pydantic import Field
+
+from projections.kernel import ReadStore
+from projections.paging import Row
+
+MAX_UNFINISHED: Final = 1000
+
+WorkKind = Literal["execution", "replay", "optimization", "evaluation", "adoption"]
+
+
+class UnfinishedWork(Row):
+    """Something that was requested and has neither ended nor moved for a while."""
+
+    kind: WorkKind = Field(description="adoption: a completed optimization no version came from.")
+    tenant: str
+    id: UUID = Field(description="Of the execution, optimization or evaluation.")
+    replay: int | None = Field(description="The number of a replay.")
+    attempts: int = Field(description="How often a worker took it already.")
+    touched_at: datetime = Field(description="When it last moved.")
+
+
+def unfinished_work(store: ReadStore, older_than_s: float) -> Sequence[UnfinishedWork]:
+    """Work of every tenant that has not moved for *older_than_s* seconds, the stillest first.
+
+    At most ``MAX_UNFINISHED`` pieces; what is left over is found the next time. This is the one
+    query without a tenant: nobody but the sweep asks it.
+    """
+    found = store.rows(_UNFINISHED, {"older_than_s": older_than_s, "most": MAX_UNFINISHED})
+    return [UnfinishedWork.model_validate(dict(each)) for each in found]
+
+
+_UNFINISHED: LiteralString = """
+    SELECT kind, tenant, id, replay, attempts, touched_at FROM (
+        SELECT 'execution' AS kind, tenant, id, NULL::integer AS replay, attempts, touched_at
+        FROM execution WHERE status IN ('requested', 'running')
+        UNION ALL
+        SELECT 'replay', tenant, execution_id, replay, 0, requested_at
+        FROM execution_replay WHERE outcome = 'pending'
+        UNION ALL
+        SELECT 'optimization', tenant, id, NULL, attempts, touched_at
+        FROM optimization WHERE status IN ('requested', 'running')
+        UNION ALL
+        SELECT 'adoption', tenant, id, NULL, attempts, touched_at
+        FROM optimization WHERE status = 'completed' AND adopted_version IS NULL
+        UNION ALL
+        SELECT 'evaluation', tenant, id, NULL, attempts, touched_at
+        FROM evaluation WHERE status IN ('requested', 'running')
+    ) AS work
+    WHERE touched_at < now() - make_interval(secs => %(older_than_s)s)
+    ORDER BY touched_at, id LIMIT %(most)s"""
