@@ -210,7 +210,8 @@ def _send(
                 cursor.execute(statements.APPEND, params, prepare=True)
                 connection.execute("COMMIT")
         except BaseException:
-            connection.rollback()
+            if not connection.closed:
+                connection.rollback()
             raise
     row = cursor.fetchone()
     assert row is not None

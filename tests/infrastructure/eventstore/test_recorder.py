@@ -1,0 +1,123 @@
+import time
+from uuid import uuid4
+
+import pytest
+from eventsourcing.persistence import IntegrityError
+from eventsourcing.tests.persistence import (
+    ApplicationRecorderTestCase,
+    NonInterleavingNotificationIDsBaseCase,
+)
+
+from infrastructure.eventstore.recorder import Beside, PostgresRecorder
+from infrastructure.eventstore.stored import SealedEvent
+from tests.support.event_log import Pool
+
+
+class _OverPostgres:
+    recorder: PostgresRecorder
+
+    @pytest.fixture(autouse=True)
+    def _open(self, recorder: PostgresRecorder) -> None:
+        self.recorder = recorder
+
+    def create_recorder(self) -> PostgresRecorder:
+        return self.recorder
+
+
+class TestLibrarySuite(_OverPostgres, ApplicationRecorderTestCase[PostgresRecorder]):
+    def test_subscribe(self) -> None:
+        self.optional_test_insert_subscribe()
+
+
+class TestLibraryOrder(_OverPostgres, NonInterleavingNotificationIDsBaseCase):
+    pass
+
+
+del ApplicationRecorderTestCase, NonInterleavingNotificationIDsBaseCase
+
+
+def sealed(version: int = 1) -> SealedEvent:
+    return SealedEvent(
+        uuid4(), version, "probe", b"{}", event_id=uuid4(), tenant="acme", metadata="{}"
+    )
+
+
+def test_appending_the_same_events_again_gives_the_same_positions(
+    recorder: PostgresRecorder,
+) -> None:
+    events = [sealed(), sealed()]
+    assert recorder.append(events) == recorder.append(events) == [1, 2]
+
+
+def test_half_of_an_append_is_not_taken_for_the_whole(recorder: PostgresRecorder) -> None:
+    first, second = sealed(), sealed()
+    recorder.append([first])
+    with pytest.raises(IntegrityError):
+        recorder.append([first, second])
+    assert recorder.max_notification_id() == 1
+
+
+def test_what_is_beside_the_events_is_rolled_back_with_them(
+    recorder: PostgresRecorder, pool: Pool
+) -> None:
+    with pool.connection() as connection:
+        connection.execute("CREATE TABLE beside (n int)")
+    taken = sealed()
+    recorder.append([taken])
+    clash = SealedEvent(
+        taken.originator_id, 1, "probe", b"{}", event_id=uuid4(), tenant="acme", metadata="{}"
+    )
+    with pytest.raises(IntegrityError):
+        recorder.append([clash], Beside(write=lambda it: it.execute("INSERT INTO beside VALUES (1)")))
+    with pool.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM beside").fetchone() == (0,)
+
+
+def test_a_writer_beside_that_fails_leaves_nothing_and_a_clean_connection(
+    recorder: PostgresRecorder,
+) -> None:
+    def fail(cursor: object) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        recorder.append([sealed()], Beside(write=fail))
+    assert recorder.append([sealed()])
+    assert len(recorder.select_notifications(0, 10)) == 1
+
+
+def test_an_append_tells_listeners_the_last_topic_of_each_stream(
+    recorder: PostgresRecorder, pool: Pool
+) -> None:
+    one, other = sealed(1), sealed(1)
+    two = SealedEvent(
+        one.originator_id, 2, "later", b"{}", event_id=uuid4(), tenant="acme", metadata="{}"
+    )
+    with pool.connection() as listener:
+        listener.execute("LISTEN stratal_log")
+        recorder.append([one, other, two])
+        (notify,) = listener.notifies(timeout=5, stop_after=1)
+        listener.execute("UNLISTEN *")
+    assert notify.payload == f"3 {one.originator_id}:later {other.originator_id}:probe"
+
+
+def test_a_notification_is_cut_to_what_postgres_takes(
+    recorder: PostgresRecorder, pool: Pool
+) -> None:
+    with pool.connection() as listener:
+        listener.execute("LISTEN stratal_log")
+        recorder.append([sealed() for _ in range(300)])
+        (notify,) = listener.notifies(timeout=5, stop_after=1)
+        listener.execute("UNLISTEN *")
+    assert 7000 < len(notify.payload) < 7900
+    assert all(len(word) == 36 + len(":probe") for word in notify.payload.split()[1:])
+
+
+def test_a_plain_append_is_one_statement_and_fast(recorder: PostgresRecorder) -> None:
+    for _ in range(20):
+        recorder.append([sealed()])
+    times = []
+    for _ in range(200):
+        started = time.perf_counter()
+        recorder.append([sealed()])
+        times.append(time.perf_counter() - started)
+    assert sorted(times)[100] < 0.01
