@@ -1,0 +1,195 @@
+"""Compile a program graph into a real DSPy module whose source people and optimizers can read."""
+
+import hashlib
+import keyword
+import linecache
+import sys
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Final
+
+import dspy
+
+from application.lm_ports import ProgramFailed, RunnableProgram
+from domain.module.values import ModuleKind
+from domain.program.graph import Node, ProgramGraph
+from domain.signature.fields import SignatureSpec
+from domain.values import Failure
+from infrastructure.dspy_runtime import state as states
+from infrastructure.dspy_runtime.recording import NODE_ID
+from infrastructure.dspy_runtime.signatures import (
+    dspy_signature,
+    reasoning_first,
+    reasons_by_itself,
+    safe_name,
+)
+
+CLASS_NAME: Final = "Program"
+_RESERVED: Final = frozenset(dir(dspy.Module())) | frozenset(keyword.kwlist) | {"dspy"}
+_MODULES: Final = "stratal_programs"
+
+
+class ProgramCache:
+    """Programs that were built, the least recently used forgotten first."""
+
+    def __init__(self, size: int = 256) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._built: OrderedDict[str, dspy.Module] = OrderedDict()
+
+    def get(self, program: RunnableProgram) -> dspy.Module:
+        """A copy of *program* that nobody else uses.
+
+        Raises:
+            ProgramFailed: The graph cannot be built, or the state does not fit it.
+        """
+        with self._lock:
+            built = self._built.get(program.key)
+            if built is None:
+                built = self._built[program.key] = build(program)
+                while len(self._built) > self._size:
+                    self._built.popitem(last=False)
+            self._built.move_to_end(program.key)
+        return built.deepcopy()
+
+
+def build(program: RunnableProgram) -> dspy.Module:
+    """A module with one attribute for each node, named as the node is, with its demos and state.
+
+    Raises:
+        ProgramFailed: The graph has a cycle or a name that cannot stand in a program, or the state
+            belongs to another program.
+    """
+    graph = program.graph
+    names = _attributes(graph)
+    namespace = {_signature_name(names[node.id]): _signature(node) for node in graph.nodes}
+    module: dspy.Module = _class(source(graph), namespace)()
+    nodes = {names[node.id]: node for node in graph.nodes}
+    for path, predictor in module.named_predictors():
+        node = nodes[path.partition(".")[0]]
+        setattr(predictor, NODE_ID, node.id)
+        predictor.demos = [dict(demo) for demo in node.module.config.demos]
+    if program.state is not None:
+        states.load(module, program.state)
+    return module
+
+
+def source(graph: ProgramGraph) -> str:
+    """The Python source of *graph*; the same graph has the same source, it is part of prompts.
+
+    Raises:
+        ProgramFailed: The graph has a cycle or a name that cannot stand in a program.
+    """
+    names = _attributes(graph)
+    lines = [f"class {CLASS_NAME}(dspy.Module):", "    def __init__(self):"]
+    lines.append("        super().__init__()")
+    lines += [
+        f"        self.{names[node.id]} = {_constructor(node, names)}" for node in graph.nodes
+    ]
+    lines += ["", f"    def forward(self, *, {', '.join(_parameters(graph.signature))}):"]
+    variables = _variables(graph, names)
+    for node in _ordered(graph):
+        given = ", ".join(_arguments(node, variables))
+        lines.append(f"        {variables[node.id]} = self.{names[node.id]}({given})")
+    result = ", ".join(
+        f"{safe_name(field)}={_value(source.node, source.field, variables)}"
+        for field, source in graph.outputs.items()
+    )
+    return "\n".join([*lines, f"        return dspy.Prediction({result})", ""])
+
+
+def _class(text: str, namespace: dict[str, type[dspy.Signature]]) -> type[dspy.Module]:
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    shapes = "".join(f"{name}{kind.dump_state()}{kind}" for name, kind in namespace.items())
+    name = f"{_MODULES}.p{digest}_{hashlib.sha256(shapes.encode()).hexdigest()[:16]}"
+    module = ModuleType(name)
+    module.__file__ = f"<{name}>"
+    module.__dict__.update(dspy=dspy, **namespace)
+    # Optimizers read the source of a program; without it they propose nothing.
+    linecache.cache[module.__file__] = (len(text), None, text.splitlines(True), module.__file__)
+    sys.modules[name] = module
+    # Every name in the text was checked to be an identifier; all else is a literal of ours.
+    exec(compile(text, module.__file__, "exec"), module.__dict__)  # noqa: S102
+    built: type[dspy.Module] = module.__dict__[CLASS_NAME]
+    return built
+
+
+def _signature(node: Node) -> type[dspy.Signature]:
+    spec = node.module.signature
+    if node.module.kind is ModuleKind.CHAIN_OF_THOUGHT and reasons_by_itself(spec):
+        spec = reasoning_first(spec)
+    return dspy_signature(spec, "".join(part.title() for part in node.id.split("_")))
+
+
+def _constructor(node: Node, names: dict[str, str]) -> str:
+    spec, config = node.module, node.module.config
+    adds = spec.kind is ModuleKind.CHAIN_OF_THOUGHT and not reasons_by_itself(spec.signature)
+    kind = "ChainOfThought" if adds else "Predict"
+    settings = f"temperature={config.temperature!r}, max_tokens={config.max_tokens!r}"
+    return f"dspy.{kind}({_signature_name(names[node.id])}, {settings})"
+
+
+def _signature_name(attribute: str) -> str:
+    return f"{attribute}_signature"
+
+
+def _attributes(graph: ProgramGraph) -> dict[str, str]:
+    """What each node is called in the class: its id, unless DSPy or Python needs that name."""
+    taken = {node.id for node in graph.nodes} | _RESERVED
+    return {
+        node.id: _free(node.id, taken) if node.id in _RESERVED else node.id for node in graph.nodes
+    }
+
+
+def _variables(graph: ProgramGraph, names: dict[str, str]) -> dict[str, str]:
+    inputs = {field.name for field in graph.signature.inputs}
+    taken = inputs | set(names.values()) | {"self"}
+    return {
+        node: _free(name, taken) if name in inputs or name == "self" else name
+        for node, name in names.items()
+    }
+
+
+def _free(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _parameters(signature: SignatureSpec) -> Iterator[str]:
+    for field in signature.inputs:
+        if field.has_default or field.optional:
+            default = field.default if field.has_default else None
+            yield f"{safe_name(field.name)}={default!r}"
+        else:
+            yield safe_name(field.name)
+
+
+def _arguments(node: Node, variables: dict[str, str]) -> Iterator[str]:
+    for field, given in node.inputs.items():
+        yield f"{safe_name(field)}={_value(given.node, given.field, variables)}"
+
+
+def _value(node: str | None, field: str, variables: dict[str, str]) -> str:
+    return safe_name(field) if node is None else f"{variables[node]}.{safe_name(field)}"
+
+
+def _ordered(graph: ProgramGraph) -> Iterator[Node]:
+    done: set[str] = set()
+    waiting = list(graph.nodes)
+    while waiting:
+        ready = next((n for n in waiting if _needs(n) <= done), None)
+        if ready is None:
+            stuck = ", ".join(node.id for node in waiting)
+            message = f"The nodes {stuck} wait for each other or for one that is missing."
+            raise ProgramFailed(Failure(code="program.unbuildable", message=message))
+        waiting.remove(ready)
+        done.add(ready.id)
+        yield ready
+
+
+def _needs(node: Node) -> set[str]:
+    return {given.node for given in node.inputs.values() if given.node is not None}

@@ -1,0 +1,63 @@
+"""What may go wrong at a model, in the application's words."""
+
+from typing import Final
+
+from dspy import lm15
+
+from domain.values import Failure
+
+_MESSAGE_LENGTH: Final = 300
+
+# The first row that fits wins: special cases stand before the classes they belong to.
+_CODES: Final = (
+    (lm15.ContextLengthError, "model.context_too_long"),
+    (lm15.UnsupportedModelError, "model.unknown"),
+    (lm15.InvalidRequestError, "model.request_refused"),
+    (lm15.NotConfiguredError, "model.not_configured"),
+    (lm15.AuthError, "model.auth_refused"),
+    (lm15.BillingError, "model.billing_refused"),
+    (lm15.RateLimitError, "model.rate_limited"),
+    (lm15.TimeoutError, "model.timeout"),
+    (lm15.ServerError, "model.unavailable"),
+    (lm15.TransportError, "model.unreachable"),
+    (lm15.LM15Error, "model.failed"),
+)
+_RETRYABLE: Final = (
+    lm15.RateLimitError,
+    lm15.TimeoutError,
+    lm15.ServerError,
+    lm15.TransportError,
+    lm15.LockTimeoutError,
+)
+
+
+def is_retryable(error: Exception) -> bool:
+    """Whether the same call may succeed a little later."""
+    return isinstance(error, _RETRYABLE)
+
+
+def is_about_the_request(error: Exception) -> bool:
+    """Whether the model refused this request, not all of ours: an outcome, not an outage."""
+    return isinstance(error, lm15.InvalidRequestError) and not isinstance(
+        error, lm15.UnsupportedModelError
+    )
+
+
+def failure_of(error: Exception) -> Failure:
+    """*error* as it is recorded: the provider's first line, cut short."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), "model.engine_failed")
+    said = str(getattr(error, "message", "") or error).strip().split("\n", 1)[0]
+    return Failure(
+        code=code,
+        message=f"The model call failed: {said[:_MESSAGE_LENGTH] or type(error).__name__}",
+        retryable=is_retryable(error),
+        provider_status=getattr(error, "status", None),
+    )
+
+
+class RequestRefused(lm15.InvalidRequestError):  # type: ignore[misc]  # DSPy ships no types
+    """The model will never answer this request; that was recorded as the call's outcome."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message, status=failure.provider_status)
+        self.failure = failure

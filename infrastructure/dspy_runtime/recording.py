@@ -1,0 +1,279 @@
+"""Every model call of a run: answered from its journal, or made and recorded."""
+
+import contextvars
+import hashlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Self
+
+import dspy
+from dspy import lm15
+
+from application.lm_ports import CallJournal, RunStopped
+from application.payloads import Payload
+from application.tracing import Tracing
+from domain.values import Digest, Failure, LmCall
+from infrastructure.dspy_runtime.failures import (
+    RequestRefused,
+    failure_of,
+    is_about_the_request,
+    is_retryable,
+)
+from infrastructure.dspy_runtime.model import Model
+from infrastructure.dspy_runtime.retries import Retries
+from infrastructure.dspy_runtime.wire import request_json, response_json, response_of, usage_of
+
+KEY_VERSION: Final = 1
+NODE_ID: Final = "_node_id"
+
+
+class ModelIsUnavailable(RunStopped):
+    """The model refuses us, not this request: scoring on would take an outage for bad answers."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """One call of the language model by a predictor; it may ask for several candidates."""
+
+    node: str
+    role: Literal["task", "optimizer"]
+    rollout_id: int | None
+    candidate: int = 0
+
+
+_scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("lm_scope", default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request with the key it is known by."""
+
+    key: Digest
+    request: lm15.Request
+    payload: Payload
+    node: str
+    role: Literal["task", "optimizer"]
+    rollout_id: int | None
+    candidate: int
+
+
+class RecordingEngine:
+    """The engine of one run: equal calls of several threads are made once, a stop stops all."""
+
+    def __init__(
+        self,
+        model: Model,
+        journal: CallJournal,
+        tracing: Tracing,
+        *,
+        live: bool = True,
+        retries: Retries | None = None,
+    ) -> None:
+        self._model = model
+        self._journal = journal
+        self._tracing = tracing
+        self._live = live
+        self._retries = retries or Retries()
+        self._lock = threading.Lock()
+        self._under_way: dict[Digest, threading.Event] = {}
+        self._stopped = threading.Event()
+        self._stop: RunStopped | None = None
+        self.supports_response_schema = model.engine.supports_response_schema
+        self.supported_params = model.engine.supported_params
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        # Programs are copied all the time; the run they belong to stays one.
+        return self
+
+    def complete(self, request: lm15.Request) -> lm15.Response:
+        """Answer *request* as the run's journal does, else as the model does.
+
+        Raises:
+            RequestRefused: The model will not answer this request; that is recorded, too.
+            RunStopped: The journal refused, the call is not in it, or the model is unavailable.
+        """
+        asked = self._asked(request, _scope.get())
+        if (body := self._recorded(asked.key)) is None:
+            with self._alone(asked.key):
+                body = self._recorded(asked.key) or self._made(asked)
+        if "failure" in body:
+            raise RequestRefused(Failure.model_validate(body["failure"]))
+        return response_of(body)
+
+    def _asked(self, request: lm15.Request, scope: Scope | None) -> Asked:
+        rollout_id, candidate = (scope.rollout_id, scope.candidate) if scope else (None, 0)
+        if scope:
+            scope.candidate += 1
+        if self._model.engine.seeded:
+            request = _seeded(request, rollout_id, candidate)
+        payload = Payload.of(request_json(request))
+        name = f"{KEY_VERSION}:{payload.ref.digest}:{rollout_id}:{candidate}"
+        return Asked(
+            key=hashlib.sha256(name.encode()).hexdigest(),
+            request=request,
+            payload=payload,
+            node=scope.node if scope else "unknown",
+            role=scope.role if scope else "optimizer",
+            rollout_id=rollout_id,
+            candidate=candidate,
+        )
+
+    def _recorded(self, key: Digest) -> Any:
+        if self._stop is not None:
+            raise self._stop
+        return self._journal.find(key)
+
+    @contextmanager
+    def _alone(self, key: Digest) -> Iterator[None]:
+        while True:
+            with self._lock:
+                if (other := self._under_way.get(key)) is None:
+                    mine = self._under_way[key] = threading.Event()
+                    break
+            other.wait()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._under_way[key]
+            mine.set()
+
+    def _made(self, asked: Asked) -> Any:
+        if not self._live:
+            raise self._stopping(_diverged(asked))
+        with self._tracing.lm_call(self._model.model, asked.node) as span:
+            outcome = self._tried(asked.request)
+            call, response = self._fact(asked, outcome)
+            span.answered(call)
+        try:
+            self._journal.record(call, asked.payload, response)
+        except RunStopped as stop:
+            raise self._stopping(stop) from None
+        if response is None:
+            assert call.failure is not None
+            raise self._stopping(ModelIsUnavailable(call.failure)) from outcome.error
+        return json.loads(response.body)
+
+    def _tried(self, request: lm15.Request) -> "_Outcome":
+        began, attempts = self._retries.clock(), 0
+        started = time.perf_counter()
+        while True:
+            attempts += 1
+            try:
+                response = self._model.engine.complete(request)
+            except Exception as error:  # noqa: BLE001 an engine may fail in any way; all are recorded
+                wait = (
+                    self._retries.wait_s(attempts, error, began=began)
+                    if is_retryable(error)
+                    else None
+                )
+                if wait is None or self._stopped.wait(wait):
+                    return _Outcome(None, error, attempts, started)
+            else:
+                return _Outcome(response, None, attempts, started)
+
+    def _fact(self, asked: Asked, outcome: "_Outcome") -> tuple[LmCall, Payload | None]:
+        answer, error = outcome.response, outcome.error
+        failure = None if error is None else failure_of(error)
+        response = None
+        if answer is not None:
+            response = Payload.of(response_json(answer))
+        elif error is not None and failure is not None and is_about_the_request(error):
+            response = Payload.of({"failure": failure.model_dump(mode="json")})
+        call = LmCall(
+            key=asked.key,
+            node=asked.node,
+            role=asked.role,
+            model=self._model.model,
+            rollout_id=asked.rollout_id,
+            candidate=asked.candidate,
+            request=asked.payload.ref,
+            response=None if response is None else response.ref,
+            latency_ms=outcome.latency_ms,
+            attempts=outcome.attempts,
+            failure=failure,
+        )
+        return (call if answer is None else self._with_answer(call, answer)), response
+
+    def _with_answer(self, call: LmCall, answer: lm15.Response) -> LmCall:
+        return call.model_copy(
+            update={
+                "model_served": answer.model,
+                "usage": usage_of(answer),
+                "cost_usd": self._model.cost_of(answer),
+                "finish_reason": answer.finish_reason,
+            }
+        )
+
+    def _stopping(self, stop: RunStopped) -> RunStopped:
+        with self._lock:
+            first = self._stop = self._stop or stop
+        self._stopped.set()
+        return first
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    response: lm15.Response | None
+    error: Exception | None
+    attempts: int
+    started: float
+    latency_ms: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "latency_ms", (time.perf_counter() - self.started) * 1000)
+
+
+class RecordingLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
+    """The model of one run: tells its engine which predictor asks, and for which rollout."""
+
+    def __init__(self, model: str, engine: RecordingEngine) -> None:
+        # DSPy's own cache serves one tenant's answers to another and its retries hide calls.
+        super().__init__(model, engine=engine, cache=False, num_retries=0)
+
+    def __call__(self, prompt: Any = None, *, messages: Any = None, **kwargs: Any) -> Any:
+        asked = {**self.kwargs, **kwargs}
+        rollout_id = asked.get("rollout_id")
+        if rollout_id is not None and self.kwargs.get("temperature") is not None:
+            # An optimizer that wants another try raises the temperature of the model; the
+            # predictor's own setting would undo that.
+            kwargs["temperature"] = self.kwargs["temperature"]
+        node, role = _caller()
+        token = _scope.set(Scope(node, role, rollout_id))
+        try:
+            return super().__call__(prompt, messages=messages, **kwargs)
+        finally:
+            _scope.reset(token)
+
+
+def _caller() -> tuple[str, Literal["task", "optimizer"]]:
+    callers = dspy.settings.caller_modules or []
+    leaf = callers[-1] if callers else None
+    node = getattr(leaf, NODE_ID, None)
+    if node is not None:
+        return node, "task"
+    signature = getattr(leaf, "signature", None)
+    return f"optimizer.{getattr(signature, '__name__', 'prompt')}", "optimizer"
+
+
+def _seeded(request: lm15.Request, rollout_id: int | None, candidate: int) -> lm15.Request:
+    if request.config.seed is not None or not request.config.temperature:
+        return request
+    seed = (rollout_id or 0) * 1000 + candidate
+    return replace(request, config=replace(request.config, seed=seed % 2**31))
+
+
+def _diverged(asked: Asked) -> RunStopped:
+    return RunStopped(
+        Failure(
+            code="replay.diverged",
+            message=(
+                f"The predictor {asked.node} made a call that is not in the log (key {asked.key}). "
+                "The program, DSPy or the inputs are not what they were when it was recorded."
+            ),
+        )
+    )

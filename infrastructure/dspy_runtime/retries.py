@@ -1,0 +1,30 @@
+"""When a model call is tried again, and how long that may take in all."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+WAITS_S = (1.0, 2.0, 4.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """Up to three further tries after 1, 2 and 4 seconds, each drawn out by up to a quarter.
+
+    What the provider asks for (``Retry-After``) wins over our own waits. No wait begins that would
+    outlast ``deadline_s``, counted from the first try.
+    """
+
+    waits_s: tuple[float, ...] = WAITS_S
+    deadline_s: float = 120.0
+    jitter: Callable[[], float] = random.random
+    clock: Callable[[], float] = time.monotonic
+
+    def wait_s(self, tried: int, error: Exception, *, began: float) -> float | None:
+        """Seconds until the next try after *tried* tries, or ``None`` to give up."""
+        if tried > len(self.waits_s):
+            return None
+        asked = getattr(error, "retry_after", None)
+        wait = self.waits_s[tried - 1] * (1 + self.jitter() / 4) if asked is None else float(asked)
+        return None if self.clock() - began + wait > self.deadline_s else wait

@@ -1,0 +1,188 @@
+"""Run a program once: build it, ask its model through the journal, check its outputs."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, Final
+
+import dspy
+from dspy.utils.callback import BaseCallback
+from dspy.utils.exceptions import AdapterParseError, LMError
+from pydantic import JsonValue
+
+from application.lm_ports import (
+    CallJournal,
+    JsonObject,
+    ProgramFailed,
+    RunnableProgram,
+)
+from application.tracing import NoTracing, Tracing
+from domain.signature.errors import ValuesDoNotFit
+from domain.signature.fields import SignatureSpec
+from domain.signature.validation import validate_inputs, validate_outputs
+from domain.values import Failure
+from infrastructure.dspy_runtime.adapters import SafeChatAdapter, SafeJsonAdapter
+from infrastructure.dspy_runtime.compiler import ProgramCache
+from infrastructure.dspy_runtime.failures import RequestRefused, failure_of
+from infrastructure.dspy_runtime.model import Model
+from infrastructure.dspy_runtime.recording import (
+    NODE_ID,
+    ModelIsUnavailable,
+    RecordingEngine,
+    RecordingLM,
+)
+from infrastructure.dspy_runtime.retries import Retries
+
+# DSPy's cache ignores keys and addresses: it would serve one tenant's answers to another.
+dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
+# What goes wrong is recorded and traced; DSPy would print prompts to the log.
+logging.getLogger("dspy").setLevel(logging.CRITICAL)
+
+UNLIMITED_ERRORS: Final = 1_000_000
+
+
+class DspyRunner:
+    """Runs programs on one *model*; safe to use from several threads."""
+
+    def __init__(
+        self,
+        model: Model,
+        tracing: Tracing | None = None,
+        *,
+        cache: ProgramCache | None = None,
+        retries: Retries | None = None,
+    ) -> None:
+        self._model = model
+        self._tracing = tracing or NoTracing()
+        self._cache = cache or ProgramCache()
+        self._retries = retries
+
+    def run(
+        self, program: RunnableProgram, inputs: JsonObject, journal: CallJournal, *, live: bool
+    ) -> JsonObject:
+        """Run *program* once and return its outputs, validated against its signature.
+
+        Raises:
+            ProgramFailed: The model call or its answer failed for good.
+            RunStopped: The journal refused, or with ``live=False`` a call was not in it.
+        """
+        engine = self.engine(journal, live=live)
+        try:
+            with self.settings(engine):
+                return self.answer(self._cache.get(program), program, inputs)
+        except ModelIsUnavailable as stop:
+            raise ProgramFailed(stop.failure) from stop
+
+    def engine(self, journal: CallJournal, *, live: bool = True) -> RecordingEngine:
+        """The recorder of one run."""
+        return RecordingEngine(
+            self._model, journal, self._tracing, live=live, retries=self._retries
+        )
+
+    def program(self, program: RunnableProgram) -> dspy.Module:
+        """A copy of the built *program* that belongs to the caller."""
+        return self._cache.get(program)
+
+    def settings(self, engine: RecordingEngine) -> AbstractContextManager[None]:
+        """DSPy's settings for one run: its model, no history, no cache, spans if anybody traces."""
+        callbacks = [] if isinstance(self._tracing, NoTracing) else [_Spans(self._tracing)]
+        adapter = SafeJsonAdapter() if self._model.adapter == "json" else SafeChatAdapter()
+        settings: AbstractContextManager[None] = dspy.context(
+            lm=RecordingLM(self._model.model, engine),
+            adapter=adapter,
+            callbacks=callbacks,
+            trace=None,
+            disable_history=True,
+            track_usage=False,
+            num_threads=self._model.concurrency,
+            max_errors=UNLIMITED_ERRORS,
+        )
+        return settings
+
+    def answer(
+        self, built: dspy.Module, program: RunnableProgram, inputs: JsonObject
+    ) -> dict[str, JsonValue]:
+        """Run *built* within ``settings``; *program* says what must come out of it.
+
+        Raises:
+            ProgramFailed: The inputs or outputs do not fit, or the model refused the request.
+        """
+        spec = program.graph.signature
+        with self._tracing.span("program", {"stratal.program.key": program.key}):
+            with _typed_failures():
+                prediction = built(**_fitting_inputs(spec, inputs))
+            return fitting_outputs(spec, prediction)
+
+
+def fitting_outputs(spec: SignatureSpec, prediction: Any) -> dict[str, JsonValue]:
+    """The outputs of *prediction*, validated.
+
+    Raises:
+        ProgramFailed: One is missing, of another type or out of bounds (``output.invalid``).
+    """
+    values = {field.name: prediction.get(field.name) for field in spec.outputs}
+    try:
+        return validate_outputs(spec, values)
+    except ValuesDoNotFit as error:
+        raise ProgramFailed(Failure(code="output.invalid", message=str(error))) from error
+
+
+def _fitting_inputs(spec: SignatureSpec, inputs: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    try:
+        return validate_inputs(spec, inputs)
+    except ValuesDoNotFit as error:
+        raise ProgramFailed(Failure(code="input.invalid", message=str(error))) from error
+
+
+@contextlib.contextmanager
+def _typed_failures() -> Iterator[None]:
+    try:
+        yield
+    except AdapterParseError as error:
+        raise ProgramFailed(_unparseable(error)) from error
+    except LMError as error:
+        cause = error.__cause__
+        if isinstance(cause, RequestRefused):
+            raise ProgramFailed(cause.failure) from error
+        raise ProgramFailed(failure_of(cause if isinstance(cause, Exception) else error)) from error
+    except ProgramFailed:
+        raise
+    except Exception as error:
+        message = f"The program failed inside DSPy ({type(error).__name__}): {str(error)[:300]}"
+        raise ProgramFailed(Failure(code="program.failed", message=message)) from error
+
+
+def _unparseable(error: AdapterParseError) -> Failure:
+    wanted = ", ".join(error.signature.output_fields)
+    return Failure(
+        code="output.unparseable",
+        message=f"The model's answer could not be read as the fields {wanted}.",
+    )
+
+
+class _Spans(BaseCallback):  # type: ignore[misc]  # DSPy ships no types
+    """A span around every predictor of a program, from prompt to parsed answer."""
+
+    def __init__(self, tracing: Tracing) -> None:
+        self._tracing = tracing
+        self._open: dict[str, ExitStack] = {}
+
+    def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
+        del inputs
+        if (node := getattr(instance, NODE_ID, None)) is None:
+            return
+        stack = self._open[call_id] = ExitStack()
+        stack.enter_context(self._tracing.span("predictor", {"stratal.node": node}))
+
+    def on_module_end(
+        self, call_id: str, outputs: Any, exception: BaseException | None = None
+    ) -> None:
+        del outputs
+        if (stack := self._open.pop(call_id, None)) is None:
+            return
+        with contextlib.suppress(BaseException):
+            if exception is None:
+                stack.close()
+            else:
+                stack.__exit__(type(exception), exception, exception.__traceback__)

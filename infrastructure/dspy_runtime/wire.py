@@ -1,0 +1,38 @@
+"""Requests and responses as JSON and back: the one door to DSPy's private serializer."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from dspy import lm15
+from dspy._vendor.lm15.serde import request_to_dict, response_from_dict, response_to_dict
+from pydantic import JsonValue
+
+from domain.text import mended
+from domain.values import LmUsage
+
+
+def request_json(request: lm15.Request) -> dict[str, JsonValue]:
+    """*request* as it is recorded; it never holds a key, an address or a rollout."""
+    return cast("dict[str, JsonValue]", request_to_dict(request))
+
+
+def response_json(response: lm15.Response) -> JsonValue:
+    """*response* as it is recorded; what no database can store is replaced."""
+    return mended(response_to_dict(response, include_provider_data=False))
+
+
+def response_of(body: Mapping[str, Any]) -> lm15.Response:
+    """The response that was recorded as *body*."""
+    return response_from_dict(body)
+
+
+def usage_of(response: lm15.Response) -> LmUsage:
+    """The tokens the provider counted; what it did not say stays unknown."""
+    usage = response.usage
+    return LmUsage(
+        prompt_tokens=usage.input_tokens,
+        completion_tokens=usage.output_tokens,
+        cached_tokens=usage.cache_read_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        total_tokens=usage.total_tokens,
+    )

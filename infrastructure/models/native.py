@@ -1,0 +1,87 @@
+"""The providers' own interfaces, through clients that DSPy carries: one attempt, no LiteLLM."""
+
+from decimal import Decimal
+from typing import Final
+
+import dspy
+from dspy import lm15
+from dspy._vendor.lm15.registry import lookup
+from dspy._vendor.lm15.router import LITELLM_PROVIDER_PREFIXES
+from dspy.clients.capabilities import capabilities
+from dspy.clients.costs import estimate_cost
+from dspy.clients.engines.lm15_engine import LM15Engine
+
+from infrastructure.models.binding import ModelBinding, ModelKeyIsMissing, ModelSettingIsInvalid
+
+CONCURRENCY: Final = 8
+READ_TIMEOUT_S: Final = 60.0
+
+
+class NativeEngine:
+    """DSPy's one-attempt engine with an explicit key; its errors never repeat that key."""
+
+    seeded = False
+
+    def __init__(self, model: str, *, provider: str, api_base: str | None, api_key: str | None):
+        can = capabilities(dspy.LM(model, api_key="unused", cache=False))
+        self.supports_response_schema = bool(can.response_schema)
+        self.supports_function_calling = bool(can.function_calling)
+        self.supported_params = frozenset(can.params)
+        self._secret = api_key
+        self._inner = LM15Engine(
+            lm15.RouterConfig(
+                env={},  # a key of the environment is somebody else's
+                api_keys=None if api_key is None else {provider: api_key},
+                base_urls=None if api_base is None else {provider: api_base},
+                timeouts=lm15.Timeouts(connect=10.0, read=READ_TIMEOUT_S),
+                max_connections=64,
+            )
+        )
+
+    def complete(self, request: lm15.Request) -> lm15.Response:
+        """Ask the provider once.
+
+        Raises:
+            lm15.LM15Error: It refused, failed or could not be reached.
+        """
+        try:
+            return self._inner.complete(request)
+        except lm15.LM15Error as error:
+            if self._secret and self._secret in error.message:
+                error.message = error.message.replace(self._secret, "••••")
+                error.args = (error.message,)
+            raise
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._inner.close()
+
+
+def bind(model: str, *, api_base: str | None, api_key: str | None) -> ModelBinding:
+    """The provider's model named by *model*, such as ``openai/gpt-4o-mini``.
+
+    Raises:
+        ModelSettingIsInvalid: No provider of that name is known.
+        ModelKeyIsMissing: The provider needs a key and none was given.
+    """
+    try:
+        resolution = LM15Engine(lm15.RouterConfig(env={})).resolve(model)
+    except lm15.LM15Error as error:
+        raise ModelSettingIsInvalid(_unknown(model)) from error
+    definition = lookup(resolution.provider)
+    if api_key is None and (definition is None or definition.placeholder_key is None):
+        raise ModelKeyIsMissing(model)
+    engine = NativeEngine(model, provider=resolution.provider, api_base=api_base, api_key=api_key)
+
+    def cost_of(response: lm15.Response) -> Decimal | None:
+        usd, _ = estimate_cost(
+            response, provider=resolution.provider, requested_model=resolution.model
+        )
+        return None if usd is None else Decimal(repr(usd))
+
+    return ModelBinding(engine, model, "chat", cost_of, CONCURRENCY)
+
+
+def _unknown(model: str) -> str:
+    known = ", ".join(sorted(LITELLM_PROVIDER_PREFIXES))
+    return f"No model is called {model!r}. Write provider/model with one of the providers {known}."
