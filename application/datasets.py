@@ -1,0 +1,140 @@
+"""Creating datasets, loading rows into them, and reading them back."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from application import lm_ports
+from application.commands import Command, handles
+from application.payloads import Payload
+from application.ports import Claim, Clock, PayloadStore, Receipt, Repository
+from application.runnable import json_object
+from domain.dataset.aggregate import Dataset
+from domain.dataset.shape import common_fields
+from domain.dataset.values import Purpose, Split
+from domain.errors import ConflictError, Fault, InvalidError
+from domain.signature.fields import SignatureSpec
+from domain.text import JsonObject, LongText, Name
+
+CHUNK_ROWS = 1000
+"""How many rows one stored text holds."""
+
+
+class DatasetPartIsEmpty(ConflictError):
+    code: ClassVar[str] = "dataset.part_is_empty"
+
+    def __init__(self, dataset: Dataset, split: Split) -> None:
+        super().__init__(
+            f"Dataset {dataset.name!r} has no {split} rows. Load some with split={split} first."
+        )
+        self.dataset_id, self.split = dataset.id, split
+
+
+class DatasetDoesNotFit(InvalidError):
+    """The rows lack inputs the program needs, or have none of the outputs a metric compares."""
+
+    code: ClassVar[str] = "dataset.does_not_fit"
+
+    def __init__(self, dataset: Dataset, faults: list[Fault]) -> None:
+        fields = ", ".join(dataset.fields)
+        super().__init__(f"The rows of {dataset.name!r} do not fit: they have {fields}.", faults)
+        self.dataset_id = dataset.id
+
+
+class CreateDataset(Command):
+    dataset_id: UUID
+    name: Name
+    purpose: Purpose = Purpose.CUSTOM
+    description: LongText | None = None
+
+
+class LoadRows(Command):
+    """Append rows to a part; all rows of a dataset have the same fields."""
+
+    dataset_id: UUID
+    split: Split
+    rows: Annotated[tuple[JsonObject, ...], Field(min_length=1)]
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetHandlers:
+    datasets: Repository[Dataset]
+    clock: Clock
+
+    @handles(CreateDataset)
+    def create(self, command: CreateDataset) -> Receipt:
+        dataset = Dataset.create(
+            command.dataset_id,
+            name=command.name,
+            purpose=command.purpose,
+            description=command.description,
+            at=self.clock.now(),
+        )
+        claim = Claim(Dataset.KIND, command.name, command.dataset_id)
+        return self.datasets.save(dataset, claim=claim)
+
+    @handles(LoadRows)
+    def load(self, command: LoadRows) -> Receipt:
+        dataset = self.datasets.get(command.dataset_id)
+        dataset.expect(command.expected_version)
+        rows = command.rows
+        chunks = [
+            Payload.of(list(rows[first : first + CHUNK_ROWS]))
+            for first in range(0, len(rows), CHUNK_ROWS)
+        ]
+        dataset.load(
+            command.split,
+            tuple(chunk.ref for chunk in chunks),
+            count=len(rows),
+            fields=common_fields(rows),
+            at=self.clock.now(),
+        )
+        return self.datasets.save(dataset, payloads=chunks)
+
+
+def rows_of(
+    dataset: Dataset, split: Split, payloads: PayloadStore, *, limit: int | None = None
+) -> list[lm_ports.JsonObject]:
+    """The first *limit* rows of a part in the order they were loaded, or all of them.
+
+    Raises:
+        PayloadIsMissing: Some rows were erased.
+    """
+    return list(islice(_each_row(dataset, split, payloads), limit))
+
+
+def fitting_rows(dataset: Dataset, split: Split, spec: SignatureSpec) -> int:
+    """How many rows a part has, once it is clear that a program with *spec* can be judged by them.
+
+    Raises:
+        DatasetPartIsEmpty: There are none.
+        DatasetDoesNotFit: Inputs that the program needs are not among the fields, or no output is.
+    """
+    if not dataset.rows[split]:
+        raise DatasetPartIsEmpty(dataset, split)
+    faults = [
+        Fault("/dataset_id", "dataset.input_missing", f"The program needs the input {field.name}.")
+        for field in spec.inputs
+        if not (field.optional or field.has_default) and field.name not in dataset.fields
+    ]
+    outputs = [field.name for field in spec.outputs]
+    if not set(outputs) & set(dataset.fields):
+        message = f"No row is labelled: at least one of {', '.join(outputs)} has to be a field."
+        faults.append(Fault("/dataset_id", "dataset.label_missing", message))
+    if faults:
+        raise DatasetDoesNotFit(dataset, faults)
+    return dataset.rows[split]
+
+
+def _each_row(
+    dataset: Dataset, split: Split, payloads: PayloadStore
+) -> Iterator[lm_ports.JsonObject]:
+    for ref in dataset.chunks[split]:
+        chunk = payloads.get(ref)
+        assert isinstance(chunk, list)
+        yield from (json_object(row) for row in chunk)

@@ -1,0 +1,144 @@
+"""Wishing for a score of a program version, and finding it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import fsum
+from uuid import UUID
+
+from domain.program.aggregate import Program
+from pydantic import JsonValue, PositiveInt
+
+from application.attempts import Monotonic, Stopwatch, carry_out, insist
+from application.commands import Command, handles
+from application.datasets import fitting_rows, rows_of
+from application.journal import Decision, RunJournal
+from application.lm_ports import Evaluator, ScoredRow
+from application.payloads import Payload
+from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.runnable import resolve_version, runnable
+from application.scrubbing import scrubbed
+from domain.dataset.aggregate import Dataset
+from domain.dataset.values import Split
+from domain.evaluation.aggregate import Evaluation
+from domain.evaluation.events import EvaluationRequested
+from domain.evaluation.metrics import metric
+from domain.text import LongText
+from domain.values import Failure
+
+
+class RequestEvaluation(Command):
+    """Without a version the deployed one is scored, or the latest while none is deployed."""
+
+    evaluation_id: UUID
+    program_id: UUID
+    program_version: PositiveInt | None = None
+    dataset_id: UUID
+    split: Split = Split.HELDOUT
+    metric: str
+
+
+class RunEvaluation(Command):
+    evaluation_id: UUID
+
+
+class CancelEvaluation(Command):
+    evaluation_id: UUID
+    reason: LongText = "No reason was given."
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationHandlers:
+    """``worker`` names this process in the log."""
+
+    evaluations: Repository[Evaluation]
+    programs: Repository[Program]
+    datasets: Repository[Dataset]
+    payloads: PayloadStore
+    evaluator: Evaluator
+    clock: Clock
+    monotonic: Monotonic
+    worker: str
+
+    @handles(RequestEvaluation)
+    def request(self, command: RequestEvaluation) -> Receipt:
+        program = self.programs.get(command.program_id)
+        version = resolve_version(program, command.program_version)
+        metric(command.metric)
+        dataset = self.datasets.get(command.dataset_id)
+        wish = EvaluationRequested(
+            program_id=program.id,
+            program_version=version,
+            dataset_id=dataset.id,
+            split=command.split,
+            dataset_rows=fitting_rows(dataset, command.split, program.graph.signature),
+            metric=command.metric,
+        )
+        at = self.clock.now()
+        return self.evaluations.save(Evaluation.request(command.evaluation_id, wish, at=at))
+
+    @handles(CancelEvaluation)
+    def cancel(self, command: CancelEvaluation) -> Receipt:
+        def decide(evaluation: Evaluation) -> None:
+            evaluation.expect(command.expected_version)
+            evaluation.cancel(command.reason, at=self.clock.now())
+
+        return insist(self.evaluations, command.evaluation_id, decide)
+
+    @handles(RunEvaluation)
+    def run(self, command: RunEvaluation) -> Receipt:
+        work = _EvaluationWork(self, Stopwatch.started(self.monotonic))
+        return carry_out(self.evaluations, command.evaluation_id, work)
+
+
+@dataclass(frozen=True, slots=True)
+class _EvaluationWork:
+    ports: EvaluationHandlers
+    stopwatch: Stopwatch
+
+    def start(self, run: Evaluation) -> None:
+        run.start(self.ports.worker, at=self.ports.clock.now())
+
+    def journal(self, run: Evaluation) -> RunJournal[Evaluation]:
+        ports = self.ports
+        return RunJournal(run, ports.evaluations, ports.payloads, ports.clock)
+
+    def perform(self, run: Evaluation, journal: RunJournal[Evaluation]) -> Decision[Evaluation]:
+        ports, wish = self.ports, run.wish
+        program = ports.programs.get(wish.program_id)
+        dataset = ports.datasets.get(wish.dataset_id)
+        scored = ports.evaluator.evaluate(
+            runnable(program, wish.program_version, ports.payloads),
+            rows_of(dataset, wish.split, ports.payloads, limit=wish.dataset_rows),
+            wish.metric,
+            journal,
+        )
+        return self._ending(scored)
+
+    def fail(self, run: Evaluation, failure: Failure) -> None:
+        run.fail(failure, at=self.ports.clock.now())
+
+    def _ending(self, scored: Sequence[ScoredRow]) -> Decision[Evaluation]:
+        rows = Payload.of([_told(row) for row in scored])
+        took_ms, at = self.stopwatch.elapsed_ms, self.ports.clock.now()
+        return Decision(
+            lambda held: held.complete(
+                rows.ref,
+                score=fsum(row.score for row in scored) / len(scored),
+                rows_total=len(scored),
+                rows_failed=sum(row.failure is not None for row in scored),
+                duration_ms=took_ms,
+                at=at,
+            ),
+            [rows],
+        )
+
+
+def _told(scored: ScoredRow) -> JsonValue:
+    failure = None if scored.failure is None else scrubbed(scored.failure)
+    return {
+        "row": dict(scored.row),
+        "outputs": None if scored.outputs is None else dict(scored.outputs),
+        "score": scored.score,
+        "failure": None if failure is None else failure.model_dump(mode="json"),
+    }

@@ -1,0 +1,199 @@
+"""How one attempt of a run writes what it learns, and answers model calls from what is written.
+
+Whatever goes wrong in here stops the run with ``RunStopped``: an optimizer would score any lesser
+exception as 0 and go on spending.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Generic, TypeVar, cast
+
+from application.context import current, within
+from application.errors import ConcurrentWrite
+from application.lm_ports import JsonObject, ProgramFailed, RunStopped
+from application.payloads import Payload
+from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.scrubbing import scrubbed_call, scrubbed_text
+from domain.errors import DomainError, NotFoundError
+from domain.run import AttemptIsFenced, Run
+from domain.values import Digest, Failure, LmCall
+
+R = TypeVar("R", bound=Run[Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Decision(Generic[R]):
+    """Something to be decided of a run, and the texts that are stored with it.
+
+    It may be asked twice, of a run that somebody else changed meanwhile.
+    """
+
+    decide: Callable[[R], object]
+    payloads: Sequence[Payload] = ()
+
+
+class RunJournal(Generic[R]):
+    """The journal of an attempt in which every call is durable before its answer is used.
+
+    Any number of threads may share it: what they bring while one of them writes goes together into
+    the next append.
+    """
+
+    def __init__(
+        self, run: R, repository: Repository[R], payloads: PayloadStore, clock: Clock
+    ) -> None:
+        """Write for the attempt that holds *run* now, on behalf of the current context."""
+        self._run, self._attempt = run, run.attempt
+        self._repository, self._payloads, self._clock = repository, payloads, clock
+        self._context = current()  # a program's threads do not inherit it
+        self._refs = dict(run.answers)
+        self._answers: dict[Digest, JsonObject] = {}
+        self._waiting: deque[Decision[R]] = deque()
+        self._booking, self._writing = Lock(), Lock()
+        self._failure: Failure | None = None
+
+    def find(self, key: Digest) -> JsonObject | None:
+        """The recorded response to *key*, or ``None`` when nothing answered it yet."""
+        with self._stopping():
+            if key in self._refs and key not in self._answers:
+                with within(self._context):
+                    self._answers[key] = _object(self._payloads.get(self._refs[key]))
+            return self._answers.get(key)
+
+    def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
+        """Make the fact of *call* durable.
+
+        Raises:
+            RunStopped: The run was cancelled or taken over, or the store refused.
+        """
+        self._enqueue(call, request, response)
+        self.flush()
+
+    def note(self, decision: Decision[R]) -> None:
+        """Make *decision* durable, in order with the calls."""
+        self._waiting.append(decision)
+        self.flush()
+
+    def flush(self) -> None:
+        """Make durable whatever waits, also what other threads brought."""
+        with self._writing, self._stopping():
+            if batch := self._drain():
+                self._write(batch)
+
+    def finish(self, decision: Decision[R]) -> Receipt:
+        """End the run with *decision*, in one append with whatever waits."""
+        with self._writing, self._stopping():
+            return self._write([*self._drain(), decision])
+
+    def _enqueue(self, call: LmCall, request: Payload, response: Payload | None) -> None:
+        booked, at = scrubbed_call(call), self._clock.now()
+        texts = [request] if response is None else [request, response]
+        decision: Decision[R] = Decision(lambda run: run.record_call(booked, at=at), texts)
+        with self._booking:  # the first answer to a key is the one on record, and the one found
+            self._waiting.append(decision)
+            if response is not None:
+                self._answers.setdefault(call.key, _object(json.loads(response.body)))
+
+    def _drain(self) -> list[Decision[R]]:
+        return [self._waiting.popleft() for _ in range(len(self._waiting))]
+
+    def _write(self, batch: Sequence[Decision[R]]) -> Receipt:
+        """Append *batch*; if somebody else wrote meanwhile, again, while the attempt holds."""
+        payloads = [payload for decision in batch for payload in decision.payloads]
+        with within(self._context):
+            while True:
+                self._run.ensure_held_by(self._attempt)
+                for decision in batch:
+                    decision.decide(self._run)
+                try:
+                    return self._repository.save(self._run, payloads=payloads)
+                except ConcurrentWrite:
+                    self._run = self._repository.get(self._run.id)
+
+    @contextmanager
+    def _stopping(self) -> Iterator[None]:
+        """Turn what goes wrong into a stop, of every later call too: what it held is not stored."""
+        if self._failure is not None:
+            raise RunStopped(self._failure)
+        try:
+            yield
+        except Exception as error:
+            self._failure = stop_reason(error)
+            raise RunStopped(self._failure) from error
+        except BaseException as interrupt:
+            self._failure = stop_reason(interrupt)
+            raise
+
+
+class ExecutionJournal(RunJournal[R]):
+    """A journal that writes behind: a call is durable before the next one is looked up or booked.
+
+    So the last call shares its append with the end of the run, and a kill repeats at most the one
+    call whose answer was not yet followed by another.
+    """
+
+    def find(self, key: Digest) -> JsonObject | None:
+        """The recorded response to *key*; every call before is durable then."""
+        self.flush()
+        return super().find(key)
+
+    def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
+        """Book *call*; it is durable with the next one, or with the end."""
+        self.flush()
+        self._enqueue(call, request, response)
+
+
+class ReplayJournal:
+    """The calls of a run that ended, to be read only; ``answered`` counts those it answered."""
+
+    def __init__(self, run: Run[Any], payloads: PayloadStore) -> None:
+        """Answer from the calls of *run*, on behalf of the current context."""
+        self._refs, self._refusals = dict(run.answers), dict(run.refusals)
+        self._payloads, self._context = payloads, current()
+        self._counting = Lock()
+        self.answered = 0
+
+    def find(self, key: Digest) -> JsonObject | None:
+        """The recorded response to *key*, or ``None`` when the call was never made.
+
+        Raises:
+            ProgramFailed: The call was refused at the time, as it is now.
+        """
+        if key not in self._refs and key not in self._refusals:
+            return None
+        with self._counting:
+            self.answered += 1
+        if key in self._refusals:
+            raise ProgramFailed(self._refusals[key])
+        try:
+            with within(self._context):
+                return _object(self._payloads.get(self._refs[key]))
+        except DomainError as error:
+            raise RunStopped(stop_reason(error)) from error
+
+    def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
+        """Refuse: a replay makes no call.
+
+        Raises:
+            RunStopped: Always, with the code ``replay.diverged``.
+        """
+        del request, response
+        message = f"The replay made a call at {call.node} that is not in the log."
+        raise RunStopped(Failure(code="replay.diverged", message=message))
+
+
+def stop_reason(error: BaseException) -> Failure:
+    """Why a run stops at *error*; trying again helps unless it lost its run or misses a text."""
+    if isinstance(error, DomainError):
+        lost = isinstance(error, AttemptIsFenced | NotFoundError)
+        return Failure(code=error.code, message=scrubbed_text(str(error)), retryable=not lost)
+    message = scrubbed_text(f"{type(error).__name__}: {error}")
+    return Failure(code="run.journal_failed", message=message, retryable=True)
+
+
+def _object(content: object) -> JsonObject:
+    return cast("JsonObject", content)

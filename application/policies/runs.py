@@ -1,0 +1,27 @@
+"""When a run or a replay is requested, a worker takes it up."""
+
+from collections.abc import Iterable
+
+from application.commands import Command
+from application.evaluations import RunEvaluation
+from application.executions import RunExecution
+from application.optimizations import RunOptimization
+from application.replays import RunReplay
+from domain.evaluation.events import EvaluationRequested
+from domain.execution.events import ExecutionRequested, ReplayRequested
+from domain.kernel import Recorded
+from domain.optimization.events import OptimizationRequested
+
+
+def running(recorded: Recorded) -> Iterable[Command]:
+    match recorded.event:
+        case ExecutionRequested():
+            yield RunExecution(execution_id=recorded.originator_id)
+        case ReplayRequested(replay=replay):
+            yield RunReplay(execution_id=recorded.originator_id, replay=replay)
+        case OptimizationRequested():
+            yield RunOptimization(optimization_id=recorded.originator_id)
+        case EvaluationRequested():
+            yield RunEvaluation(evaluation_id=recorded.originator_id)
+        case _:
+            pass

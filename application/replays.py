@@ -1,0 +1,127 @@
+"""Repeating an execution from its log alone, to show that the log tells what happened."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from domain.program.aggregate import Program
+from pydantic import PositiveInt
+
+from application.attempts import Monotonic, RunInterrupted, Stopwatch, insist
+from application.commands import Command, handles
+from application.journal import ReplayJournal
+from application.lm_ports import JsonObject, ProgramFailed, ProgramRunner, RunStopped
+from application.payloads import Payload, canonical_json
+from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.runnable import json_object, runnable
+from application.scrubbing import scrubbed
+from domain.errors import NotFoundError
+from domain.execution.aggregate import Execution
+from domain.execution.values import ReplayStatus
+from domain.values import Failure
+
+
+class RequestReplay(Command):
+    execution_id: UUID
+    expected_version: int | None = None
+
+
+class RunReplay(Command):
+    execution_id: UUID
+    replay: PositiveInt
+
+
+class _Figures(TypedDict):
+    answered_from_log: int
+    duration_ms: float
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """How a repetition ended: with outputs or with a failure; ``difference`` from the original."""
+
+    outputs: Payload | None
+    difference: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayHandlers:
+    executions: Repository[Execution]
+    programs: Repository[Program]
+    payloads: PayloadStore
+    runner: ProgramRunner
+    clock: Clock
+    monotonic: Monotonic
+
+    @handles(RequestReplay)
+    def request(self, command: RequestReplay) -> Receipt:
+        def decide(execution: Execution) -> None:
+            execution.expect(command.expected_version)
+            execution.request_replay(at=self.clock.now())
+
+        return insist(self.executions, command.execution_id, decide)
+
+    @handles(RunReplay)
+    def run(self, command: RunReplay) -> Receipt:
+        execution = self.executions.get(command.execution_id)
+        if execution.replay_status(command.replay) is not ReplayStatus.PENDING:
+            return Receipt(execution.id, execution.version, 0)
+        stopwatch = Stopwatch.started(self.monotonic)
+        journal = ReplayJournal(execution, self.payloads)
+        ending = self._repeat(execution, journal)
+        took_ms, at = stopwatch.elapsed_ms, self.clock.now()
+
+        def decide(ended: Execution) -> None:
+            figures = _Figures(answered_from_log=journal.answered, duration_ms=took_ms, at=at)
+            if ending.difference is None:
+                ended.verify_replay(command.replay, **figures)
+            else:
+                outputs = ending.outputs.ref if ending.outputs else None
+                ended.diverge_replay(command.replay, ending.difference, outputs=outputs, **figures)
+
+        texts = (ending.outputs,) if ending.outputs and ending.difference else ()
+        return insist(self.executions, execution.id, decide, texts)
+
+    def _repeat(self, execution: Execution, journal: ReplayJournal) -> _Ending:
+        try:
+            program = self.programs.get(execution.program_id)
+            inputs = json_object(self.payloads.get(execution.inputs))
+            work = runnable(program, execution.program_version, self.payloads)
+            outputs = self.runner.run(work, inputs, journal, live=False)
+            repeated = Payload.of(dict(outputs))
+            return _Ending(repeated, self._answered_otherwise(execution, repeated, outputs))
+        except ProgramFailed as error:
+            return _Ending(None, _failed_otherwise(execution.failure, error.failure))
+        except NotFoundError as error:  # a text was erased: the log can no longer tell
+            return _Ending(None, Failure(code=error.code, message=str(error)))
+        except RunStopped as stop:
+            if stop.failure.retryable:
+                raise RunInterrupted("replay", execution.id, stop.failure) from stop
+            return _Ending(None, scrubbed(stop.failure))
+
+    def _answered_otherwise(
+        self, execution: Execution, repeated: Payload, outputs: JsonObject
+    ) -> Failure | None:
+        if execution.outputs is None:
+            message = f"The execution is {execution.status}, its replay gave outputs."
+            return Failure(code="replay.outcome_differs", message=message)
+        if execution.outputs == repeated.ref:
+            return None
+        before = json_object(self.payloads.get(execution.outputs))
+        differing = sorted(
+            field
+            for field in before.keys() | outputs.keys()
+            if canonical_json(before.get(field)) != canonical_json(outputs.get(field))
+        )
+        message = f"The replay gave other outputs: {', '.join(differing)}."
+        return Failure(code="replay.outputs_differ", message=message)
+
+
+def _failed_otherwise(before: Failure | None, now: Failure) -> Failure | None:
+    if before is not None and before.code == now.code:
+        return None
+    was = f"failed with {before.code}" if before else "completed"
+    message = f"The execution {was}, its replay failed with {now.code}: {now.message}"
+    return scrubbed(Failure(code="replay.outcome_differs", message=message))

@@ -1,0 +1,50 @@
+"""Keeps secrets and unstorable characters out of what went wrong: providers echo keys in errors."""
+
+import re
+from typing import Final
+
+from domain.text import mended
+from domain.values import Failure, LmCall
+
+MAX_MESSAGE_CHARACTERS: Final = 2000
+_REDACTED = "[redacted]"
+
+_SECRETS: Final = re.compile(
+    r"""
+    (?P<label>
+        \b(?:bearer|basic)\s+
+      | \b[\w-]*(?:api[_-]?key|apikey|authorization|secret|password|passwd|token|credential)[\w-]*
+        ["']?\s*[:=]\s*["']?(?:bearer\s+|basic\s+)?
+      | [?&]key=
+      | ://[^/\s:@]*:(?=[^/\s@]+@)
+    )
+    (?P<value>[^\s"',;&}\])@]+)
+  | \b(?:sk|pk|rk|gsk|hf|xai|r8|key|pplx|ghp|gho|ghs|xox[abps])[-_][A-Za-z0-9_*.-]{8,}
+  | \bAIza[A-Za-z0-9_-]{20,}
+  | \b(?:AKIA|ASIA)[A-Z0-9]{12,}
+  | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def scrubbed_text(text: str) -> str:
+    """*text* with keys, tokens and passwords blotted out, storable, and of bearable length."""
+    clean = str(mended(text))
+    return _SECRETS.sub(_blot, clean)[:MAX_MESSAGE_CHARACTERS]
+
+
+def scrubbed(failure: Failure) -> Failure:
+    """*failure* with a message that holds no secret."""
+    return failure.model_copy(update={"message": scrubbed_text(failure.message)})
+
+
+def scrubbed_call(call: LmCall) -> LmCall:
+    """*call* with a refusal that holds no secret."""
+    if call.failure is None:
+        return call
+    return call.model_copy(update={"failure": scrubbed(call.failure)})
+
+
+def _blot(found: re.Match[str]) -> str:
+    return f"{found['label'] or ''}{_REDACTED}"

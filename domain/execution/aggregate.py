@@ -1,0 +1,170 @@
+"""An execution: one run of a program version on one set of inputs, with all its model calls."""
+
+from datetime import datetime
+from typing import ClassVar, Self, assert_never
+from uuid import UUID
+
+from domain.execution.errors import ExecutionForbids, ReplayNotFound
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionCompleted,
+    ExecutionEvent,
+    ExecutionFailed,
+    ExecutionLmCalled,
+    ExecutionRequested,
+    ExecutionStarted,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.execution.values import TRANSITIONS, ExecutionAction, ReplayStatus
+from domain.run import MAX_ATTEMPTS, ActionForbidden, Run, RunStatus, Transitions
+from domain.values import Failure, LmCall, PayloadRef
+
+
+class Execution(Run[ExecutionEvent]):
+    """pending → running → completed, failed or cancelled; then replays of what happened."""
+
+    KIND: ClassVar[str] = "execution"
+    FORBIDDEN: ClassVar[type[ActionForbidden]] = ExecutionForbids
+    TRANSITIONS: ClassVar[Transitions] = TRANSITIONS
+
+    program_id: UUID
+    program_version: int
+    inputs: PayloadRef
+
+    def __init__(self, id: UUID) -> None:
+        """Set the state before any event."""
+        super().__init__(id)
+        self.outputs: PayloadRef | None = None
+        self.failure: Failure | None = None
+        self.replays: dict[int, ReplayStatus] = {}
+
+    @classmethod
+    def request(
+        cls, id: UUID, *, program_id: UUID, program_version: int, inputs: PayloadRef, at: datetime
+    ) -> Self:
+        """Wish for a run; a worker takes it up later."""
+        event = ExecutionRequested(
+            program_id=program_id, program_version=program_version, inputs=inputs
+        )
+        return cls.begin(id, event, at=at)
+
+    @property
+    def is_last_attempt(self) -> bool:
+        """Whether another start gives the execution up: it is short, so every attempt counts."""
+        return self.attempt >= MAX_ATTEMPTS
+
+    def start(self, worker: str, *, at: datetime) -> None:
+        """Take the execution up, which fences off every earlier attempt; or give it up.
+
+        After the last attempt it fails with ``execution.worker_lost`` instead.
+        """
+        self._require(ExecutionAction.START)
+        if self.is_last_attempt:
+            self._fail(self._worker_lost(), duration_ms=None, at=at)
+        else:
+            self.record(ExecutionStarted(attempt=self.attempt + 1, worker=worker), at=at)
+
+    def record_call(self, call: LmCall, *, at: datetime) -> None:
+        """Book *call*, unless its answer is on record."""
+        self._require(ExecutionAction.RECORD_CALL)
+        if not self.is_booked(call):  # the same answer twice is one call
+            self.record(ExecutionLmCalled(call=call), at=at)
+
+    def complete(self, outputs: PayloadRef, *, duration_ms: float, at: datetime) -> None:
+        self._require(ExecutionAction.COMPLETE)
+        event = ExecutionCompleted(outputs=outputs, duration_ms=duration_ms, spend=self.spend)
+        self.record(event, at=at)
+
+    def fail(self, failure: Failure, *, duration_ms: float | None, at: datetime) -> None:
+        self._require(ExecutionAction.FAIL)
+        self._fail(failure, duration_ms=duration_ms, at=at)
+
+    def cancel(self, reason: str, *, at: datetime) -> None:
+        self._require(ExecutionAction.CANCEL)
+        self.record(ExecutionCancelled(reason=reason), at=at)
+
+    def request_replay(self, *, at: datetime) -> int:
+        """Wish for a repetition from the log alone; returns its number."""
+        self._require(ExecutionAction.REQUEST_REPLAY)
+        replay = len(self.replays) + 1
+        self.record(ReplayRequested(replay=replay), at=at)
+        return replay
+
+    def replay_status(self, replay: int) -> ReplayStatus:
+        """What became of replay number *replay*.
+
+        Raises:
+            ReplayNotFound: Nobody requested it.
+        """
+        if replay not in self.replays:
+            raise ReplayNotFound(self.id, replay)
+        return self.replays[replay]
+
+    def verify_replay(
+        self, replay: int, *, answered_from_log: int, duration_ms: float, at: datetime
+    ) -> None:
+        """Note that replay number *replay* came to the same end."""
+        self._require(ExecutionAction.VERIFY_REPLAY)
+        if self._is_open(replay):
+            event = ReplayVerified(
+                replay=replay, answered_from_log=answered_from_log, duration_ms=duration_ms
+            )
+            self.record(event, at=at)
+
+    def diverge_replay(
+        self,
+        replay: int,
+        difference: Failure,
+        *,
+        outputs: PayloadRef | None,
+        answered_from_log: int,
+        duration_ms: float,
+        at: datetime,
+    ) -> None:
+        """Note that replay number *replay* came to another end, and to which."""
+        self._require(ExecutionAction.DIVERGE_REPLAY)
+        if self._is_open(replay):
+            event = ReplayDiverged(
+                replay=replay,
+                answered_from_log=answered_from_log,
+                duration_ms=duration_ms,
+                failure=difference,
+                outputs=outputs,
+            )
+            self.record(event, at=at)
+
+    def _fail(self, failure: Failure, *, duration_ms: float | None, at: datetime) -> None:
+        event = ExecutionFailed(failure=failure, duration_ms=duration_ms, spend=self.spend)
+        self.record(event, at=at)
+
+    def _is_open(self, replay: int) -> bool:
+        """Whether the replay waits for its verdict; a redelivered one repeats it in vain."""
+        return self.replay_status(replay) is ReplayStatus.PENDING
+
+    def evolve(self, event: ExecutionEvent) -> None:
+        """Fold *event* into the state."""
+        match event:
+            case ExecutionRequested():
+                self.program_id = event.program_id
+                self.program_version = event.program_version
+                self.inputs = event.inputs
+            case ExecutionStarted(attempt=attempt):
+                self._taken(attempt)
+            case ExecutionLmCalled(call=call):
+                self._called(call)
+            case ExecutionCompleted(outputs=outputs):
+                self.status, self.outputs = RunStatus.COMPLETED, outputs
+            case ExecutionFailed(failure=failure):
+                self.status, self.failure = RunStatus.FAILED, failure
+            case ExecutionCancelled():
+                self.status = RunStatus.CANCELLED
+            case ReplayRequested(replay=replay):
+                self.replays[replay] = ReplayStatus.PENDING
+            case ReplayVerified(replay=replay):
+                self.replays[replay] = ReplayStatus.VERIFIED
+            case ReplayDiverged(replay=replay):
+                self.replays[replay] = ReplayStatus.DIVERGED
+            case _:
+                assert_never(event)
