@@ -1,0 +1,35 @@
+"""A payload store without a database, held to the same contract as the real one."""
+
+import json
+from collections.abc import Sequence
+from typing import cast
+
+from pydantic import JsonValue
+
+from application.context import current
+from application.errors import PayloadIsMissing
+from application.payloads import Payload
+from domain.kernel import Recorded
+from domain.values import PayloadRef
+
+
+class MemoryPayloads:
+    """Keeps texts by tenant and digest; ``inline`` joins it to a memory log."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[tuple[str, str], bytes] = {}
+
+    def get(self, ref: PayloadRef) -> JsonValue:
+        body = self._bodies.get((current().tenant, ref.digest))
+        if body is None:
+            raise PayloadIsMissing(ref.digest)
+        return cast(JsonValue, json.loads(body))
+
+    def keep(self, tenant: str, payloads: Sequence[Payload]) -> None:
+        """Store as an append of *tenant* does."""
+        for each in payloads:
+            self._bodies.setdefault((tenant, each.ref.digest), each.body)
+
+    def inline(self, appended: Sequence[Recorded], payloads: Sequence[Payload]) -> None:
+        """Take part in the appends of a ``MemoryLog``."""
+        self.keep(appended[0].envelope.tenant, payloads)
