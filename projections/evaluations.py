@@ -16,12 +16,13 @@ from domain.evaluation.events import (
     EvaluationStarted,
 )
 from domain.kernel import Event, Recorded
+from domain.run import RunStatus
 from domain.values import PayloadRef, Score
 from projections import runs
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Select
-from projections.runs import RunRow, RunStatus
+from projections.runs import RunRow
 
 
 class EvaluationRow(RunRow):
@@ -54,7 +55,7 @@ class Evaluations(Projection):
         CREATE INDEX evaluation_program ON evaluation (tenant, program_id, position);
         CREATE INDEX evaluation_dataset ON evaluation (tenant, dataset_id, position);
         CREATE INDEX evaluation_unfinished ON evaluation (tenant, id)
-            WHERE status IN ('requested', 'running');
+            WHERE status IN ('pending', 'running');
     """
     )
     events: ClassVar[tuple[type[Event], ...]] = (

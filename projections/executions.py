@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Literal, LiteralString
+from typing import ClassVar, LiteralString
 from uuid import UUID
 
 from pydantic import Field
@@ -18,20 +18,22 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
+from domain.execution.values import ReplayStatus
 from domain.kernel import Event, Recorded
+from domain.run import RunStatus
 from domain.values import Failure, PayloadRef
 from projections import runs
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
-from projections.runs import RunRow, RunStatus
+from projections.runs import RunRow
 
 
 class ReplayRow(Row):
     """One repetition of a run from the log alone."""
 
     replay: int
-    outcome: Literal["pending", "verified", "diverged"] = Field(
+    status: ReplayStatus = Field(
         description="verified: no model call and equal outputs. diverged: the failure says where."
     )
     requested_at: datetime
@@ -66,12 +68,12 @@ class Executions(Projection):
         CREATE INDEX execution_actor ON execution (tenant, actor, position);
         CREATE INDEX execution_time ON execution (tenant, requested_at);
         CREATE INDEX execution_unfinished ON execution (tenant, id)
-            WHERE status IN ('requested', 'running');
+            WHERE status IN ('pending', 'running');
         CREATE TABLE execution_replay (
             tenant            text NOT NULL,
             execution_id      uuid NOT NULL,
             replay            integer NOT NULL,
-            outcome           text NOT NULL,
+            status            text NOT NULL,
             requested_at      timestamptz NOT NULL,
             requested_by      text NOT NULL,
             finished_at       timestamptz,
@@ -82,7 +84,7 @@ class Executions(Projection):
             PRIMARY KEY (tenant, execution_id, replay)
         );
         CREATE INDEX execution_replay_pending ON execution_replay (tenant, execution_id)
-            WHERE outcome = 'pending';
+            WHERE status = 'pending';
     """
     )
     events: ClassVar[tuple[type[Event], ...]] = (
@@ -121,12 +123,9 @@ def _replayed(recorded: Recorded) -> Iterable[Write]:
         case ReplayRequested(replay=replay):
             yield Write(_TOUCH, row(recorded))
             yield Write(_REPLAY, row(recorded, replay=replay))
-        case ReplayVerified() as event:
+        case ReplayVerified() | ReplayDiverged() as event:
             yield Write(_TOUCH, row(recorded))
-            yield Write(_REPLAYED, row(recorded, outcome="verified", **_answer(event)))
-        case ReplayDiverged() as event:
-            yield Write(_TOUCH, row(recorded))
-            yield Write(_REPLAYED, row(recorded, outcome="diverged", **_answer(event)))
+            yield Write(_REPLAYED, row(recorded, **_answer(event)))
         case _:
             pass
 
@@ -172,8 +171,10 @@ def _requested(recorded: Recorded, event: ExecutionRequested) -> dict[str, objec
 
 def _answer(event: ReplayVerified | ReplayDiverged) -> dict[str, object]:
     diverged = event if isinstance(event, ReplayDiverged) else None
+    status = ReplayStatus.DIVERGED if diverged else ReplayStatus.VERIFIED
     return {
         "replay": event.replay,
+        "status": status.value,
         "answered_from_log": event.answered_from_log,
         "duration_ms": event.duration_ms,
         "failure": document(diverged and diverged.failure),
@@ -186,7 +187,7 @@ _SELECT = runs.select(
     "execution_id",
     """inputs, outputs,
            (SELECT coalesce(json_agg(r), '[]') FROM (
-                SELECT replay, outcome, requested_at, requested_by, finished_at, duration_ms,
+                SELECT replay, status, requested_at, requested_by, finished_at, duration_ms,
                        answered_from_log, failure, outputs
                 FROM execution_replay AS r
                 WHERE r.tenant = execution.tenant AND r.execution_id = execution.id
@@ -201,13 +202,13 @@ _CANCEL = runs.update("execution", runs.CANCELLED)
 _TOUCH = runs.update("execution", runs.TOUCHED)
 
 _REPLAY: LiteralString = """
-    INSERT INTO execution_replay (tenant, execution_id, replay, outcome, requested_at,
+    INSERT INTO execution_replay (tenant, execution_id, replay, status, requested_at,
                                   requested_by)
     VALUES (%(tenant)s, %(id)s, %(replay)s, 'pending', %(at)s, %(actor)s)
     ON CONFLICT DO NOTHING"""
 
 _REPLAYED: LiteralString = """
     UPDATE execution_replay
-    SET outcome = %(outcome)s, finished_at = %(at)s, duration_ms = %(duration_ms)s,
+    SET status = %(status)s, finished_at = %(at)s, duration_ms = %(duration_ms)s,
         answered_from_log = %(answered_from_log)s, failure = %(failure)s, outputs = %(outputs)s
     WHERE tenant = %(tenant)s AND execution_id = %(id)s AND replay = %(replay)s"""

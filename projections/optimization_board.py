@@ -18,12 +18,13 @@ from domain.optimization.events import (
     TrialScored,
 )
 from domain.program.events import ProgramCompiled
+from domain.run import RunStatus
 from domain.values import PayloadRef, Score
 from projections import runs
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Key, Order, Page, Row, Select
-from projections.runs import RunRow, RunStatus
+from projections.runs import RunRow
 
 
 class TrialRow(Row):
@@ -79,7 +80,7 @@ class OptimizationBoard(Projection):
         CREATE INDEX optimization_program ON optimization (tenant, program_id, position);
         CREATE INDEX optimization_dataset ON optimization (tenant, dataset_id, position);
         CREATE INDEX optimization_unfinished ON optimization (tenant, id)
-            WHERE status IN ('requested', 'running')
+            WHERE status IN ('pending', 'running')
                OR (status = 'completed' AND adopted_version IS NULL);
         CREATE TABLE optimization_trial (
             tenant          text NOT NULL,

@@ -2,23 +2,15 @@
 
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final, LiteralString
 from uuid import UUID
 
 from pydantic import Field
 
+from domain.run import RunStatus
 from domain.values import Failure, LmCall
 from projections.folding import document
 from projections.paging import Row
-
-
-class RunStatus(StrEnum):
-    REQUESTED = "requested"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
 
 
 class Spend(Row):
@@ -125,7 +117,7 @@ def insert(table: LiteralString, columns: LiteralString, values: LiteralString) 
             " correlation_id, requested_at, touched_at, ",
             columns,
             ") VALUES (%(tenant)s, %(id)s, %(version)s, %(position)s, %(program_id)s,"
-            " %(program_version)s, 'requested', %(actor)s, %(correlation_id)s, %(at)s, %(at)s, ",
+            " %(program_version)s, 'pending', %(actor)s, %(correlation_id)s, %(at)s, %(at)s, ",
             values,
             ") ON CONFLICT DO NOTHING",
         )

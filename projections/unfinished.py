@@ -39,19 +39,19 @@ def unfinished_work(store: ReadStore, older_than_s: float) -> Sequence[Unfinishe
 _UNFINISHED: LiteralString = """
     SELECT kind, tenant, id, replay, attempts, touched_at FROM (
         SELECT 'execution' AS kind, tenant, id, NULL::integer AS replay, attempts, touched_at
-        FROM execution WHERE status IN ('requested', 'running')
+        FROM execution WHERE status IN ('pending', 'running')
         UNION ALL
         SELECT 'replay', tenant, execution_id, replay, 0, requested_at
-        FROM execution_replay WHERE outcome = 'pending'
+        FROM execution_replay WHERE status = 'pending'
         UNION ALL
         SELECT 'optimization', tenant, id, NULL, attempts, touched_at
-        FROM optimization WHERE status IN ('requested', 'running')
+        FROM optimization WHERE status IN ('pending', 'running')
         UNION ALL
         SELECT 'adoption', tenant, id, NULL, attempts, touched_at
         FROM optimization WHERE status = 'completed' AND adopted_version IS NULL
         UNION ALL
         SELECT 'evaluation', tenant, id, NULL, attempts, touched_at
-        FROM evaluation WHERE status IN ('requested', 'running')
+        FROM evaluation WHERE status IN ('pending', 'running')
     ) AS work
     WHERE touched_at < now() - make_interval(secs => %(older_than_s)s)
     ORDER BY touched_at, id LIMIT %(most)s"""
