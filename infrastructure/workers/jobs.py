@@ -1,0 +1,155 @@
+"""A job: a command on its way to a worker, queued in the transaction that caused it."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid5
+
+from dramatiq import Message
+from dramatiq.encoder import JSONEncoder
+from psycopg import Cursor
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
+
+from application.commands import Command
+from application.context import Context
+from domain.kernel import Recorded
+from infrastructure.workers.table import INSERT
+
+_JSON = JSONEncoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """How a kind of work is carried out.
+
+    ``max_retries`` counts the tries after the first one that failed for a reason outside the
+    command. ``isolated`` work runs in a fresh child process.
+    """
+
+    queue: str
+    time_limit_ms: int
+    max_retries: int = 3
+    isolated: bool = False
+
+
+Lanes = Mapping[type[Command], Lane]
+
+
+class JobIsUnreadable(Exception):
+    """What was queued is no job of this version; trying again cannot help."""
+
+
+class JobContext(BaseModel):
+    """On whose behalf a job runs, in the form it travels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tenant: str
+    actor: str
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A command, by whom and because of what, as a worker gets it."""
+
+    id: UUID
+    command: Command
+    context: JobContext
+
+    @property
+    def key(self) -> UUID:
+        """Equal for equal commands: whether work is queued already is asked by it."""
+        return UUID(hex=self.command.fingerprint[:32])
+
+    def encoded(self, queue: str) -> bytes:
+        """The job as a Dramatiq message in JSON: ids and context only."""
+        message: Message[None] = Message(
+            queue_name=queue,
+            actor_name=type(self.command).__name__,
+            args=(),
+            kwargs={"id": str(self.id), **self.body()},
+            options={},
+            message_id=str(self.id),
+        )
+        return _JSON.encode(message.asdict())
+
+    def body(self) -> dict[str, JsonValue]:
+        """What an actor or a child process is handed."""
+        return {
+            "body": self.command.model_dump(mode="json"),
+            "context": self.context.model_dump(mode="json"),
+        }
+
+    @classmethod
+    def read(cls, command: type[Command], *, id: str, body: object, context: object) -> "Job":
+        """The job that was handed over.
+
+        Raises:
+            JobIsUnreadable: It does not fit *command* as it is today.
+        """
+        try:
+            return cls(UUID(id), command.model_validate(body), JobContext.model_validate(context))
+        except (ValidationError, ValueError) as fault:
+            raise JobIsUnreadable(f"{command.__name__} {id} cannot be read: {fault}") from fault
+
+    def envelope(self, traceparent: str | None) -> Context:
+        """The context the command is dispatched in; the events it leads to name this job."""
+        return Context(
+            tenant=self.context.tenant,
+            actor=self.context.actor,
+            correlation_id=self.context.correlation_id,
+            command_id=str(self.id),
+            causation_id=self.context.causation_id,
+            traceparent=traceparent or self.context.traceparent,
+        )
+
+
+class JobWriter:
+    """Writes the jobs that appended events call for, in the transaction of the append.
+
+    The jobs appear with the events or not at all. Their ids come from the event and the command,
+    so the same append never queues the same work twice.
+    """
+
+    def __init__(self, lanes: Lanes, reactions: Callable[[Recorded], Iterable[Command]]) -> None:
+        self._lanes = lanes
+        self._reactions = reactions
+
+    def __call__(
+        self, cursor: Cursor[Any], recorded: Sequence[Recorded], payloads: object = ()
+    ) -> None:
+        """Queue the commands that the policies answer *recorded* with, in one statement at most."""
+        del payloads
+        jobs = [caused(command, cause) for cause in recorded for command in self._reactions(cause)]
+        if jobs:
+            cursor.execute(INSERT, insertion(jobs, self._lanes))
+
+
+def caused(command: Command, cause: Recorded) -> Job:
+    """The job that carries *command* because of *cause*."""
+    envelope = cause.envelope
+    return Job(
+        uuid5(envelope.event_id, command.fingerprint),
+        command,
+        JobContext(
+            tenant=envelope.tenant,
+            actor=envelope.actor,
+            correlation_id=envelope.correlation_id,
+            causation_id=envelope.event_id,
+            traceparent=envelope.traceparent,
+        ),
+    )
+
+
+def insertion(jobs: Sequence[Job], lanes: Lanes) -> Mapping[str, object]:
+    """The parameters of ``INSERT`` for *jobs*."""
+    queues = [lanes[type(job.command)].queue for job in jobs]
+    return {
+        "ids": [job.id for job in jobs],
+        "keys": [job.key for job in jobs],
+        "queues": queues,
+        "messages": [job.encoded(queue) for job, queue in zip(jobs, queues, strict=True)],
+    }

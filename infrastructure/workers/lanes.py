@@ -1,0 +1,27 @@
+"""How each command that is carried out later travels: its queue, its time, its tries."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from application.evaluations import RunEvaluation
+from application.executions import RunExecution, RunReplay
+from application.optimizations import AdoptOptimization, RunOptimization
+from infrastructure.workers.jobs import Lane, Lanes
+
+SECOND_MS = 1_000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+
+
+LANES: Lanes = MappingProxyType(
+    {
+        RunExecution: Lane("executions", time_limit_ms=10 * MINUTE_MS),
+        RunReplay: Lane("executions", time_limit_ms=10 * MINUTE_MS),
+        RunOptimization: Lane("optimizations", time_limit_ms=6 * HOUR_MS, isolated=True),
+        RunEvaluation: Lane("optimizations", time_limit_ms=HOUR_MS, isolated=True),
+        AdoptOptimization: Lane("reactions", time_limit_ms=MINUTE_MS),
+    }
+)
+
+THREADS: Mapping[str, int] = MappingProxyType({"executions": 8, "optimizations": 1, "reactions": 1})
+"""Jobs of each queue that one worker process carries out at once."""

@@ -1,0 +1,87 @@
+"""Says that this worker lives, hears of new jobs, and frees the jobs of workers that died."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+import psycopg
+from psycopg import Connection
+
+from infrastructure.workers.connections import connect
+from infrastructure.workers.table import ADVISORY_SPACE, CHANNEL, JobTable
+
+logger = logging.getLogger(__name__)
+
+LOOK_S = 0.5
+"""How often to look for dead workers. One is dead when two looks in a row did not find its lock:
+a worker that only lost its connection has that long to take it again."""
+
+
+class Pulse(threading.Thread):
+    """One session a process: its advisory lock is the sign of life, its LISTEN the alarm clock.
+
+    ``on_jobs`` is called with the queue that got a job, or ``None`` when any may have.
+    """
+
+    def __init__(self, table: JobTable, on_jobs: Callable[[str | None], None]) -> None:
+        super().__init__(name="pulse", daemon=True)
+        self._table = table
+        self._on_jobs = on_jobs
+        self._alive = threading.Event()
+        self._stopping = threading.Event()
+
+    def begin(self, *, timeout_s: float = 10) -> None:
+        """Start, and wait until the worker counts as living; nothing may be claimed before.
+
+        Raises:
+            TimeoutError: The database did not answer in *timeout_s*.
+        """
+        self.start()
+        if not self._alive.wait(timeout_s):
+            raise TimeoutError(f"The database did not answer a new worker in {timeout_s} s.")
+
+    def end(self) -> None:
+        """Stop; from now on jobs that are still claimed go to other workers."""
+        self._stopping.set()
+        self.join(2 * LOOK_S + 1)
+
+    def run(self) -> None:
+        delay_s = 0.05
+        while not self._stopping.is_set():
+            try:
+                with connect(self._table.conninfo) as connection:
+                    delay_s = 0.05
+                    self._beat(connection)
+            except psycopg.OperationalError as error:
+                logger.warning("The worker lost the database and tries again: %s", error)
+                self._stopping.wait(delay_s)
+                delay_s = min(2 * delay_s, 1)
+
+    def _beat(self, connection: Connection) -> None:
+        connection.execute(f"LISTEN {CHANNEL}")
+        self._on_jobs(None)
+        ours, suspects = False, set[int]()
+        while not self._stopping.is_set():
+            if not ours:
+                ours = self._lock(connection)
+            for notice in connection.notifies(timeout=LOOK_S if ours else LOOK_S / 10):
+                self._on_jobs(notice.payload)
+            self._table.settle_late()
+            suspects = self._look(connection, suspects)
+
+    def _lock(self, connection: Connection) -> bool:
+        # The former session may live on in the server for a moment and speak for us until then.
+        row = connection.execute(
+            "SELECT pg_try_advisory_lock(%s, %s)", [ADVISORY_SPACE, self._table.owner]
+        ).fetchone()
+        if row == (True,):
+            self._alive.set()
+            return True
+        return False
+
+    def _look(self, connection: Connection, suspects: set[int]) -> set[int]:
+        lifeless = self._table.lifeless(connection)
+        if dead := lifeless & suspects:
+            freed = self._table.reap(connection, dead)
+            logger.warning("Freed %d jobs of %d workers that died.", freed, len(dead))
+        return lifeless - dead

@@ -1,0 +1,111 @@
+"""Sends due jobs on to Redis or RabbitMQ. The rows stay in the table until they are settled.
+
+So the broker only carries: what it loses is sent again, what it doubles is refused by the claim,
+and a dead worker is noticed by the table, long before the broker would.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import LiteralString
+from urllib.parse import urlsplit
+
+from dramatiq import Broker, Message, Middleware
+from dramatiq.errors import DecodeError
+from psycopg import Connection
+
+from infrastructure.workers.jobs import Lanes
+from infrastructure.workers.table import JobTable
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+
+RELAY_EVERY_S = 0.5
+"""How often to look for jobs whose delay is over; new ones wake the relay at once."""
+
+RESEND_S = 15
+"""A job that no worker took in this time is sent again, each time after twice as long."""
+
+REDIS_IDLE_MS = 20
+"""Redis is polled: an idle worker sleeps this long. The default costs half a second in the tail."""
+REDIS_MAINTENANCE_CHANCE = 20_000
+"""In a million. The default leaves messages of dead workers lying for a quarter of an hour."""
+
+_DUE: LiteralString = """
+SELECT message_id, message FROM stratal.jobs
+WHERE queue = ANY(%s) AND owner IS NULL AND dead_at IS NULL AND run_at <= now()
+ORDER BY run_at, id LIMIT %s"""
+
+_SENT: LiteralString = """
+UPDATE stratal.jobs SET sends = sends + 1,
+  run_at = now() + %s * power(2, least(sends, 8)) * interval '1 s'
+WHERE message_id = ANY(%s) AND owner IS NULL"""
+
+
+class BrokerIsUnknown(ValueError):
+    """The URL names no broker that Stratal can use."""
+
+
+def carrier_broker(url: str, middleware: list[Middleware]) -> Broker:
+    """The broker at *url*: ``redis://``, ``rediss://``, ``amqp://`` or ``amqps://``.
+
+    Raises:
+        BrokerIsUnknown: It is another kind of address.
+    """
+    make = _BROKERS.get(urlsplit(url).scheme)
+    if make is None:
+        raise BrokerIsUnknown(
+            f"No broker speaks {urlsplit(url).scheme!r}. "
+            "Use redis:// or amqp://, or none for Postgres."
+        )
+    return make(url, middleware)
+
+
+def _redis(url: str, middleware: list[Middleware]) -> Broker:
+    from dramatiq.brokers.redis import RedisBroker  # noqa: PLC0415 - only who uses it pays for it
+
+    return RedisBroker(  # type: ignore[no-untyped-call] # Dramatiq leaves it so
+        url=url,
+        middleware=middleware,
+        namespace="stratal",
+        maintenance_chance=REDIS_MAINTENANCE_CHANCE,
+    )
+
+
+def _rabbitmq(url: str, middleware: list[Middleware]) -> Broker:
+    from dramatiq.brokers.rabbitmq import (  # noqa: PLC0415 - only who uses it pays for it
+        RabbitmqBroker,
+    )
+
+    return RabbitmqBroker(url=url, middleware=middleware, confirm_delivery=True)
+
+
+_BROKERS: Mapping[str, Callable[[str, list[Middleware]], Broker]] = MappingProxyType(
+    {"redis": _redis, "rediss": _redis, "amqp": _rabbitmq, "amqps": _rabbitmq}
+)
+
+
+class Relay:
+    """Moves what is due to *broker*, at least once. ``Leading`` runs one at a time."""
+
+    def __init__(self, broker: Broker, table: JobTable, lanes: Lanes) -> None:
+        self._broker = broker
+        self._table = table
+        self._queues = sorted({lane.queue for lane in lanes.values()})
+        for queue in self._queues:
+            broker.declare_queue(queue)
+
+    def __call__(self, connection: Connection) -> None:
+        """Send all that is due.
+
+        Raises:
+            Exception: Whatever the broker's client raises while it is away; nothing is lost.
+        """
+        while rows := connection.execute(_DUE, [self._queues, BATCH]).fetchall():
+            for message_id, message in rows:
+                try:
+                    self._broker.enqueue(Message.decode(message))
+                except DecodeError as error:
+                    self._table.bury(message_id, f"The message cannot be read: {error}")
+            connection.execute(_SENT, [RESEND_S, [message_id for message_id, _ in rows]])

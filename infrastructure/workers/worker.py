@@ -1,0 +1,165 @@
+"""A worker process: a Dramatiq worker a queue, so that long work in one never delays another."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping, Sequence
+
+from dramatiq import Broker, Middleware, Worker
+from dramatiq.encoder import JSONEncoder
+from dramatiq.message import get_encoder
+from dramatiq.middleware import TimeLimit
+
+from application.tracing import Tracing
+from infrastructure.workers.actors import declare
+from infrastructure.workers.broker import PostgresBroker
+from infrastructure.workers.carrier import Carrier, Dispatch
+from infrastructure.workers.children import COMMAND, Children
+from infrastructure.workers.jobs import Lanes
+from infrastructure.workers.leading import Leading
+from infrastructure.workers.pulse import Pulse
+from infrastructure.workers.relay import REDIS_IDLE_MS, RELAY_EVERY_S, Relay, carrier_broker
+from infrastructure.workers.settlement import Settlement
+from infrastructure.workers.sweep import EVERY_S, Due, Sweep
+from infrastructure.workers.table import JobTable
+
+logger = logging.getLogger(__name__)
+
+GRACE_MS = 8_000
+"""What runs when the worker is told to stop has this long; then another worker takes it over."""
+
+IDLE_MS = 200
+"""How long an idle thread sleeps before it looks whether it should stop; work wakes it at once."""
+
+
+class Station:
+    """The threads of one queue, with a broker of their own."""
+
+    def __init__(self, broker: Broker, queue: str, threads: int) -> None:
+        idle_ms = IDLE_MS if isinstance(broker, PostgresBroker) else REDIS_IDLE_MS
+        self.broker = broker
+        self._worker = Worker(
+            broker, queues={queue}, worker_threads=threads, worker_timeout=idle_ms
+        )
+        # What is fetched and not begun would wait here while another process is idle.
+        self._worker.queue_prefetch = threads
+
+    def start(self) -> None:
+        self.broker.emit_after("process_boot")  # or no time limit ever fires
+        self._worker.start()
+
+    def stop(self, timeout_ms: int) -> None:
+        """Finish what runs, for *timeout_ms* at most, and give back the rest."""
+        if isinstance(self.broker, PostgresBroker):
+            self.broker.drain()
+        self._worker.stop(timeout=timeout_ms)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a job still runs; asked after ``stop``."""
+        return any(thread.is_alive() for thread in self._worker.workers)
+
+
+class WorkerProcess:
+    """Everything of a worker that runs, started and stopped in the right order."""
+
+    def __init__(
+        self,
+        table: JobTable,
+        stations: Sequence[Station],
+        leaders: Sequence[Leading],
+        children: Children,
+    ) -> None:
+        if type(get_encoder()) is not JSONEncoder:
+            raise RuntimeError("Messages must be JSON; another Dramatiq encoder is installed.")
+        self._table, self._stations, self._leaders = table, stations, leaders
+        self._children = children
+        self._pulse = Pulse(table, self._wake)
+
+    def start(self) -> None:
+        """Begin to take jobs.
+
+        Raises:
+            TimeoutError: The database did not answer.
+        """
+        self._pulse.begin()
+        for station in self._stations:
+            station.start()
+        for leader in self._leaders:
+            leader.start()
+
+    def stop(self, grace_ms: int = GRACE_MS) -> bool:
+        """End within *grace_ms* or a little more; return whether nothing is left running.
+
+        Children are ended at once and their jobs handed back. A job that runs on after the grace
+        goes to another worker, so the caller must end this process then.
+        """
+        self._children.stop()
+        stops = [
+            threading.Thread(target=station.stop, args=(grace_ms,)) for station in self._stations
+        ]
+        for thread in stops:
+            thread.start()
+        for leader in self._leaders:
+            leader.end()
+        for thread in stops:
+            thread.join()
+        self._pulse.end()
+        self._table.close()
+        return not any(station.is_busy for station in self._stations)
+
+    def run(self) -> None:
+        """Work until SIGTERM. SIGINT is left to the parent, which stops its children in order."""
+        stopping = threading.Event()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: stopping.set())
+        self.start()
+        logger.info("Worker %d is ready.", os.getpid())
+        stopping.wait()
+        if not self.stop():
+            os._exit(0)  # a thread that does not end must not keep the process alive
+
+    def _wake(self, queue: str | None) -> None:
+        for station in self._stations:
+            if isinstance(station.broker, PostgresBroker):
+                station.broker.wake(queue)
+
+
+def worker_process(
+    conninfo: str,
+    *,
+    dispatch: Dispatch,
+    tracing: Tracing,
+    lanes: Lanes,
+    threads: Mapping[str, int],
+    due: Due,
+    broker_url: str | None = None,
+    child_command: Sequence[str] = COMMAND,
+    sweep_every_s: float = EVERY_S,
+) -> WorkerProcess:
+    """A worker for all *lanes*, with *threads* for each queue.
+
+    Jobs travel over Postgres unless *broker_url* names another broker.
+    """
+    table, children = JobTable(conninfo), Children(child_command)
+    carrier = Carrier(dispatch, tracing)
+
+    def broker() -> Broker:
+        middleware: list[Middleware] = [Settlement(table), TimeLimit()]
+        if broker_url is None:
+            return PostgresBroker(table, middleware)
+        return carrier_broker(broker_url, middleware)
+
+    def station(queue: str) -> Station:
+        own = {command: lane for command, lane in lanes.items() if lane.queue == queue}
+        served = broker()
+        declare(served, own, here=carrier.carry, apart=children.carry)
+        return Station(served, queue, threads[queue])
+
+    leaders = [Leading(conninfo, "sweep", Sweep(due, lanes), every_s=sweep_every_s)]
+    if broker_url is not None:
+        relay = Relay(broker(), table, lanes)
+        leaders.append(Leading(conninfo, "relay", relay, every_s=RELAY_EVERY_S, on_jobs=True))
+    queues = dict.fromkeys(lane.queue for lane in lanes.values())
+    return WorkerProcess(table, [station(queue) for queue in queues], leaders, children)
