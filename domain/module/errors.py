@@ -1,0 +1,24 @@
+"""What is refused about modules, and what to do then."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+from uuid import UUID
+
+from domain.errors import ConflictError, Fault, InvalidError
+
+
+class InvalidModule(InvalidError):
+    """Kind, signature and settings do not go together; ``faults`` point into the module."""
+
+    code: ClassVar[str] = "module.invalid"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(f"This module cannot be used: {faults[0].message}", faults)
+
+
+class ModuleIsRetired(ConflictError):
+    code: ClassVar[str] = "module.retired"
+
+    def __init__(self, module_id: UUID) -> None:
+        super().__init__(f"Module {module_id} is retired. Create another, or use one in service.")
+        self.module_id = module_id
