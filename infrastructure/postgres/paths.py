@@ -24,7 +24,7 @@ def connectable(directory: Path) -> Path:
     name = os.fsencode(directory / SOCKET)
     if len(name) <= _LONGEST and b"," not in name:  # libpq reads a comma as a list of hosts
         return directory
-    private = Path(f"/tmp/stratal-{os.geteuid()}")  # noqa: S108 - checked to be ours alone below
+    private = _links()
     private.mkdir(mode=0o700, exist_ok=True)
     found = private.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
@@ -33,3 +33,7 @@ def connectable(directory: Path) -> Path:
     with suppress(FileExistsError):
         link.symlink_to(directory)
     return link
+
+
+def _links() -> Path:
+    return Path(f"/tmp/stratal-{os.geteuid()}")  # noqa: S108 - checked to be ours alone

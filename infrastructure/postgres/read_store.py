@@ -1,0 +1,114 @@
+"""Reads the projected tables: the live version of each, read only, and as fresh as asked."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import LiteralString
+
+from psycopg import Connection, OperationalError
+from psycopg.errors import UndefinedTable
+from psycopg.rows import TupleRow, dict_row, tuple_row
+from psycopg.sql import SQL, Composed, Identifier
+
+from application.errors import ProjectionIsLate, StoreIsUnavailable
+from infrastructure.postgres.pool import Pool
+from projections.kernel import Projection
+
+_LIVE: LiteralString = """
+    SELECT name, version, position FROM stratal.projections WHERE live AND name = ANY(%s)
+"""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.002, 0.020
+KNOWN_FOR_S = 1.0
+"""How long the live versions are believed; a version that was switched off keeps its tables."""
+
+
+class PostgresReadStore:
+    """``projections.kernel.ReadStore`` over the tables of *projections*."""
+
+    def __init__(self, pool: Pool, projections: Sequence[Projection]) -> None:
+        self._pool = pool
+        self._names = [each.name for each in projections]
+        self._path: Composed | None = None
+        self._all_live = False
+        self._known_until = 0.0
+
+    def rows(
+        self, sql: LiteralString, params: Mapping[str, object]
+    ) -> Sequence[Mapping[str, object]]:
+        """The rows of a query; bare table names mean the live version.
+
+        Raises:
+            ProjectionIsLate: No runner has made its tables yet; try again.
+            StoreIsUnavailable: The database does not answer.
+        """
+        path = self._search_path()
+        try:
+            with self._connection() as connection:
+                return _read(connection, path, sql, params)
+        except UndefinedTable as error:
+            self._known_until = 0.0
+            if self._all_live:
+                raise
+            raise ProjectionIsLate(1, 0) from error
+
+    def wait_for(self, position: int, timeout_s: float) -> None:
+        """Return once every projection has reached *position*.
+
+        Raises:
+            ProjectionIsLate: One has not within ``timeout_s``.
+        """
+        deadline, pause_s = monotonic() + timeout_s, FIRST_PAUSE_S
+        while (reached := self._reached()) < position:
+            if monotonic() + pause_s > deadline:
+                raise ProjectionIsLate(position, reached)
+            sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _reached(self) -> int:
+        positions = {name: position for name, _, position in self._live()}
+        return min((positions.get(name, 0) for name in self._names), default=0)
+
+    def _search_path(self) -> Composed:
+        if self._path is None or monotonic() > self._known_until:
+            live = self._live()
+            self._all_live = len(live) == len(self._names)
+            schemas = [Identifier(f"{name}_v{version}") for name, version, _ in live]
+            self._path = SQL("SET LOCAL search_path TO {}").format(
+                SQL(", ").join(schemas or [Identifier("pg_catalog")])
+            )
+            self._known_until = monotonic() + KNOWN_FOR_S
+        return self._path
+
+    def _live(self) -> Sequence[tuple[str, int, int]]:
+        with self._connection() as connection:
+            cursor = connection.cursor(row_factory=tuple_row)
+            return cursor.execute(_LIVE, (self._names,), prepare=True).fetchall()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection[TupleRow]]:
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except OperationalError as error:
+            raise StoreIsUnavailable("its read models do not answer") from error
+
+
+def _read(
+    connection: Connection[TupleRow],
+    path: Composed,
+    sql: LiteralString,
+    params: Mapping[str, object],
+) -> Sequence[Mapping[str, object]]:
+    """Read in a transaction of its own, in one round trip."""
+    cursor = connection.cursor(row_factory=dict_row)
+    try:
+        with connection.pipeline():
+            connection.execute("BEGIN READ ONLY")
+            connection.execute(path)
+            cursor.execute(sql, params, prepare=True)
+            connection.execute("COMMIT")
+    except BaseException:
+        if not connection.closed:
+            connection.rollback()
+        raise
+    return cursor.fetchall()
