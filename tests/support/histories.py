@@ -375,9 +375,9 @@ def an_evaluation(
     )
 
 
-def a_story() -> Log:
+def a_story(tenant: str = TENANT) -> Log:
     """The main job of a tenant: from a signature to a deployed, better version and a replay."""
-    log = Log()
+    log = Log(tenant=tenant)
     log.append(an_id("signature"), signature_defined())
     log.append(an_id("module"), module_created())
     log.append(an_id("program"), program_created(), ProgramTestingStarted())
