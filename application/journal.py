@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from application.context import current, within
 from application.errors import ConcurrentWrite
-from application.lm_ports import JsonObject, ProgramFailed, RunStopped
+from application.lm_ports import JsonObject, RunStopped
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.scrubbing import scrubbed_call, scrubbed_text
@@ -147,6 +147,10 @@ class ExecutionJournal(RunJournal[R]):
         self._enqueue(call, request, response)
 
 
+class RecordedRefusal(RunStopped):
+    """The model was not available for this call at the time: that ended the run, as it does now."""
+
+
 class ReplayJournal:
     """The calls of a run that ended, to be read only; ``answered`` counts those it answered."""
 
@@ -161,14 +165,14 @@ class ReplayJournal:
         """The recorded response to *key*, or ``None`` when the call was never made.
 
         Raises:
-            ProgramFailed: The call was refused at the time, as it is now.
+            RecordedRefusal: The call was made and never answered.
         """
         if key not in self._refs and key not in self._refusals:
             return None
         with self._counting:
             self.answered += 1
         if key in self._refusals:
-            raise ProgramFailed(self._refusals[key])
+            raise RecordedRefusal(self._refusals[key])
         try:
             with within(self._context):
                 return _object(self._payloads.get(self._refs[key]))

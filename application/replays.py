@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 
 from application.attempts import Monotonic, RunInterrupted, Stopwatch, insist
 from application.commands import Command, handles
-from application.journal import ReplayJournal
+from application.journal import RecordedRefusal, ReplayJournal
 from application.lm_ports import JsonObject, ProgramFailed, ProgramRunner, RunStopped
 from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
@@ -92,7 +92,7 @@ class ReplayHandlers:
             outputs = self.runner.run(work, inputs, journal, live=False)
             repeated = Payload.of(dict(outputs))
             return _Ending(repeated, self._answered_otherwise(execution, repeated, outputs))
-        except ProgramFailed as error:
+        except (ProgramFailed, RecordedRefusal) as error:
             return _Ending(None, _failed_otherwise(execution.failure, error.failure))
         except NotFoundError as error:  # a text was erased: the log can no longer tell
             return _Ending(None, Failure(code=error.code, message=str(error)))
