@@ -5,9 +5,9 @@ from typing import ClassVar, NamedTuple, Self, assert_never
 from uuid import UUID
 
 from domain.kernel import Aggregate
-from domain.module.errors import InvalidModule, ModuleIsRetired
+from domain.module.errors import ModuleIsRetired
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleEvent, ModuleRetired
-from domain.module.rules import module_faults
+from domain.module.rules import check_module
 from domain.module.values import ModuleConfig, ModuleSpec
 
 
@@ -38,7 +38,7 @@ class Module(Aggregate[ModuleEvent]):
         Raises:
             InvalidModule: Kind, signature and settings do not go together.
         """
-        _check(spec)
+        check_module(spec)
         signature_id, revision = frozen_from
         event = ModuleCreated(
             name=name, spec=spec, signature_id=signature_id, signature_revision=revision
@@ -53,7 +53,7 @@ class Module(Aggregate[ModuleEvent]):
             ModuleIsRetired: It takes no more changes.
         """
         self.require_in_service()
-        _check(self.spec.model_copy(update={"config": config}))
+        check_module(self.spec.model_copy(update={"config": config}))
         if config != self.spec.config:
             self.record(ModuleConfigured(config=config), at=at)
 
@@ -82,8 +82,3 @@ class Module(Aggregate[ModuleEvent]):
                 self.is_retired = True
             case _:
                 assert_never(event)
-
-
-def _check(spec: ModuleSpec) -> None:
-    if faults := list(module_faults(spec)):
-        raise InvalidModule(faults)

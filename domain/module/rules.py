@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from domain.errors import Fault
+from domain.module.errors import InvalidModule
 from domain.module.values import ModuleKind, ModuleSpec
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.text import escape, json_faults
@@ -28,12 +29,21 @@ def effective_signature(spec: ModuleSpec) -> SignatureSpec:
 
 def module_faults(spec: ModuleSpec, pointer: str = "") -> Iterator[Fault]:
     """Everything that keeps *spec* from running."""
-    inputs = [field.name for field in spec.signature.inputs]
+    inputs = {field.name for field in spec.signature.inputs}
     if spec.kind is ModuleKind.CHAIN_OF_THOUGHT and REASONING.name in inputs:
-        message = "Chain of thought writes an output called reasoning. Rename this input."
-        index = inputs.index(REASONING.name)
-        yield Fault(f"{pointer}/signature/inputs/{index}/name", "name.reserved", message)
+        message = "Chain of thought writes an output called reasoning. Rename the input reasoning."
+        yield Fault(f"{pointer}/kind", "name.reserved", message)
     yield from _demo_faults(spec, f"{pointer}/config/demos")
+
+
+def check_module(spec: ModuleSpec) -> None:
+    """Refuse a module that cannot run.
+
+    Raises:
+        InvalidModule: Kind, signature and settings do not go together; it names every fault.
+    """
+    if faults := list(module_faults(spec)):
+        raise InvalidModule(faults)
 
 
 def _demo_faults(spec: ModuleSpec, pointer: str) -> Iterator[Fault]:

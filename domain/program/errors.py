@@ -43,7 +43,10 @@ class ProgramVersionNotFound(NotFoundError):
         self.program_id, self.program_version, self.latest = program_id, program_version, latest
 
 
-class EvidenceIsOfAnotherProgram(InvalidError):
-    """An evaluation says nothing about the program that is to be deployed."""
+class EvidenceIsInvalid(InvalidError):
+    """Evaluations that a deployment leans on are no evidence; ``faults`` say why for each."""
 
     code: ClassVar[str] = "program.evidence_invalid"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(f"This evidence does not count: {faults[0].message}", faults)

@@ -1,0 +1,108 @@
+"""What people may ask of modules: each command, and beneath it its handler."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from application.commands import Command, handles
+from application.errors import AggregateNotFound
+from application.ports import Claim, Clock, Receipt, Repository
+from domain.errors import Fault, InvalidError
+from domain.module.aggregate import FrozenFrom, Module
+from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
+from domain.signature.aggregate import Signature
+from domain.text import JsonObject, LongText, Name
+
+
+class ModuleSettings(BaseModel):
+    """The settings somebody chose; what was not said stays as it is, or as the kind has it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    demos: tuple[JsonObject, ...] | None = None
+
+    def over(self, config: ModuleConfig) -> ModuleConfig:
+        """*config* with what was chosen in its place."""
+        return config.model_copy(update=self.model_dump(exclude_none=True))
+
+
+class CreateModule(Command):
+    module_id: UUID
+    name: Name
+    kind: ModuleKind
+    signature_id: UUID
+    config: ModuleSettings = ModuleSettings()
+
+
+class ConfigureModule(Command):
+    module_id: UUID
+    config: ModuleSettings
+    expected_version: int | None = None
+
+
+class RetireModule(Command):
+    module_id: UUID
+    reason: LongText = "No reason was given."
+    expected_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleHandlers:
+    modules: Repository[Module]
+    signatures: Repository[Signature]
+    clock: Clock
+
+    @handles(CreateModule)
+    def create(self, command: CreateModule) -> Receipt:
+        signature = signature_in_service(self.signatures, command.signature_id, "/signature_id")
+        spec = ModuleSpec(
+            kind=command.kind,
+            signature=signature.spec,
+            config=command.config.over(DEFAULTS[command.kind]),
+        )
+        frozen_from = FrozenFrom(signature.id, signature.revision)
+        module = Module.create(
+            command.module_id, command.name, spec, frozen_from=frozen_from, at=self.clock.now()
+        )
+        return self.modules.save(module, claim=Claim(Module.KIND, command.name, module.id))
+
+    @handles(ConfigureModule)
+    def configure(self, command: ConfigureModule) -> Receipt:
+        module = self.modules.get(command.module_id)
+        module.expect(command.expected_version)
+        module.configure(command.config.over(module.spec.config), at=self.clock.now())
+        return self.modules.save(module)
+
+    @handles(RetireModule)
+    def retire(self, command: RetireModule) -> Receipt:
+        module = self.modules.get(command.module_id)
+        module.expect(command.expected_version)
+        module.retire(command.reason, at=self.clock.now())
+        return self.modules.save(module)
+
+
+def signature_in_service(
+    signatures: Repository[Signature], signature_id: UUID, pointer: str
+) -> Signature:
+    """The signature that *pointer* of a command names.
+
+    Raises:
+        InvalidError: There is none of that id.
+        SignatureIsRetired: It takes no new users.
+    """
+    try:
+        signature = signatures.get(signature_id)
+    except AggregateNotFound as error:
+        raise unknown_reference(error, pointer) from error
+    signature.require_in_service()
+    return signature
+
+
+def unknown_reference(error: AggregateNotFound, pointer: str) -> InvalidError:
+    """*error* as a fault of the command that names what does not exist."""
+    message = str(error)
+    return InvalidError(message, [Fault(pointer, "reference.unknown", message)])
