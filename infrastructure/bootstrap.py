@@ -1,0 +1,201 @@
+"""The composition root: the one place where adapters meet. Constructors only, no decisions."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import LiteralString, Protocol
+
+from application.commands import Command, CommandBus
+from application.context import Context
+from application.datasets import DatasetHandlers
+from application.evaluations import EvaluationHandlers
+from application.executions import ExecutionHandlers
+from application.lm_ports import Evaluator, OptimizerRunner, ProgramRunner
+from application.modules import ModuleHandlers
+from application.optimizations import OptimizationHandlers
+from application.policies import reactions
+from application.ports import Receipt
+from application.programs import ProgramHandlers
+from application.replays import ReplayHandlers
+from application.signatures import SignatureHandlers
+from application.tracing import Tracing
+from domain.dataset.aggregate import Dataset
+from domain.evaluation.aggregate import Evaluation
+from domain.execution.aggregate import Execution
+from domain.module.aggregate import Module
+from domain.optimization.aggregate import Optimization
+from domain.program.aggregate import Program
+from domain.signature.aggregate import Signature
+from infrastructure.elsewhere import Elsewhere
+from infrastructure.eventstore.migrations import MIGRATIONS as LOG_MIGRATIONS
+from infrastructure.eventstore.receipts import PostgresNames
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog, EventSourcedRepository, InlineWriter
+from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
+from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
+from infrastructure.postgres.embedded import EmbeddedPostgres
+from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.pool import Pool, open_pool
+from infrastructure.postgres.safety import check_server
+from infrastructure.settings import Settings
+from infrastructure.system import SystemClock
+from infrastructure.telemetry.setup import build_tracing
+from infrastructure.workers.jobs import JobWriter
+from infrastructure.workers.lanes import LANES
+from infrastructure.workers.migrations import MIGRATIONS as JOB_MIGRATIONS
+
+
+class Runtime(Protocol):
+    """What runs, scores and optimizes programs."""
+
+    @property
+    def runner(self) -> ProgramRunner: ...
+    @property
+    def evaluator(self) -> Evaluator: ...
+    @property
+    def optimizers(self) -> OptimizerRunner: ...
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What every process has: the log, its texts, and a bus that appends to it."""
+
+    settings: Settings
+    conninfo: str
+    pool: Pool
+    recorder: PostgresRecorder
+    log: EventLog
+    payloads: PostgresPayloadStore
+    names: PostgresNames
+    tracing: Tracing
+    bus: CommandBus
+
+    def dispatch(self, command: Command, context: Context) -> Receipt:
+        """Carry *command* out; one that came before, by its key, is answered from its receipt."""
+        with self.tracing.span(f"command {type(command).__name__}"):
+            first = self.log.receipts.find(context)
+            return self.bus.dispatch(command, context) if first is None else first
+
+
+def migrations() -> Sequence[tuple[str, LiteralString]]:
+    """Every table of ours, in the order it came to be."""
+    return (*LOG_MIGRATIONS, *PAYLOAD_MIGRATIONS, *JOB_MIGRATIONS)
+
+
+@contextmanager
+def database(settings: Settings) -> Generator[str, None, None]:
+    """The address of the database; an embedded one that was not running stops with the block."""
+    if settings.database_url is not None:
+        yield settings.database_url
+        return
+    embedded = EmbeddedPostgres(settings.home)
+    was_running = embedded.status().state == "running"
+    url = embedded.start()
+    try:
+        yield url
+    finally:
+        if not was_running:
+            embedded.stop()
+
+
+def prepare(url: str) -> None:
+    """Refuse an unsafe server, then bring the tables up to date.
+
+    Raises:
+        PostgresError: The server may lose what it acknowledges, or holds a newer schema.
+    """
+    check_server(url)
+    migrate(url, migrations())
+
+
+def connect(settings: Settings) -> str:
+    """The address of a database that is ready: for a process that was started alone."""
+    url = settings.database_url or EmbeddedPostgres(settings.home).start()
+    prepare(url)
+    return url
+
+
+@contextmanager
+def system(
+    settings: Settings,
+    service: str,
+    *,
+    connections: int,
+    runtime: Callable[[Settings, Tracing], Runtime] | None = None,
+) -> Generator[System, None, None]:
+    """Everything a process needs to carry commands out, closed with the block.
+
+    Args:
+        settings: Where things are.
+        service: Names the process in traces and in the database.
+        connections: How many connections its pool may hold.
+        runtime: Builds what runs programs; without it such commands are refused.
+    """
+    url = connect(settings)
+    tracing = build_tracing(service)
+    with ExitStack() as stack:
+        pool = stack.enter_context(
+            open_pool(url, min_size=1, max_size=connections, name=f"stratal-{service}")
+        )
+        recorder = PostgresRecorder(pool)
+        log = EventLog(recorder, inline=_inline_writers(), tracing=tracing)
+        payloads = PostgresPayloadStore(pool)
+        built = Elsewhere() if runtime is None else runtime(settings, tracing)
+        bus = _bus(log, payloads, built)
+        names = PostgresNames(recorder)
+        yield System(settings, url, pool, recorder, log, payloads, names, tracing, bus)
+
+
+def dspy_runtime(settings: Settings, tracing: Tracing) -> Runtime:
+    """The runtime of a worker. Importing DSPy takes most of a second, so it happens here."""
+    from infrastructure.runtime import build_runtime  # noqa: PLC0415 - see above
+
+    return build_runtime(settings, tracing)
+
+
+def _inline_writers() -> Sequence[InlineWriter]:
+    return (
+        lambda cursor, recorded, payloads: insert_payloads(
+            cursor, recorded[0].envelope.tenant, payloads
+        ),
+        JobWriter(LANES, reactions),
+    )
+
+
+def _bus(log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime) -> CommandBus:
+    clock, monotonic, worker = (
+        SystemClock(),
+        time.monotonic,
+        f"{socket.gethostname()}:{os.getpid()}",
+    )
+    signatures = EventSourcedRepository(log, Signature)
+    modules = EventSourcedRepository(log, Module)
+    programs = EventSourcedRepository(log, Program)
+    datasets = EventSourcedRepository(log, Dataset)
+    executions = EventSourcedRepository(log, Execution)
+    optimizations = EventSourcedRepository(log, Optimization)
+    evaluations = EventSourcedRepository(log, Evaluation)
+    return CommandBus(
+        SignatureHandlers(signatures, clock),
+        ModuleHandlers(modules, signatures, clock),
+        ProgramHandlers(programs, modules, signatures, evaluations, clock),
+        DatasetHandlers(datasets, clock),
+        ExecutionHandlers(executions, programs, payloads, runtime.runner, clock, monotonic, worker),
+        ReplayHandlers(executions, programs, payloads, runtime.runner, clock, monotonic),
+        OptimizationHandlers(
+            optimizations,
+            programs,
+            datasets,
+            payloads,
+            runtime.optimizers,
+            clock,
+            monotonic,
+            worker,
+        ),
+        EvaluationHandlers(
+            evaluations, programs, datasets, payloads, runtime.evaluator, clock, monotonic, worker
+        ),
+    )

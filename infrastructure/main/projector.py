@@ -1,0 +1,32 @@
+"""The projector process: follows the log and keeps the read models."""
+
+import logging
+import signal
+import threading
+
+from infrastructure import bootstrap
+from infrastructure.eventstore.projector import ProjectionRunner
+from infrastructure.postgres.listener import LogListener
+from infrastructure.settings import Settings
+from projections.registry import PROJECTIONS
+
+
+def main() -> None:
+    """Project until SIGTERM. SIGINT is left to the parent, which stops its children in order."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s projector %(message)s")
+    stop, wake = threading.Event(), threading.Event()
+
+    def end(_number: int, _frame: object) -> None:
+        stop.set()
+        wake.set()
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, end)
+    conninfo = bootstrap.connect(Settings.from_environment())
+    with LogListener(conninfo) as listener:
+        listener.subscribe(lambda _: wake.set())
+        ProjectionRunner(conninfo, PROJECTIONS).run(stop, wake)
+
+
+if __name__ == "__main__":
+    main()

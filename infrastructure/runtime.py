@@ -1,0 +1,39 @@
+"""Puts the DSPy runtime together with its model: what workers and their children run on.
+
+Importing this module imports DSPy.
+"""
+
+from dataclasses import dataclass
+
+from application.tracing import Tracing
+from infrastructure.dspy_runtime.evaluator import DspyEvaluator
+from infrastructure.dspy_runtime.optimizers import DspyOptimizers
+from infrastructure.dspy_runtime.runtime import DspyRunner
+from infrastructure.models.catalog import build_engine
+from infrastructure.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class DspyRuntime:
+    """Runs, scores and optimizes programs on one model."""
+
+    runner: DspyRunner
+    evaluator: DspyEvaluator
+    optimizers: DspyOptimizers
+
+
+def build_runtime(settings: Settings, tracing: Tracing) -> DspyRuntime:
+    """The runtime on the model that the settings name; its weights load at the first call.
+
+    Raises:
+        ModelError: The setting cannot be used, or the model or its key is missing.
+    """
+    key = settings.lm_api_key
+    model = build_engine(
+        settings.lm,
+        api_base=settings.lm_api_base,
+        api_key=None if key is None else key.get_secret_value(),
+        home=settings.home,
+    )
+    runner = DspyRunner(model, tracing)
+    return DspyRuntime(runner, DspyEvaluator(runner, model), DspyOptimizers(runner, model))
