@@ -3,8 +3,6 @@
 from typing import LiteralString
 
 LOG: LiteralString = """
-CREATE SCHEMA IF NOT EXISTS stratal;
-
 CREATE TABLE stratal.events (
     originator_id      uuid        NOT NULL,
     originator_version bigint      NOT NULL,

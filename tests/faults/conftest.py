@@ -1,3 +1,3 @@
-from tests.support.event_log import cluster, database, log, pool, recorder
+from tests.support.event_log import log, pool, recorder
 
-__all__ = ["cluster", "database", "log", "pool", "recorder"]
+__all__ = ["log", "pool", "recorder"]

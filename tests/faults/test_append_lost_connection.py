@@ -1,0 +1,76 @@
+"""A connection lost at the commit is neither a lost write nor a false conflict (TRAP-02, F-06)."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from application.context import within
+from application.errors import OutcomeIsUnknown, StoreIsUnavailable
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
+from infrastructure.postgres.pool import open_pool
+from tests.contracts.repository import CONTEXT, Notes
+from tests.support.event_log import Pool
+from tests.support.tcp_proxy import Proxy, proxied
+
+
+@pytest.fixture
+def proxy(database: str) -> Iterator[tuple[Proxy, Pool]]:
+    with (
+        proxied(database) as (proxy, conninfo),
+        open_pool(conninfo, min_size=2, max_size=4, name="proxied") as pool,
+    ):
+        proxy.marker = b"cut here"
+        yield proxy, pool
+
+
+def test_100_commits_cut_after_commit_are_100_successes_and_no_doubles(
+    proxy: tuple[Proxy, Pool], log: EventLog
+) -> None:
+    faulty, pool = proxy
+    faulty.loses = "reply"
+    inline = EventLog(
+        PostgresRecorder(pool), inline=[lambda cursor, *_: cursor.execute("SELECT 1")]
+    )
+    plain = EventLog(PostgresRecorder(pool))
+    notes = Notes(uuid4())
+    with within(CONTEXT):
+        for number in range(100):
+            repository = EventSourcedRepository(inline if number % 2 else plain, Notes)
+            receipt = repository.save(notes.note("cut here"))
+            assert receipt.version == number + 1
+            assert receipt.position == log.head()
+    assert faulty.losses == 100
+    assert [each.originator_version for each in log.history(notes.id)] == list(range(1, 101))
+
+
+def test_a_request_that_was_lost_on_its_way_is_refused_and_may_be_repeated(
+    proxy: tuple[Proxy, Pool], log: EventLog
+) -> None:
+    faulty, pool = proxy
+    faulty.loses = "request"
+    repository = EventSourcedRepository(EventLog(PostgresRecorder(pool)), Notes)
+    notes = Notes(uuid4())
+    with within(CONTEXT):
+        with pytest.raises(StoreIsUnavailable) as refused:
+            repository.save(notes.note("cut here"))
+        assert not isinstance(refused.value, OutcomeIsUnknown)
+        assert log.head() == 0
+        faulty.loses = None
+        assert repository.save(Notes(notes.id).note("cut here")).version == 1
+
+
+def test_when_nobody_can_be_asked_the_outcome_is_said_to_be_unknown(
+    proxy: tuple[Proxy, Pool], log: EventLog
+) -> None:
+    faulty, pool = proxy
+    faulty.loses, faulty.marker = "reply", b"cut here"
+    repository = EventSourcedRepository(EventLog(PostgresRecorder(pool, resolve_s=0.5)), Notes)
+    with within(CONTEXT):
+        faulty.refuses = True
+        with pool.connection() as spare:  # so that no connection made earlier can be asked
+            spare.execute("SELECT 1")
+            with pytest.raises(OutcomeIsUnknown):
+                repository.save(Notes(uuid4()).note("cut here"))
+    assert log.head() == 1

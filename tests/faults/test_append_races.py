@@ -1,0 +1,114 @@
+"""Writers of one aggregate, and callers with one idempotency key, at the same time (F-26, F-29)."""
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import UUID, uuid4
+
+import pytest
+from psycopg import Cursor
+from psycopg.rows import TupleRow
+
+from application.context import within
+from application.errors import ConcurrentWrite, IdempotencyKeyReused, NameIsTaken
+from application.payloads import Payload
+from application.ports import Claim, Receipt
+from domain.kernel import Recorded
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
+from tests.contracts.repository import CONTEXT, Notes
+
+CALLERS = 50
+
+
+def write_job(
+    cursor: Cursor[TupleRow], recorded: Sequence[Recorded], payloads: Sequence[Payload]
+) -> None:
+    cursor.execute("INSERT INTO jobs VALUES (1)")
+
+
+@pytest.fixture
+def repository(recorder: PostgresRecorder) -> EventSourcedRepository[Notes]:
+    with recorder.pool.connection() as connection:
+        connection.execute("CREATE TABLE jobs (n int)")
+    return EventSourcedRepository(EventLog(recorder, inline=[write_job]), Notes)
+
+
+def jobs(recorder: PostgresRecorder) -> int:
+    with recorder.reading() as cursor:
+        row = cursor.execute("SELECT count(*) FROM jobs").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_of_50_writers_who_expect_one_version_exactly_one_succeeds_each_round(
+    repository: EventSourcedRepository[Notes], recorder: PostgresRecorder
+) -> None:
+    ids = [uuid4() for _ in range(4)]
+
+    def write(id: UUID, version: int) -> str:
+        notes = Notes.fold(id, [])
+        notes.version = version
+        with within(CONTEXT):
+            try:
+                repository.save(notes.note("x"))
+            except ConcurrentWrite:
+                return "conflict"
+            return "success"
+
+    with ThreadPoolExecutor(CALLERS) as threads:
+        for version in range(5):
+            calls = [threads.submit(write, ids[n % 4], version) for n in range(CALLERS)]
+            assert Counter(call.result() for call in calls) == {"success": 4, "conflict": 46}
+    assert jobs(recorder) == 20
+
+
+def test_50_callers_with_one_key_append_once_and_get_the_same_receipt(
+    repository: EventSourcedRepository[Notes], recorder: PostgresRecorder
+) -> None:
+    keyed = replace(CONTEXT, command_id="key", fingerprint="f" * 64)
+
+    def call() -> Receipt:
+        with within(keyed):
+            return repository.save(Notes(uuid4()).note("once"))
+
+    with ThreadPoolExecutor(CALLERS) as threads:
+        receipts = {each.result() for each in [threads.submit(call) for _ in range(CALLERS)]}
+    assert len(receipts) == 1
+    assert recorder.max_notification_id() == receipts.pop().position
+    assert len(recorder.select_notifications(0, 10)) == 1
+    assert jobs(recorder) == 1
+
+
+def test_a_key_with_two_bodies_at_the_same_time_is_good_for_one(
+    repository: EventSourcedRepository[Notes],
+) -> None:
+    def call(body: int) -> str:
+        with within(replace(CONTEXT, command_id="key", fingerprint=f"{body}" * 64)):
+            try:
+                repository.save(Notes(uuid4()).note("once"))
+            except IdempotencyKeyReused:
+                return "reused"
+            return "success"
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = Counter(threads.map(call, [1, 2] * 10))
+    assert answers == {"success": 10, "reused": 10}
+
+
+def test_of_50_callers_who_claim_one_name_exactly_one_gets_it(
+    repository: EventSourcedRepository[Notes],
+) -> None:
+    def call() -> str:
+        notes = Notes(uuid4()).note("x")
+        with within(CONTEXT):
+            try:
+                repository.save(notes, claim=Claim("program", "spam", notes.id))
+            except NameIsTaken:
+                return "taken"
+            return "success"
+
+    with ThreadPoolExecutor(CALLERS) as threads:
+        answers = Counter(each.result() for each in [threads.submit(call) for _ in range(CALLERS)])
+    assert answers == {"success": 1, "taken": CALLERS - 1}
