@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from application.evaluations import RunEvaluation
-from application.executions import RunExecution, RunReplay
+from application.executions import RunExecution
 from application.optimizations import AdoptOptimization, RunOptimization
+from application.replays import RunReplay
 from infrastructure.workers.jobs import Lane, Lanes
 
 SECOND_MS = 1_000
