@@ -1,0 +1,183 @@
+"""The audit trail says everything, in one sentence each, and nobody can put words in its mouth."""
+
+import re
+from typing import get_args
+from uuid import UUID
+
+import pytest
+
+from domain.dataset.events import DatasetEvent
+from domain.evaluation.events import EvaluationCancelled, EvaluationEvent, EvaluationFailed
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionEvent,
+    ExecutionStarted,
+    ReplayDiverged,
+    ReplayRequested,
+)
+from domain.kernel import Event, Recorded
+from domain.module.events import ModuleEvent, ModuleRetired
+from domain.optimization.events import (
+    OptimizationCancelled,
+    OptimizationEvent,
+    OptimizationFailed,
+)
+from domain.program.events import ProgramEvent, ProgramRetired, ProgramTestingStarted
+from domain.signature.events import SignatureEvent, SignatureRetired
+from domain.values import LmSpend
+from projections.audit_sentences import SAID, plain, quoted
+from projections.audit_trail import AuditTrail, audit
+from tests.support import histories as build
+from tests.support.histories import Log, a_story, an_id
+from tests.support.projecting import ProjectionScenario
+
+UNIONS = (
+    SignatureEvent,
+    ModuleEvent,
+    ProgramEvent,
+    DatasetEvent,
+    ExecutionEvent,
+    OptimizationEvent,
+    EvaluationEvent,
+)
+
+
+def everything() -> Log:
+    """A log in which every event there is happens at least once."""
+    log = a_story()
+    log.append(an_id("signature"), build.signature_revised(), SignatureRetired(reason="Old."))
+    log.append(an_id("module"), build.module_configured(), ModuleRetired(reason="Old."))
+    log.append(an_id("program"), ProgramRetired(reason="Old."))
+    failing = build.execution_requested(), ExecutionStarted(attempt=1, worker="worker-1")
+    log.append(an_id("failing"), *failing, build.execution_failed())
+    diverged = ReplayDiverged(
+        replay=1, answered_from_log=0, duration_ms=1, failure=build.FAILURE, outputs=None
+    )
+    log.append(an_id("failing"), ReplayRequested(replay=1), diverged)
+    stopped = ExecutionCancelled(reason="Enough.")
+    log.append(an_id("cancelled"), build.execution_requested(), stopped)
+    failed = OptimizationFailed(failure=build.FAILURE, spend=LmSpend())
+    log.append(an_id("failed opt"), build.optimization_requested(), failed)
+    stop = OptimizationCancelled(reason="Enough.")
+    log.append(an_id("cancelled opt"), build.optimization_requested(), stop)
+    wrong = EvaluationFailed(failure=build.FAILURE, spend=LmSpend())
+    log.append(an_id("failed eval"), build.evaluation_requested(), wrong)
+    halt = EvaluationCancelled(reason="Enough.")
+    log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
+    return log
+
+
+def written(recorded: Recorded) -> str:
+    """The sentence of an event, with ids where names are not known."""
+    write = list(AuditTrail().project(recorded))[-1]
+    words = write.params["words"]
+    assert isinstance(words, list)
+    return "".join(words)
+
+
+def every_event_class() -> set[type[Event]]:
+    """Subclasses of ``Event`` in the domain: what a new event belongs to before anyone lists it."""
+    return {each for each in Event.__subclasses__() if each.__module__.startswith("domain.")}
+
+
+@pytest.mark.feature("AUD-01")
+def test_aud_01_every_event_class_has_a_sentence() -> None:
+    assert set(SAID) == every_event_class()
+    assert {event for union in UNIONS for event in get_args(union)} == every_event_class()
+    assert {type(each.event) for each in everything().recorded} == every_event_class()
+
+
+@pytest.mark.parametrize(
+    "recorded", everything().recorded, ids=lambda each: f"{each.position}-{each.event.TOPIC}"
+)
+def test_each_is_one_sentence_with_who_when_for_whom_and_by_which_command(
+    recorded: Recorded,
+) -> None:
+    said = written(recorded)
+    assert said.startswith("alice ")
+    circumstances = (
+        rf" \(2030-01-01 00:\d\d:\d\d UTC, for acme, by {recorded.envelope.command}\)\.$"
+    )
+    assert re.search(circumstances, said)
+    assert "\n" not in said
+    assert "None" not in said
+    assert "{" not in said
+    assert len(re.findall(r"[a-z)”]\. [A-Z]", said)) == 0
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        (
+            build.program_deployed(
+                2, previous_version=1, reason="Better.", on=(build.evidence(2, 0.8),)
+            ),
+            f"deployed version 2 of program {an_id('x')} in place of 1"
+            " on the evidence of 0.8 exact_match of version 2 because “Better.”",
+        ),
+        (ProgramTestingStarted(), f"started to test program {an_id('x')}"),
+        (build.rows_loaded(1), f"loaded 1 row into the train part of dataset {an_id('x')}"),
+        (
+            build.execution_completed(build.lm_call(cost_usd=None), duration_ms=1234),
+            f"completed run {an_id('x')} in 1.2 s with 1 model call at unknown cost",
+        ),
+    ],
+)
+def test_sentences_read_like_english(event: Event, sentence: str) -> None:
+    (recorded,) = Log().append(an_id("x"), event)
+    assert written(recorded).startswith(f"alice {sentence} (")
+
+
+def test_a_text_cannot_pass_for_our_own_words() -> None:
+    sly = "done” (by root).\nbob deleted “everything\u202e"
+    assert quoted(sly) == "“done' (by root). bob deleted 'everything”"
+    assert len(quoted("x" * 1000)) == 202
+    assert plain("a\x00b\u2028c") == "a b c"
+
+
+@pytest.mark.postgres
+def test_things_are_called_by_their_names(scenario: ProjectionScenario) -> None:
+    told = scenario.given_log(a_story(tenant=scenario.log.tenant))
+    page = audit(told.models.store, tenant=told.log.tenant, aggregate="optimization")
+    assert page.rows[-1].sentence == (
+        "alice asked bootstrap_fewshot to optimize version 1 of program “triage” for exact_match"
+        f" on 20 rows of dataset “tickets” as optimization {an_id('optimization')}"
+        f" (2030-01-01 00:00:17 UTC, for {told.log.tenant}, by CauseOptimizationRequested)."
+    )
+
+
+@pytest.mark.postgres
+def test_it_is_filtered_by_actor_thing_time_and_reason(scenario: ProjectionScenario) -> None:
+    because = UUID(int=5)
+    scenario.given(an_id("a"), build.signature_defined(), actor="bob")
+    scenario.given(an_id("b"), build.dataset_created(), build.rows_loaded(), actor="carol")
+    scenario.given(an_id("c"), build.dataset_created(), correlation_id=because)
+    a, b1, b2, c = ({"position": n} for n in range(1, 5))
+    at = scenario.log.recorded[2].timestamp
+    scenario.then_rows(audit, c, b2, b1, a)
+    scenario.then_rows(audit, a, b1, b2, c, order="oldest")
+    scenario.then_rows(audit, a, actor="bob")
+    scenario.then_rows(audit, b2, b1, aggregate_id=an_id("b"))
+    scenario.then_rows(audit, c, b2, b1, aggregate="dataset")
+    scenario.then_rows(audit, c, correlation_id=because)
+    scenario.then_rows(audit, b1, a, until=at)
+    scenario.then_rows(audit, c, b2, since=at)
+
+
+@pytest.mark.postgres
+def test_an_entry_names_command_cause_and_version(scenario: ProjectionScenario) -> None:
+    cause = UUID(int=6)
+    scenario.given(an_id("a"), build.signature_defined(), causation_id=cause, command_id="key-1")
+    scenario.then_rows(
+        audit,
+        {
+            "command": "CauseSignatureDefined",
+            "command_id": "key-1",
+            "causation_id": cause,
+            "topic": "signature.defined",
+            "aggregate": "signature",
+            "aggregate_id": an_id("a"),
+            "aggregate_version": 1,
+            "actor": "alice",
+        },
+    )

@@ -1,0 +1,97 @@
+"""The lists that people look at stay fast as tables grow: an index serves each of them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from domain.execution.events import ReplayRequested, ReplayVerified
+from projections.audit_trail import audit
+from projections.datasets import dataset, datasets
+from projections.evaluations import evaluations
+from projections.executions import execution, executions
+from projections.lm_calls import lm_calls, recent_lm_calls
+from projections.lm_usage import lm_usage
+from projections.modules import modules
+from projections.optimization_board import optimizations, trials
+from projections.program_catalog import program, programs
+from projections.program_versions import deployments, program_versions
+from projections.signatures import signature, signatures
+from projections.unfinished import unfinished_work
+from tests.support import histories as build
+from tests.support.histories import Log, an_id
+from tests.support.postgres import _copy_of
+from tests.support.projecting import Eavesdropper, ReadModels, for_tenant, read_models
+
+pytestmark = pytest.mark.postgres
+
+Query = Callable[[Any], object]
+REPLAYED = ReplayVerified(replay=1, answered_from_log=1, duration_ms=1)
+TENANT, ID = "tenant-1", an_id("7")
+
+
+@pytest.fixture(scope="module")
+def grown(cluster: str, template: str) -> Iterator[ReadModels]:
+    """Tables of twenty tenants with some hundreds of rows each."""
+    with _copy_of(template, cluster) as conninfo, read_models(conninfo) as opened:
+        log = _a_long_log()
+        for number in range(20):
+            opened.project(for_tenant(f"tenant-{number}", log.recorded))
+        opened.tables.connection.execute("ANALYZE")
+        yield opened
+
+
+def _a_long_log() -> Log:
+    log = Log()
+    for number in range(60):
+        name = str(number)
+        log.append(an_id(f"s{number}"), build.signature_defined(name))
+        log.append(an_id(f"m{number}"), build.module_created(name, f"s{number}"))
+        log.append(an_id(f"d{number}"), build.dataset_created(name), build.rows_loaded())
+        log.append(an_id(f"p{number}"), build.program_created(name))
+        log.append(an_id(f"o{number}"), *build.an_optimization())
+        compiled = build.program_compiled(optimization=f"o{number}")
+        log.append(an_id(f"p{number}"), compiled, build.program_deployed())
+        log.append(an_id(f"v{number}"), *build.an_evaluation())
+        log.append(an_id(name), *build.an_execution(program=f"p{number}"))
+        log.append(an_id(name), ReplayRequested(replay=1), REPLAYED)
+    return log
+
+
+QUERIES: dict[str, Query] = {
+    "signatures": lambda store: signatures(store, tenant=TENANT),
+    "signature by name": lambda store: signature(store, "7", tenant=TENANT),
+    "modules": lambda store: modules(store, tenant=TENANT),
+    "programs": lambda store: programs(store, tenant=TENANT, after=(100,)),
+    "program by name": lambda store: program(store, "7", tenant=TENANT),
+    "versions": lambda store: program_versions(store, an_id("p7"), tenant=TENANT),
+    "deployments": lambda store: deployments(store, an_id("p7"), tenant=TENANT),
+    "executions": lambda store: executions(store, tenant=TENANT, limit=10),
+    "executions after": lambda store: executions(store, tenant=TENANT, after=(500,)),
+    "executions of a program": lambda store: executions(
+        store, tenant=TENANT, program_id=an_id("p7")
+    ),
+    "execution": lambda store: execution(store, ID, tenant=TENANT),
+    "calls of a run": lambda store: lm_calls(store, ID, tenant=TENANT),
+    "recent calls": lambda store: recent_lm_calls(store, tenant=TENANT, limit=10),
+    "optimizations": lambda store: optimizations(store, tenant=TENANT, limit=10),
+    "trials": lambda store: trials(store, an_id("o7"), tenant=TENANT),
+    "evaluations": lambda store: evaluations(store, tenant=TENANT, limit=10),
+    "datasets": lambda store: datasets(store, tenant=TENANT, limit=10),
+    "dataset by name": lambda store: dataset(store, "7", tenant=TENANT),
+    "audit": lambda store: audit(store, tenant=TENANT, limit=10),
+    "audit of a thing": lambda store: audit(store, tenant=TENANT, aggregate_id=ID),
+    "audit of a reason": lambda store: audit(store, tenant=TENANT, correlation_id=ID),
+    "usage": lambda store: lm_usage(store, tenant=TENANT, limit=10),
+    "unfinished work": lambda store: unfinished_work(store, 60),
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_an_index_serves_the_query(grown: ReadModels, query: Query) -> None:
+    listening = Eavesdropper(grown.store)
+    query(listening)
+    (asked,) = listening.asked
+    plan = grown.explain(*asked)
+    assert "Index" in plan
+    assert "Seq Scan" not in plan, plan

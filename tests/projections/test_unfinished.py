@@ -1,0 +1,86 @@
+"""What the sweep finds: work that was requested and has neither ended nor moved."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from domain.evaluation.events import EvaluationStarted
+from domain.execution.events import ExecutionStarted, ReplayRequested, ReplayVerified
+from projections.unfinished import UnfinishedWork, unfinished_work
+from tests.support import histories as build
+from tests.support.projecting import ProjectionScenario
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def scenario(scenario: ProjectionScenario) -> ProjectionScenario:
+    """A scenario whose events happened an hour ago."""
+    scenario.log.at = datetime.now(UTC) - timedelta(hours=1)
+    return scenario
+
+
+def found(scenario: ProjectionScenario, *, older_than_s: float = 60) -> dict[UUID, UnfinishedWork]:
+    work = unfinished_work(scenario.models.store, older_than_s)
+    return {each.id: each for each in work if each.tenant == scenario.log.tenant}
+
+
+def test_requested_and_running_work_of_every_kind_is_found(scenario: ProjectionScenario) -> None:
+    waiting, running, optimizing, judging = (uuid4() for _ in range(4))
+    scenario.given(waiting, build.execution_requested())
+    started = ExecutionStarted(attempt=1, worker="worker-1")
+    scenario.given(running, build.execution_requested(), started)
+    scenario.given(optimizing, build.optimization_requested(), build.optimization_started(2))
+    judged = EvaluationStarted(attempt=1, worker="worker-1")
+    scenario.given(judging, build.evaluation_requested(), judged)
+    assert {work.id: (work.kind, work.attempts) for work in found(scenario).values()} == {
+        waiting: ("execution", 0),
+        running: ("execution", 1),
+        optimizing: ("optimization", 2),
+        judging: ("evaluation", 1),
+    }
+
+
+def test_what_has_ended_is_not_due(scenario: ProjectionScenario) -> None:
+    scenario.given(uuid4(), *build.an_execution())
+    scenario.given(uuid4(), *build.an_evaluation())
+    scenario.given(uuid4(), build.execution_requested(), build.execution_failed())
+    assert found(scenario) == {}
+
+
+def test_what_moved_lately_is_not_due(scenario: ProjectionScenario) -> None:
+    execution = uuid4()
+    scenario.given(execution, build.execution_requested())
+    assert found(scenario, older_than_s=7200) == {}
+    scenario.log.at = datetime.now(UTC)
+    scenario.given(execution, ExecutionStarted(attempt=1, worker="worker-1"))
+    assert found(scenario) == {}
+
+
+def test_a_pending_replay_is_due_until_it_ends(scenario: ProjectionScenario) -> None:
+    execution = uuid4()
+    scenario.given(execution, *build.an_execution(), ReplayRequested(replay=1))
+    (work,) = found(scenario).values()
+    assert (work.kind, work.id, work.replay) == ("replay", execution, 1)
+    verified = ReplayVerified(replay=1, answered_from_log=1, duration_ms=1)
+    scenario.given(execution, verified)
+    assert found(scenario) == {}
+
+
+def test_a_completed_optimization_is_due_until_it_is_adopted(
+    scenario: ProjectionScenario,
+) -> None:
+    optimization = build.an_id("optimization")
+    scenario.given(build.an_id("program"), build.program_created())
+    scenario.given(optimization, *build.an_optimization())
+    assert [each.kind for each in found(scenario).values()] == ["adoption"]
+    scenario.given(build.an_id("program"), build.program_compiled())
+    assert found(scenario) == {}
+
+
+def test_the_stillest_comes_first(scenario: ProjectionScenario) -> None:
+    first, second = uuid4(), uuid4()
+    scenario.given(first, build.execution_requested())
+    scenario.given(second, build.execution_requested())
+    assert list(found(scenario)) == [first, second]

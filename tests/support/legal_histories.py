@@ -1,0 +1,216 @@
+"""Hypothesis strategies of legal histories: every stream as its aggregate could have made it."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TypeVar
+from uuid import UUID
+
+from hypothesis import strategies as st
+
+from domain.dataset.values import Split
+from domain.evaluation.events import (
+    EvaluationCancelled,
+    EvaluationFailed,
+    EvaluationLmCalled,
+    EvaluationStarted,
+)
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionLmCalled,
+    ExecutionStarted,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.kernel import Event
+from domain.module.events import ModuleRetired
+from domain.optimization.events import (
+    OptimizationCancelled,
+    OptimizationFailed,
+    OptimizationLmCalled,
+)
+from domain.program.events import ProgramRetired, ProgramTestingStarted
+from domain.signature.events import SignatureRetired
+from domain.values import Failure, LmCall, LmUsage
+from tests.support import histories as build
+from tests.support.histories import Log, an_id, ref, spend_of
+
+T = TypeVar("T")
+Stream = list[Event]
+
+PROGRAMS = ("program", "another program")
+TEXTS = st.text(max_size=40) | st.just("“quoted”\n\x00 %(tenant)s %s {0}")
+SCORES = st.floats(0, 1)
+_COUNTS = st.none() | st.integers(0, 5_000)
+_USAGES = st.builds(
+    LmUsage,
+    prompt_tokens=_COUNTS,
+    completion_tokens=_COUNTS,
+    cached_tokens=_COUNTS,
+    reasoning_tokens=_COUNTS,
+    total_tokens=_COUNTS,
+)
+_COSTS = st.none() | st.decimals(0, 2, places=9) | st.just(Decimal("1E-12"))
+FAILURES = st.builds(Failure, code=st.just("program.failed"), message=TEXTS)
+
+
+@st.composite
+def calls(draw: st.DrawFn) -> LmCall:
+    return build.lm_call(
+        f"prompt {draw(st.integers(0, 10**9))}",
+        node=draw(st.sampled_from(("classify", "explain"))),
+        role=draw(st.sampled_from(("task", "optimizer"))),
+        model=draw(st.sampled_from((build.MODEL, "local:smollm2"))),
+        usage=draw(_USAGES),
+        cost_usd=draw(_COSTS),
+        latency_ms=draw(st.floats(0, 10_000)),
+        failure=draw(st.none() | FAILURES),
+    )
+
+
+@st.composite
+def signatures(draw: st.DrawFn) -> Stream:
+    revised = range(2, 2 + draw(st.integers(0, 2)))
+    stream: Stream = [build.signature_defined(draw(TEXTS)), *map(build.signature_revised, revised)]
+    return stream + draw(_maybe(st.builds(SignatureRetired, reason=TEXTS)))
+
+
+@st.composite
+def modules(draw: st.DrawFn) -> Stream:
+    settings = [build.module_configured()] * draw(st.integers(0, 2))
+    stream: Stream = [build.module_created(draw(TEXTS)), *settings]
+    return stream + draw(_maybe(st.builds(ModuleRetired, reason=TEXTS)))
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Stream:
+    latest = 1 + draw(st.integers(0, 3))
+    stream: Stream = [build.program_created(draw(TEXTS)), ProgramTestingStarted()]
+    for version in range(2, latest + 1):
+        score = draw(st.none() | SCORES)
+        stream.append(build.program_compiled(version, base_version=1, training_score=score))
+    live: int | None = None
+    for version in draw(st.lists(st.integers(1, latest), max_size=3)):
+        reason = draw(TEXTS)
+        on = tuple(build.evidence(version, score) for score in draw(st.lists(SCORES, max_size=2)))
+        stream.append(build.program_deployed(version, previous_version=live, reason=reason, on=on))
+        live = version
+    return stream + draw(_maybe(st.builds(ProgramRetired, reason=TEXTS)))
+
+
+@st.composite
+def datasets(draw: st.DrawFn) -> Stream:
+    loads = draw(st.lists(st.tuples(st.integers(1, 500), st.sampled_from(Split)), max_size=4))
+    loaded = [build.rows_loaded(count, split=split) for count, split in loads]
+    return [build.dataset_created(draw(TEXTS)), *loaded]
+
+
+@st.composite
+def executions(draw: st.DrawFn) -> Stream:
+    made = draw(st.lists(calls(), max_size=4))
+    stream: Stream = [build.execution_requested(draw(st.sampled_from(PROGRAMS)))]
+    stream += draw(_attempts([ExecutionLmCalled(call=call) for call in made]))
+    if len(stream) == 1:  # it never started, so it can only be cancelled
+        return stream + draw(_maybe(st.builds(ExecutionCancelled, reason=TEXTS)))
+    failed = build.execution_failed(*made, failure=draw(FAILURES))
+    ends = (build.execution_completed(*made), failed)
+    end = draw(_maybe(st.sampled_from(ends) | st.builds(ExecutionCancelled, reason=TEXTS)))
+    return stream + end + (draw(_replays()) if end and end[0] in ends else [])
+
+
+@st.composite
+def _replays(draw: st.DrawFn) -> Stream:
+    stream: Stream = []
+    for replay in range(1, 1 + draw(st.integers(0, 2))):
+        stream.append(ReplayRequested(replay=replay))
+        verified = ReplayVerified(replay=replay, answered_from_log=2, duration_ms=3.0)
+        diverged = ReplayDiverged(
+            replay=replay,
+            answered_from_log=1,
+            duration_ms=3.0,
+            failure=draw(FAILURES),
+            outputs=draw(st.none() | st.just(ref("other outputs"))),
+        )
+        stream += draw(_maybe(st.sampled_from((verified, diverged))))
+    return stream
+
+
+@st.composite
+def optimizations(draw: st.DrawFn) -> Stream:
+    made = draw(st.lists(calls(), max_size=4))
+    scores = draw(st.lists(SCORES, max_size=3))
+    trials: Stream = [build.trial_scored(number, score) for number, score in enumerate(scores, 1)]
+    called: Stream = [OptimizationLmCalled(call=call) for call in made]
+    work = draw(interleaved([called, trials]))
+    stream: Stream = [build.optimization_requested(draw(st.sampled_from(PROGRAMS)))]
+    stream.append(build.optimization_started())
+    ends = (
+        build.optimization_completed(*made, trials=len(trials)),
+        OptimizationFailed(failure=draw(FAILURES), spend=spend_of(made)),
+        OptimizationCancelled(reason=draw(TEXTS)),
+    )
+    return stream + work + draw(_maybe(st.sampled_from(ends)))
+
+
+@st.composite
+def evaluations(draw: st.DrawFn) -> Stream:
+    made = draw(st.lists(calls(), max_size=4))
+    stream: Stream = [build.evaluation_requested(draw(st.sampled_from(PROGRAMS)))]
+    stream.append(EvaluationStarted(attempt=1, worker="worker-1"))
+    ends = (
+        build.evaluation_completed(*made, score=draw(SCORES)),
+        EvaluationFailed(failure=draw(FAILURES), spend=spend_of(made)),
+        EvaluationCancelled(reason=draw(TEXTS)),
+    )
+    stream += [EvaluationLmCalled(call=call) for call in made]
+    return stream + draw(_maybe(st.sampled_from(ends)))
+
+
+STREAMS = (
+    signatures()
+    | modules()
+    | programs()
+    | datasets()
+    | executions()
+    | optimizations()
+    | evaluations()
+)
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> Log:
+    """A log of a few streams, interleaved; what concerns a program names one of ``PROGRAMS``."""
+    streams = draw(st.lists(STREAMS, min_size=1, max_size=6))
+    named = [[(_id(number, each), event) for event in each] for number, each in enumerate(streams)]
+    log = Log()
+    for stream_id, event in draw(interleaved(named)):
+        log.append(stream_id, event, actor=draw(st.sampled_from(("alice", "bob", "worker-1"))))
+    return log
+
+
+@st.composite
+def interleaved(draw: st.DrawFn, streams: Sequence[Sequence[T]]) -> list[T]:
+    """All of *streams* as one sequence that keeps the order within each."""
+    turns = [number for number, stream in enumerate(streams) for _ in stream]
+    waiting = [iter(stream) for stream in streams]
+    return [next(waiting[number]) for number in draw(st.permutations(turns))]
+
+
+def _id(number: int, stream: Stream) -> UUID:
+    return an_id(f"{stream[0].TOPIC} {number}")
+
+
+@st.composite
+def _attempts(draw: st.DrawFn, work: Stream) -> Stream:
+    """*work* over up to three attempts, or nothing where none began."""
+    stream: Stream = []
+    for attempt in range(1, 1 + draw(st.integers(0, 3))):
+        stream.append(ExecutionStarted(attempt=attempt, worker=f"worker-{attempt}"))
+        done = draw(st.integers(0, len(work)))
+        stream += work[:done]
+        work = work[done:]
+    return stream + work if stream else []
+
+
+def _maybe(event: st.SearchStrategy[Event]) -> st.SearchStrategy[Stream]:
+    return st.lists(event, max_size=1)
