@@ -4,7 +4,6 @@ So the broker only carries: what it loses is sent again, what it doubles is refu
 and a dead worker is noticed by the table, long before the broker would.
 """
 
-import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import LiteralString
@@ -14,10 +13,7 @@ from dramatiq import Broker, Message, Middleware
 from dramatiq.errors import DecodeError
 from psycopg import Connection
 
-from infrastructure.workers.jobs import Lanes
 from infrastructure.workers.table import JobTable
-
-logger = logging.getLogger(__name__)
 
 BATCH = 200
 
@@ -33,7 +29,7 @@ REDIS_MAINTENANCE_CHANCE = 20_000
 """In a million. The default leaves messages of dead workers lying for a quarter of an hour."""
 
 _DUE: LiteralString = """
-SELECT message_id, message FROM stratal.jobs
+SELECT message_id, queue, message FROM stratal.jobs
 WHERE queue = ANY(%s) AND owner IS NULL AND dead_at IS NULL AND run_at <= now()
 ORDER BY run_at, id LIMIT %s"""
 
@@ -65,7 +61,11 @@ def carrier_broker(url: str, middleware: list[Middleware]) -> Broker:
 def _redis(url: str, middleware: list[Middleware]) -> Broker:
     from dramatiq.brokers.redis import RedisBroker  # noqa: PLC0415 - only who uses it pays for it
 
-    return RedisBroker(  # type: ignore[no-untyped-call] # Dramatiq leaves it so
+    class ClosableRedisBroker(RedisBroker):
+        def close(self) -> None:
+            self.client.close()
+
+    return ClosableRedisBroker(  # type: ignore[no-untyped-call] # Dramatiq leaves it so
         url=url,
         middleware=middleware,
         namespace="stratal",
@@ -87,14 +87,11 @@ _BROKERS: Mapping[str, Callable[[str, list[Middleware]], Broker]] = MappingProxy
 
 
 class Relay:
-    """Moves what is due to *broker*, at least once. ``Leading`` runs one at a time."""
+    """Moves what is due to the broker of its queue, at least once; ``Leading`` runs one."""
 
-    def __init__(self, broker: Broker, table: JobTable, lanes: Lanes) -> None:
-        self._broker = broker
+    def __init__(self, brokers: Mapping[str, Broker], table: JobTable) -> None:
+        self._brokers = brokers
         self._table = table
-        self._queues = sorted({lane.queue for lane in lanes.values()})
-        for queue in self._queues:
-            broker.declare_queue(queue)
 
     def __call__(self, connection: Connection) -> None:
         """Send all that is due.
@@ -102,10 +99,10 @@ class Relay:
         Raises:
             Exception: Whatever the broker's client raises while it is away; nothing is lost.
         """
-        while rows := connection.execute(_DUE, [self._queues, BATCH]).fetchall():
-            for message_id, message in rows:
+        while rows := connection.execute(_DUE, [list(self._brokers), BATCH]).fetchall():
+            for message_id, queue, message in rows:
                 try:
-                    self._broker.enqueue(Message.decode(message))
+                    self._brokers[queue].enqueue(Message.decode(message))
                 except DecodeError as error:
                     self._table.bury(message_id, f"The message cannot be read: {error}")
-            connection.execute(_SENT, [RESEND_S, [message_id for message_id, _ in rows]])
+            connection.execute(_SENT, [RESEND_S, [message_id for message_id, _, _ in rows]])

@@ -54,6 +54,7 @@ class Station:
         if isinstance(self.broker, PostgresBroker):
             self.broker.drain()
         self._worker.stop(timeout=timeout_ms)
+        self.broker.close()
 
     @property
     def is_busy(self) -> bool:
@@ -96,13 +97,13 @@ class WorkerProcess:
         goes to another worker, so the caller must end this process then.
         """
         self._children.stop()
+        for leader in self._leaders:
+            leader.end()
         stops = [
             threading.Thread(target=station.stop, args=(grace_ms,)) for station in self._stations
         ]
         for thread in stops:
             thread.start()
-        for leader in self._leaders:
-            leader.end()
         for thread in stops:
             thread.join()
         self._pulse.end()
@@ -157,9 +158,9 @@ def worker_process(
         declare(served, own, here=carrier.carry, apart=children.carry)
         return Station(served, queue, threads[queue])
 
+    stations = {queue: station(queue) for queue in {lane.queue for lane in lanes.values()}}
     leaders = [Leading(conninfo, "sweep", Sweep(due, lanes), every_s=sweep_every_s)]
     if broker_url is not None:
-        relay = Relay(broker(), table, lanes)
+        relay = Relay({queue: station.broker for queue, station in stations.items()}, table)
         leaders.append(Leading(conninfo, "relay", relay, every_s=RELAY_EVERY_S, on_jobs=True))
-    queues = dict.fromkeys(lane.queue for lane in lanes.values())
-    return WorkerProcess(table, [station(queue) for queue in queues], leaders, children)
+    return WorkerProcess(table, list(stations.values()), leaders, children)
