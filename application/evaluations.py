@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from math import fsum
 from uuid import UUID
 
-from domain.program.aggregate import Program
 from pydantic import JsonValue, PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
@@ -22,6 +21,8 @@ from domain.dataset.values import Split
 from domain.evaluation.aggregate import Evaluation
 from domain.evaluation.events import EvaluationRequested
 from domain.evaluation.metrics import metric
+from domain.program.aggregate import Program
+from domain.program.values import Action
 from domain.text import LongText
 from domain.values import Failure
 
@@ -63,7 +64,7 @@ class EvaluationHandlers:
     @handles(RequestEvaluation)
     def request(self, command: RequestEvaluation) -> Receipt:
         program = self.programs.get(command.program_id)
-        version = resolve_version(program, command.program_version)
+        version = resolve_version(program, command.program_version, Action.EVALUATE)
         metric(command.metric)
         dataset = self.datasets.get(command.dataset_id)
         wish = EvaluationRequested(

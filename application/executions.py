@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from domain.program.aggregate import Program
 from pydantic import PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
@@ -14,6 +13,8 @@ from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object, resolve_version, runnable
 from domain.execution.aggregate import Execution
+from domain.program.aggregate import Program
+from domain.program.values import Action
 from domain.signature.validation import validate_inputs
 from domain.text import JsonObject, LongText
 from domain.values import Failure
@@ -53,7 +54,7 @@ class ExecutionHandlers:
     @handles(RequestExecution)
     def request(self, command: RequestExecution) -> Receipt:
         program = self.programs.get(command.program_id)
-        version = resolve_version(program, command.program_version)
+        version = resolve_version(program, command.program_version, Action.EXECUTE)
         inputs = Payload.of(validate_inputs(program.graph.signature, command.inputs, at="/inputs"))
         execution = Execution.request(
             command.execution_id,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from domain.program.aggregate import Program
 from pydantic import Field, PositiveInt
 
 from application import lm_ports
@@ -24,6 +23,8 @@ from domain.optimization.aggregate import Optimization
 from domain.optimization.catalog import DEFAULT_OPTIMIZER, complete_config
 from domain.optimization.events import OptimizationRequested
 from domain.optimization.values import DEFAULT_SEED
+from domain.program.aggregate import Program
+from domain.program.values import Action
 from domain.run import RunStatus
 from domain.text import JsonObject, LongText
 from domain.values import Failure
@@ -84,7 +85,7 @@ class OptimizationHandlers:
     @handles(RequestOptimization)
     def request(self, command: RequestOptimization) -> Receipt:
         program = self.programs.get(command.program_id)
-        version = resolve_version(program, command.program_version)
+        version = resolve_version(program, command.program_version, Action.COMPILE)
         optimizer = command.optimizer or program.default_optimizer or DEFAULT_OPTIMIZER
         config = complete_config(optimizer, command.config)
         metric(command.metric)
@@ -123,6 +124,8 @@ class OptimizationHandlers:
             raise NothingToAdopt(optimization.id, optimization.status)
 
         def decide(program: Program) -> None:
+            if Action.COMPILE not in program.allowed_actions:  # it was retired meanwhile
+                return
             program.compile(
                 base_version=wish.program_version,
                 optimization_id=optimization.id,

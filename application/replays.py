@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
-from domain.program.aggregate import Program
 from pydantic import PositiveInt
 
 from application.attempts import Monotonic, RunInterrupted, Stopwatch, insist
@@ -19,6 +18,7 @@ from application.scrubbing import scrubbed
 from domain.errors import NotFoundError
 from domain.execution.aggregate import Execution
 from domain.execution.values import ReplayStatus
+from domain.program.aggregate import Program
 from domain.values import Failure
 
 

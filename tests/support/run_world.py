@@ -1,0 +1,251 @@
+"""A world of fakes in which runs are requested, carried out, killed and taken up again."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from pydantic import JsonValue
+
+from application.commands import Command, CommandBus
+from application.context import Context, within
+from application.datasets import DatasetHandlers
+from application.evaluations import EvaluationHandlers
+from application.executions import ExecutionHandlers
+from application.lm_ports import (
+    CallJournal,
+    JsonObject,
+    OptimizedProgram,
+    OptimizerJob,
+    RunnableProgram,
+    RunStopped,
+    ScoredRow,
+)
+from application.optimizations import OptimizationHandlers
+from application.payloads import Payload
+from application.policies import reactions
+from application.ports import Claim, Receipt
+from application.replays import ReplayHandlers
+from domain.dataset.aggregate import Dataset
+from domain.evaluation.aggregate import Evaluation
+from domain.evaluation.metrics import metric
+from domain.execution.aggregate import Execution
+from domain.kernel import Aggregate, Event
+from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
+from domain.optimization.aggregate import Optimization
+from domain.program.aggregate import Program
+from domain.program.graph import Node, ProgramGraph, Source
+from domain.signature.fields import FieldSpec, SignatureSpec
+from domain.values import Failure
+from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
+from tests.support.payloads import MemoryPayloads
+from tests.support.runs import answered, key
+
+A = TypeVar("A", bound=Aggregate[Any])
+
+CONTEXT = Context(tenant="acme", actor="ada", correlation_id=uuid4())
+SPEC = SignatureSpec(
+    inputs=(FieldSpec(name="message"), FieldSpec(name="hint", optional=True)),
+    outputs=(FieldSpec(name="queue"),),
+)
+GRAPH = ProgramGraph(
+    signature=SPEC,
+    nodes=(
+        Node(
+            id="answer",
+            module=ModuleSpec(
+                kind=ModuleKind.PREDICT, signature=SPEC, config=DEFAULTS[ModuleKind.PREDICT]
+            ),
+            inputs={"message": Source(field="message"), "hint": Source(field="hint")},
+        ),
+    ),
+    outputs={"queue": Source(node="answer", field="queue")},
+)
+
+
+class Killed(BaseException):
+    """What a process that is killed never sees."""
+
+
+class MortalRepository(MemoryRepository[A]):
+    """A repository whose process may die, or whose neighbour may write first."""
+
+    before_save: Callable[[A], None] | None = None
+    saves = 0
+
+    def save(
+        self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
+    ) -> Receipt:
+        if self.before_save is not None:
+            self.before_save(aggregate)
+        self.saves += 1
+        return super().save(aggregate, payloads=payloads, claim=claim)
+
+
+@dataclass
+class ScriptedProgram:
+    """A program that asks its model ``asks`` in turn, then answers ``outputs`` or fails.
+
+    ``during`` runs while a call is at the model, ``after`` once its answer is on record.
+    """
+
+    asks: list[str] = field(default_factory=list[str])
+    outputs: JsonObject = field(default_factory=lambda: {"queue": "bug"})
+    error: BaseException | None = None
+    during: Callable[[str], None] = lambda _: None
+    after: Callable[[str], None] = lambda _: None
+    made: list[str] = field(default_factory=list[str])
+    ran: list[tuple[RunnableProgram, JsonObject]] = field(
+        default_factory=list[tuple[RunnableProgram, JsonObject]]
+    )
+
+    def run(
+        self, program: RunnableProgram, inputs: JsonObject, journal: CallJournal, *, live: bool
+    ) -> JsonObject:
+        self.ran.append((program, inputs))
+        for name in self.asks:
+            self.ask(name, journal, live=live)
+        if self.error is not None:
+            raise self.error
+        return self.outputs
+
+    def ask(self, name: str, journal: CallJournal, *, live: bool = True) -> JsonObject:
+        if (found := journal.find(key(name))) is not None:
+            return found
+        if not live:
+            raise RunStopped(Failure(code="replay.diverged", message=f"{name} is not in the log."))
+        self.made.append(name)
+        self.during(name)
+        call, request, response = answered(name)
+        journal.record(call, request, response)
+        self.after(name)
+        return {"say": name}
+
+
+@dataclass
+class ScriptedEvaluator:
+    """Asks the model once a row; a row whose message is in ``fails`` gives no answer."""
+
+    program: ScriptedProgram
+    fails: Mapping[str, Failure] = field(default_factory=dict[str, Failure])
+    seen: list[JsonObject] = field(default_factory=list[JsonObject])
+
+    def evaluate(
+        self,
+        program: RunnableProgram,
+        rows: Sequence[JsonObject],
+        metric_name: str,
+        journal: CallJournal,
+    ) -> Sequence[ScoredRow]:
+        self.seen = list(rows)
+        return [self._scored(row, metric_name, journal) for row in rows]
+
+    def _scored(self, row: JsonObject, name: str, journal: CallJournal) -> ScoredRow:
+        message = str(row["message"])
+        self.program.ask(message, journal)
+        if failure := self.fails.get(message):
+            return ScoredRow(row, None, 0.0, failure)
+        outputs = self.program.outputs
+        return ScoredRow(row, outputs, metric(name)(row, outputs), None)
+
+
+@dataclass
+class ScriptedOptimizer:
+    """Scores ``trials`` candidates, each after one call of the model, and takes the last."""
+
+    program: ScriptedProgram
+    trials: Sequence[float] = (0.25, 0.5)
+    versions: dict[str, str] = field(default_factory=lambda: {"dspy": "3.4.1"})
+    jobs: list[OptimizerJob] = field(default_factory=list[OptimizerJob])
+
+    def pins(self, seed: int) -> dict[str, str]:
+        return {**self.versions, "seed": str(seed)}
+
+    def optimize(
+        self,
+        job: OptimizerJob,
+        journal: CallJournal,
+        on_trial: Callable[[int, float, JsonObject], None],
+    ) -> OptimizedProgram:
+        self.jobs.append(job)
+        for number, score in enumerate(self.trials, start=1):
+            self.program.ask(f"trial {number}", journal)
+            on_trial(number, score, {"trial": number})
+        if self.program.error is not None:
+            raise self.program.error
+        return OptimizedProgram({"trial": len(self.trials)}, self.trials[-1])
+
+
+class World:
+    """Every handler over one memory log, and a bus that also does what follows from a fact."""
+
+    def __init__(self) -> None:
+        self.payloads, self.clock = MemoryPayloads(), FixedClock()
+        self.log = MemoryLog(inline=(self.payloads.inline,))
+        self.programs = MortalRepository(Program, self.log)
+        self.datasets = MortalRepository(Dataset, self.log)
+        self.executions = MortalRepository(Execution, self.log)
+        self.optimizations = MortalRepository(Optimization, self.log)
+        self.evaluations = MortalRepository(Evaluation, self.log)
+        self.runner = ScriptedProgram()
+        self.evaluator = ScriptedEvaluator(self.runner)
+        self.optimizer = ScriptedOptimizer(self.runner)
+        ticks = count()
+        stopwatch = {"clock": self.clock, "monotonic": lambda: next(ticks) * 0.25}
+        run: dict[str, Any] = {
+            "programs": self.programs,
+            "payloads": self.payloads,
+            "worker": "worker-1",
+            **stopwatch,
+        }
+        replay = {name: value for name, value in run.items() if name != "worker"}
+        self.bus = CommandBus(
+            DatasetHandlers(self.datasets, self.clock),
+            ExecutionHandlers(executions=self.executions, runner=self.runner, **run),
+            ReplayHandlers(executions=self.executions, runner=self.runner, **replay),
+            OptimizationHandlers(
+                optimizations=self.optimizations,
+                datasets=self.datasets,
+                optimizers=self.optimizer,
+                **run,
+            ),
+            EvaluationHandlers(
+                evaluations=self.evaluations,
+                datasets=self.datasets,
+                evaluator=self.evaluator,
+                **run,
+            ),
+        )
+
+    def do(self, command: Command, context: Context = CONTEXT) -> Receipt:
+        return self.bus.dispatch(command, context)
+
+    def react(self) -> None:
+        """Carry out what follows from all facts so far, once."""
+        for recorded in list(self.log.recorded):
+            for command in reactions(recorded):
+                self.do(command)
+
+    def a_program(self) -> UUID:
+        """A program of one module, in draft."""
+        program = Program.create(uuid4(), "triage", GRAPH, at=NOW)
+        with within(CONTEXT):
+            self.programs.save(program)
+        return program.id
+
+    def change_program(self, id: UUID, change: Callable[[Program], object]) -> None:
+        with within(CONTEXT):
+            program = self.programs.get(id)
+            change(program)
+            self.programs.save(program)
+
+    def events(self, id: UUID) -> list[Event]:
+        return [recorded.event for recorded in self.log.stream(id)]
+
+    def stored(self, content: JsonValue) -> bool:
+        """Whether a text with this content is in the store."""
+        with within(CONTEXT), suppress(LookupError):
+            return self.payloads.get(Payload.of(content).ref) == content
+        return False
