@@ -1,0 +1,83 @@
+"""The API as one ASGI application."""
+
+from collections.abc import Mapping
+
+from anyio import CapacityLimiter
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from infrastructure.api import (
+    datasets,
+    docs,
+    evaluations,
+    executions,
+    health,
+    modules,
+    optimizations,
+    programs,
+    signatures,
+    trail,
+)
+from infrastructure.api.dependencies import ApiDependencies
+from infrastructure.api.document import DESCRIPTION, TAGS, describe
+from infrastructure.api.edge import Edge, correlation_of
+from infrastructure.api.guard import Guard
+from infrastructure.api.problems import (
+    EdgeError,
+    MethodIsNotAllowed,
+    RequestIsUnreadable,
+    RouteIsUnknown,
+    response,
+)
+
+
+def create_app(deps: ApiDependencies) -> FastAPI:
+    """The API over *deps*: every route, guarded, each refusal a problem."""
+    app = FastAPI(
+        title="Stratal",
+        version=deps.version,
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.deps = deps
+    app.state.limiter = CapacityLimiter(deps.threads)
+    for routes in (
+        signatures.routes,
+        modules.routes,
+        programs.routes,
+        executions.program_routes,
+        executions.routes,
+        optimizations.program_routes,
+        optimizations.routes,
+        evaluations.program_routes,
+        evaluations.routes,
+        datasets.routes,
+        trail.routes,
+        health.routes,
+        docs.routes,
+    ):
+        app.include_router(routes)
+    app.add_exception_handler(HTTPException, _unrouted)
+    app.add_middleware(Guard)
+    app.add_middleware(Edge, ids=deps.ids)
+    describe(app)
+    return app
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Requests that no route took."""
+    assert isinstance(error, HTTPException)
+    headers: Mapping[str, str] = error.headers or {}
+    return response(_refusal(request, error.status_code), correlation_of(request.scope), headers)
+
+
+def _refusal(request: Request, status: int) -> EdgeError:
+    where = request.url.path
+    if status == RouteIsUnknown.status:
+        return RouteIsUnknown(f"Nothing is at {where}. See /docs for what there is.")
+    if status == MethodIsNotAllowed.status:
+        return MethodIsNotAllowed(f"{request.method} does not apply to {where}. See /docs.")
+    return RequestIsUnreadable("This request cannot be read. See /docs for its form.")

@@ -1,0 +1,303 @@
+"""What the API needs of the rest, and one request's way to it: in whose name, and how fresh."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Final, Protocol, TypeVar
+from uuid import UUID, uuid5
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Header, Path, Query, Request
+from pydantic import ValidationError
+
+from application.commands import Command
+from application.context import Context, within
+from application.errors import AggregateNotFound
+from application.ports import Names, PayloadStore, Receipt
+from application.tracing import Tracing
+from domain.kernel import Recorded
+from infrastructure.api.edge import correlation_of
+from infrastructure.api.etags import version_in
+from infrastructure.api.problems import invalid_body
+from projections.kernel import ReadStore
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Command)
+
+LATE_AFTER_S: Final = 5.0
+"""How long a query waits for the read models to reach ``at_least``."""
+
+_IDS: Final = UUID("5b6c1f0e-2c52-4c0e-9a53-6d1f4d5f7a10")
+"""Namespace of the ids that are derived from an Idempotency-Key. Never change it."""
+
+
+class Expectation(Protocol):
+    async def await_(self, timeout_s: float) -> bool:
+        """Wait until it happened, or may have: look again. False: nothing within *timeout_s*."""
+        ...
+
+
+class Lag(Protocol):
+    """Where a projection is, where the log ends, and when its runner last said it is alive."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def head(self) -> int: ...
+    @property
+    def heartbeat_age_s(self) -> float: ...
+    @property
+    def failure(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ApiDependencies:
+    """All that ``create_app`` is given. Everything but ``expect`` blocks and runs in a thread.
+
+    Args:
+        dispatch: Carries a command out; with a fingerprint in the context only once.
+        store: The read models.
+        payloads: Texts by digest, of the tenant of the current context.
+        names: Who holds a name now, without the delay of a read model.
+        history: The events of one stream, oldest first; empty when there is none. Any tenant's.
+        events: The next events of the log after a position, at most so many, of one tenant.
+        expect: Registers for topics of a stream for as long as the block runs.
+        wait_for: Blocks until every read model has reached a position, at most so many seconds;
+            raises ``ProjectionIsLate``.
+        lags: How far each read model is behind.
+        ids: Makes ids that sort by time.
+        threads: How many blocking calls run at once; not more than there are connections.
+    """
+
+    dispatch: Callable[[Command, Context], Receipt]
+    store: ReadStore
+    payloads: PayloadStore
+    names: Names
+    history: Callable[[UUID], Sequence[Recorded]]
+    events: Callable[[int, int, str], Sequence[Recorded]]
+    expect: Callable[[UUID, frozenset[str]], AbstractContextManager[Expectation]]
+    wait_for: Callable[[int, float], None]
+    lags: Callable[[], Sequence[Lag]]
+    ids: Callable[[], UUID]
+    tracing: Tracing
+    version: str
+    threads: int = 16
+
+
+class Desk:
+    """Where one request meets the application; every blocking call runs in a thread."""
+
+    def __init__(self, deps: ApiDependencies, limiter: CapacityLimiter, context: Context) -> None:
+        self.deps, self.context = deps, context
+        self._limiter = limiter
+
+    @property
+    def tenant(self) -> str:
+        """Whose things this request may see."""
+        return self.context.tenant
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Run *work* in a thread on behalf of the caller."""
+        return await to_thread.run_sync(partial(_as, self.context, work), limiter=self._limiter)
+
+    def history(self, kind: str, id: UUID) -> Sequence[Recorded]:
+        """The events of the caller's *kind* with *id*. Blocks.
+
+        Raises:
+            AggregateNotFound: The tenant has none.
+        """
+        found = self.deps.history(id)
+        if not found or not _belongs(found[0], kind, self.tenant):
+            raise AggregateNotFound(kind, id)
+        return found
+
+    async def id_of(self, kind: str, id_or_name: str) -> UUID:
+        """The id of the *kind* that is called so now.
+
+        Raises:
+            AggregateNotFound: Nothing holds that name.
+        """
+        if isinstance(wanted := id_or(id_or_name), UUID):
+            return wanted
+        holder = await self.run(partial(self.deps.names.holder, kind, wanted))
+        if holder is None:
+            raise AggregateNotFound(kind, wanted)
+        return holder
+
+
+class Reader(Desk):
+    """A desk for questions, which are answered no staler than position *at_least*."""
+
+    def __init__(
+        self,
+        deps: ApiDependencies,
+        limiter: CapacityLimiter,
+        context: Context,
+        at_least: int | None,
+    ) -> None:
+        super().__init__(deps, limiter, context)
+        self._at_least = at_least
+
+    async def read(self, query: Callable[[ReadStore], T]) -> T:
+        """Ask the read models *query*, once they have seen enough of the log.
+
+        Raises:
+            ProjectionIsLate: They did not catch up within ``LATE_AFTER_S``.
+        """
+        return await self.run(partial(self._read, query))
+
+    def _read(self, query: Callable[[ReadStore], T]) -> T:
+        if self._at_least:
+            self.deps.wait_for(self._at_least, LATE_AFTER_S)
+        return query(self.deps.store)
+
+
+class Writer(Desk):
+    """A desk for commands; with an Idempotency-Key a repeated one gets the first one's answer."""
+
+    def __init__(
+        self, deps: ApiDependencies, limiter: CapacityLimiter, context: Context, key: str | None
+    ) -> None:
+        super().__init__(deps, limiter, context)
+        self.key = key
+
+    def new_id(self, kind: str, given: UUID | None = None) -> UUID:
+        """The id of a new *kind*: the one that was given, or the same again for the same key."""
+        if given is not None:
+            return given
+        if self.key is None:
+            return self.deps.ids()
+        return uuid5(_IDS, "\n".join((self.tenant, kind, self.key)))
+
+    async def dispatch(self, command: Command) -> Receipt:
+        """Carry *command* out, and say what it did."""
+        return await self.run(partial(self._dispatch, command))
+
+    def _dispatch(self, command: Command) -> Receipt:
+        if self.key is None:
+            return self.deps.dispatch(command, self.context)
+        once = replace(self.context, command_id=self.key, fingerprint=command.fingerprint)
+        return self.deps.dispatch(command, once)
+
+
+def wish(command: type[C], **values: object) -> C:
+    """Make a *command* of what a request holds.
+
+    Raises:
+        RequestIsInvalid: Some values do not fit; it names them all.
+    """
+    try:
+        return command.model_validate(values)
+    except ValidationError as error:
+        raise invalid_body(error) from None
+
+
+def id_or(name: str) -> UUID | str:
+    """*name* as an id if it reads as one: no name does."""
+    try:
+        return UUID(name)
+    except ValueError:
+        return name
+
+
+def _as(context: Context, work: Callable[[], T]) -> T:
+    with within(context):
+        return work()
+
+
+def _belongs(first: Recorded, kind: str, tenant: str) -> bool:
+    return first.event.TOPIC.partition(".")[0] == kind and first.envelope.tenant == tenant
+
+
+_TENANT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+_ACTOR: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}$"
+_KEY: Final = r"^[\x21-\x7e]{1,255}$"
+
+
+async def context(
+    request: Request,
+    tenant: Annotated[
+        str,
+        Header(
+            alias="X-Stratal-Tenant",
+            pattern=_TENANT,
+            description="Whose things these are.",
+            examples=["default"],
+        ),
+    ] = "default",
+    actor: Annotated[
+        str,
+        Header(
+            alias="X-Stratal-Actor",
+            pattern=_ACTOR,
+            description="Who acts: told in the trail.",
+            examples=["anonymous"],
+        ),
+    ] = "anonymous",
+) -> Context:
+    """In whose name the request acts, and within which trace."""
+    deps: ApiDependencies = request.app.state.deps
+    return Context(
+        tenant=tenant,
+        actor=actor,
+        correlation_id=correlation_of(request.scope),
+        command_id=str(deps.ids()),
+        traceparent=deps.tracing.traceparent() or request.headers.get("traceparent"),
+    )
+
+
+async def reader(
+    request: Request,
+    context: Annotated[Context, Depends(context)],
+    at_least: Annotated[
+        int | None,
+        Query(
+            ge=0,
+            lt=2**63,
+            description="Answer no staler than this position: X-Stratal-Position of a write.",
+        ),
+    ] = None,
+) -> Reader:
+    state = request.app.state
+    return Reader(state.deps, state.limiter, context, at_least)
+
+
+async def writer(
+    request: Request,
+    context: Annotated[Context, Depends(context)],
+    key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            pattern=_KEY,
+            description="Makes the request safe to repeat: a repeat gets the first one's answer.",
+        ),
+    ] = None,
+) -> Writer:
+    state = request.app.state
+    return Writer(state.deps, state.limiter, context, key)
+
+
+async def expected_version(
+    if_match: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description='The ETag you decided on, e.g. "3". If it changed since: 412.',
+        ),
+    ] = None,
+) -> int | None:
+    return None if if_match is None else version_in(if_match)
+
+
+Reading = Annotated[Reader, Depends(reader)]
+Writing = Annotated[Writer, Depends(writer)]
+Expected = Annotated[int | None, Depends(expected_version)]
+IdOrName = Annotated[str, Path(min_length=1, max_length=200, description="An id, or a name.")]
+
+Responses = Mapping[int | str, dict[str, object]]

@@ -1,0 +1,92 @@
+"""The OpenAPI document: every route with the problems it can answer with."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from infrastructure.api.problems import MEDIA_TYPE, Problem
+
+DESCRIPTION: Final = (
+    "An event-sourced control plane for DSPy programs. Every write appends facts to one log and "
+    "names its position in `X-Stratal-Position`; a query with `at_least` that position sees them. "
+    "Send an `Idempotency-Key` with every write and repeat it safely. What goes wrong is an "
+    "RFC 9457 problem with a stable `code`; its `type` leads to what it means."
+)
+TAGS: Final = [
+    {"name": "signatures", "description": "What goes in and what comes out."},
+    {"name": "modules", "description": "A signature with a way to ask for it."},
+    {"name": "programs", "description": "Modules wired together, in versions and stages."},
+    {"name": "executions", "description": "Runs of a program, with every model call."},
+    {"name": "optimizations", "description": "Searches for a better version."},
+    {"name": "evaluations", "description": "Scores of a version on a dataset."},
+    {"name": "datasets", "description": "Labelled rows to learn from and to judge on."},
+    {"name": "trail", "description": "What happened, who did it, and what it cost."},
+    {"name": "service", "description": "Whether it lives, and what its problems mean."},
+]
+
+_SCHEMAS: Final = "#/components/schemas/{model}"
+_WRITES: Final = {
+    "400": "The body is not JSON.",
+    "409": "The present state forbids it, or somebody else was first.",
+    "413": "The body is too large.",
+    "415": "The body is of a type this route does not read.",
+}
+_ALWAYS: Final = {
+    "422": "Something in the request cannot be used; the faults name everything.",
+    "503": "The database or a read model is not there yet. Try again after Retry-After.",
+}
+_METHODS: Final = frozenset({"get", "post"})
+
+
+def describe(app: FastAPI) -> None:
+    """Have *app* publish its document, with problems told as problems."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _with_problems(
+                get_openapi(
+                    title=app.title,
+                    version=app.version,
+                    description=app.description,
+                    tags=app.openapi_tags,
+                    routes=app.routes,
+                )
+            )
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+
+
+def _with_problems(found: dict[str, Any]) -> dict[str, Any]:
+    schemas: dict[str, Any] = found["components"]["schemas"]
+    problem = Problem.model_json_schema(ref_template=_SCHEMAS)
+    schemas.update(problem.pop("$defs"))
+    schemas["Problem"] = problem
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    for path, operations in found["paths"].items():
+        for method in _METHODS & operations.keys():
+            _add_problems(path, method, operations[method])
+    return found
+
+
+def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
+    names = {each["name"] for each in operation.get("parameters", ())}
+    told = dict(_ALWAYS)
+    if "{" in path:
+        told["404"] = "Nothing has this id or name."
+    if method == "post":
+        told |= _WRITES
+    if "If-Match" in names:
+        told["412"] = "It changed since the version in If-Match."
+    responses = operation["responses"]
+    responses.pop("422", None)  # FastAPI's own form of it, which is never sent
+    for status, description in sorted(told.items()):
+        responses.setdefault(status, _problem(description))
+    responses["default"] = _problem("Any other problem.")
+
+
+def _problem(description: str) -> dict[str, Any]:
+    schema = {"$ref": _SCHEMAS.format(model="Problem")}
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}

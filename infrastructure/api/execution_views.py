@@ -1,0 +1,267 @@
+"""An execution as its own stream tells it: read from the log, so it is never behind a write."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, Field, JsonValue
+
+from application.errors import PayloadIsMissing
+from application.ports import PayloadStore
+from domain.execution.aggregate import Execution
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionCompleted,
+    ExecutionEvent,
+    ExecutionFailed,
+    ExecutionLmCalled,
+    ExecutionStarted,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.kernel import Recorded
+from domain.run import RunStatus
+from domain.values import Failure, LmUsage, PayloadRef
+from infrastructure.api.runs import spent
+from projections.runs import Spend
+
+
+class ReplayView(BaseModel):
+    """One repetition of an execution from the log alone: no model was called for it."""
+
+    execution_id: UUID
+    replay: int = Field(description="Its number, from 1.")
+    outcome: Literal["pending", "verified", "diverged"] = Field(
+        description="verified: the same end. diverged: the failure says where it differs."
+    )
+    requested_at: datetime
+    requested_by: str
+    finished_at: datetime | None = None
+    duration_ms: float | None = None
+    answered_from_log: int | None = Field(
+        default=None, description="Model calls that the log answered."
+    )
+    outputs: JsonValue = Field(default=None, description="What it gave; null if it failed.")
+    failure: Failure | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether the replay has its verdict."""
+        return self.outcome != "pending"
+
+
+class ExecutionView(BaseModel):
+    """One run of a program version."""
+
+    execution_id: UUID
+    version: int = Field(description="How many events it has had: its ETag.")
+    program_id: UUID
+    program_version: int
+    status: RunStatus
+    outputs: JsonValue = Field(default=None, description="By output field; null until completed.")
+    failure: Failure | None
+    cancelled_because: str | None = None
+    token_usage: Spend = Field(description="The sum over its model calls so far.")
+    duration_ms: float | None = Field(
+        default=None, description="As the worker measured it, waiting left out."
+    )
+    attempts: int = Field(description="How often a worker took it: more than 1 after a kill.")
+    actor: str = Field(description="Who requested it.")
+    correlation_id: UUID
+    requested_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    allowed_actions: tuple[str, ...] = Field(description="What its state permits.")
+    replays: tuple[ReplayView, ...]
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run stays as it is."""
+        return self.status.is_terminal
+
+
+class ExecutionDetail(ExecutionView):
+    """One run of a program version, with what it was asked."""
+
+    inputs: JsonValue
+
+
+class LmCallView(BaseModel):
+    """One model call: what was asked and what was answered, word for word."""
+
+    index: int = Field(description="Its place among the calls, from 1.")
+    node: str = Field(description="The predictor that asked.")
+    role: Literal["task", "optimizer"]
+    model: str
+    model_served: str | None = Field(description="What the provider says it answered with.")
+    rollout_id: int | None
+    request: JsonValue = Field(description="Prompt and settings; null once erased.")
+    response: JsonValue = Field(description="The answer; null if it failed or was erased.")
+    usage: LmUsage
+    cost_usd: Decimal | None = Field(description="US dollars, exact; null when not known.")
+    latency_ms: float = Field(description="Wall time of all attempts.")
+    attempts: int
+    finish_reason: str | None
+    failure: Failure | None
+    called_at: datetime = Field(description="When it was answered and recorded.")
+
+
+class TraceView(BaseModel):
+    """The model calls of an execution, in order."""
+
+    execution_id: UUID
+    items: tuple[LmCallView, ...]
+    next: str | None = Field(description="The cursor of the next page; null on the last one.")
+
+
+def execution_view(history: Sequence[Recorded], payloads: PayloadStore) -> ExecutionView:
+    """The execution that *history* tells. Reads what it answered."""
+    return ExecutionView.model_validate(_told(history, payloads))
+
+
+def execution_detail(history: Sequence[Recorded], payloads: PayloadStore) -> ExecutionDetail:
+    """The execution that *history* tells. Reads what it was asked and what it answered."""
+    told = _told(history, payloads)
+    inputs = text_of(_execution(history).inputs, payloads)
+    return ExecutionDetail.model_validate(told | {"inputs": inputs})
+
+
+def replay_view(history: Sequence[Recorded], replay: int, payloads: PayloadStore) -> ReplayView:
+    """Replay number *replay* of the execution that *history* tells, with what it gave."""
+    view = _replays(history)[replay - 1]
+    ref = _outputs_of_replay(history, view)
+    return view.model_copy(update={"outputs": text_of(ref, payloads)})
+
+
+def calls(history: Sequence[Recorded]) -> Sequence[tuple[ExecutionLmCalled, datetime]]:
+    """The model calls that *history* tells, in order, each with when it was recorded."""
+    return [
+        (each.event, each.timestamp)
+        for each in history
+        if isinstance(each.event, ExecutionLmCalled)
+    ]
+
+
+def call_view(
+    index: int, called: ExecutionLmCalled, at: datetime, payloads: PayloadStore
+) -> LmCallView:
+    """One model call with its texts."""
+    call = called.call
+    return LmCallView(
+        index=index,
+        node=call.node,
+        role=call.role,
+        model=call.model,
+        model_served=call.model_served,
+        rollout_id=call.rollout_id,
+        request=text_of(call.request, payloads),
+        response=text_of(call.response, payloads),
+        usage=call.usage,
+        cost_usd=call.cost_usd,
+        latency_ms=call.latency_ms,
+        attempts=call.attempts,
+        finish_reason=call.finish_reason,
+        failure=call.failure,
+        called_at=at,
+    )
+
+
+def text_of(ref: PayloadRef | None, payloads: PayloadStore) -> JsonValue:
+    """The text at *ref*; nothing if there is none or it was erased."""
+    if ref is None:
+        return None
+    try:
+        return payloads.get(ref)
+    except PayloadIsMissing:
+        return None
+
+
+def _execution(history: Sequence[Recorded]) -> Execution:
+    return Execution.fold(history[0].originator_id, _events(history))
+
+
+def _events(history: Sequence[Recorded]) -> list[ExecutionEvent]:
+    return [each.event for each in history if isinstance(each.event, ExecutionEvent)]
+
+
+def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, object]:
+    execution, first = _execution(history), history[0]
+    times: dict[str, object] = {}
+    for recorded in history:
+        times = _timed(recorded) | times
+    return times | {
+        "execution_id": execution.id,
+        "version": execution.version,
+        "program_id": execution.program_id,
+        "program_version": execution.program_version,
+        "status": execution.status,
+        "outputs": text_of(execution.outputs, payloads),
+        "failure": execution.failure,
+        "token_usage": spent(called.call for called, _ in calls(history)),
+        "attempts": execution.attempt,
+        "actor": first.envelope.actor,
+        "correlation_id": first.envelope.correlation_id,
+        "requested_at": first.timestamp,
+        "allowed_actions": execution.allowed_actions,
+        "replays": _replays(history),
+    }
+
+
+def _timed(recorded: Recorded) -> dict[str, object]:
+    at = recorded.timestamp
+    match recorded.event:
+        case ExecutionStarted():
+            return {"started_at": at}
+        case ExecutionCompleted(duration_ms=duration_ms) | ExecutionFailed(duration_ms=duration_ms):
+            return {"finished_at": at, "duration_ms": duration_ms}
+        case ExecutionCancelled(reason=reason):
+            return {"finished_at": at, "cancelled_because": reason}
+        case _:
+            return {}
+
+
+def _replays(history: Sequence[Recorded]) -> list[ReplayView]:
+    replays: dict[int, ReplayView] = {}
+    for recorded in history:
+        match recorded.event:
+            case ReplayRequested(replay=replay):
+                replays[replay] = ReplayView(
+                    execution_id=recorded.originator_id,
+                    replay=replay,
+                    outcome="pending",
+                    requested_at=recorded.timestamp,
+                    requested_by=recorded.envelope.actor,
+                )
+            case ReplayVerified() | ReplayDiverged() as verdict:
+                replays[verdict.replay] = _judged(replays[verdict.replay], verdict, recorded)
+            case _:
+                pass
+    return [replays[number] for number in sorted(replays)]
+
+
+def _judged(
+    view: ReplayView, verdict: ReplayVerified | ReplayDiverged, recorded: Recorded
+) -> ReplayView:
+    diverged = isinstance(verdict, ReplayDiverged)
+    return view.model_copy(
+        update={
+            "outcome": "diverged" if diverged else "verified",
+            "finished_at": recorded.timestamp,
+            "duration_ms": verdict.duration_ms,
+            "answered_from_log": verdict.answered_from_log,
+            "failure": verdict.failure if isinstance(verdict, ReplayDiverged) else None,
+        }
+    )
+
+
+def _outputs_of_replay(history: Sequence[Recorded], view: ReplayView) -> PayloadRef | None:
+    if view.outcome == "verified":
+        return _execution(history).outputs
+    for recorded in history:
+        event = recorded.event
+        if isinstance(event, ReplayDiverged) and event.replay == view.replay:
+            return event.outputs
+    return None

@@ -1,0 +1,213 @@
+"""Executions over HTTP: run a program and wait for its answer; look, replay, call off."""
+
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Final
+from uuid import UUID
+
+from fastapi import Path, Query, Response, status
+from pydantic import Field, PositiveInt
+
+from application.executions import CancelExecution, RequestExecution
+from application.replays import RequestReplay
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.run import RunStatus
+from domain.text import JsonObject
+from infrastructure.api.bodies import Cancellation, NewThing
+from infrastructure.api.dependencies import Desk, Expected, IdOrName, Reading, Writer, Writing, wish
+from infrastructure.api.etags import Written, tag, written
+from infrastructure.api.execution_views import (
+    ExecutionDetail,
+    ExecutionView,
+    ReplayView,
+    TraceView,
+    call_view,
+    calls,
+    execution_detail,
+    execution_view,
+    replay_view,
+)
+from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, encode, shown
+from infrastructure.api.route import router
+from infrastructure.api.runs import DEFAULT_WAIT_S, LONGEST_WAIT_S, Wait, until_ended
+from projections import executions as read_model
+from projections.executions import ExecutionRow
+from projections.paging import CursorIsInvalid
+
+KIND = "execution"
+PATH = "/v1/executions"
+routes = router(PATH, "executions")
+program_routes = router("/v1/programs", "executions")
+
+_ENDS: Final = frozenset(
+    {ExecutionCompleted.TOPIC, ExecutionFailed.TOPIC, ExecutionCancelled.TOPIC}
+)
+_VERDICTS: Final = frozenset({ReplayVerified.TOPIC, ReplayDiverged.TOPIC})
+
+Id = Annotated[UUID, Path(alias="execution_id")]
+
+
+class NewExecution(NewThing):
+    """What to run a program on."""
+
+    inputs: JsonObject = Field(
+        description="By input field.", examples=[{"message": "It crashes when I click save."}]
+    )
+    program_version: PositiveInt | None = Field(
+        default=None, description="The deployed version if left out, or else the latest."
+    )
+    wait: float | None = Field(
+        default=None,
+        ge=0,
+        le=LONGEST_WAIT_S,
+        description="Seconds to wait for the end, unless the query says it.",
+    )
+
+
+@program_routes.post(
+    "/{program}/execute",
+    responses={202: {"model": ExecutionView, "description": "It has not ended yet."}},
+)
+async def execute_program(
+    program: IdOrName, body: NewExecution, desk: Writing, wait: Wait, response: Response
+) -> ExecutionView:
+    """Run a program and wait for its end. The request is durable before any model is called."""
+    program_id = await desk.id_of("program", program)
+    execution_id = desk.new_id(KIND, body.id)
+    command = wish(
+        RequestExecution,
+        execution_id=execution_id,
+        program_id=program_id,
+        program_version=body.program_version,
+        inputs=body.inputs,
+    )
+    wait_s = next(each for each in (wait, body.wait, DEFAULT_WAIT_S) if each is not None)
+    with desk.deps.expect(execution_id, _ENDS) as expectation:
+        receipt = await desk.dispatch(command)
+        written(response, receipt, f"{PATH}/{execution_id}")
+        view = await until_ended(
+            expectation, partial(desk.run, partial(_view, desk, execution_id)), wait_s
+        )
+    tag(response, view.version)
+    if not view.ended:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return view
+
+
+@routes.get("")
+async def list_executions(
+    desk: Reading,
+    program_id: Annotated[UUID | None, Query(description="Only those of a program.")] = None,
+    program_version: Annotated[PositiveInt | None, Query(description="… of a version.")] = None,
+    run_status: Annotated[RunStatus | None, Query(alias="status")] = None,
+    actor: Annotated[str | None, Query(description="Only those that they requested.")] = None,
+    since: Annotated[datetime | None, Query(description="Requested then or later.")] = None,
+    until: Annotated[datetime | None, Query(description="Requested before then.")] = None,
+    limit: Limit = LIMIT,
+    cursor: After = None,
+) -> PageView[ExecutionRow]:
+    """List executions, newest first."""
+    after = decode(cursor)
+    return shown(
+        await desk.read(
+            lambda store: read_model.executions(
+                store,
+                tenant=desk.tenant,
+                program_id=program_id,
+                program_version=program_version,
+                status=run_status,
+                actor=actor,
+                since=since,
+                until=until,
+                limit=limit,
+                after=after,
+            )
+        )
+    )
+
+
+@routes.get("/{execution_id}")
+async def get_execution(id: Id, desk: Reading, response: Response) -> ExecutionDetail:
+    """Read one execution with inputs and outputs. It is as new as the log itself."""
+    view = await desk.run(lambda: execution_detail(desk.history(KIND, id), desk.deps.payloads))
+    tag(response, view.version)
+    return view
+
+
+@routes.get("/{execution_id}/trace")
+async def trace_execution(
+    id: Id, desk: Reading, limit: Limit = LIMIT, cursor: After = None
+) -> TraceView:
+    """See every model call of an execution in order, with prompt and answer."""
+    first = _first_index(cursor)
+    return await desk.run(partial(_trace, desk, id, first, limit))
+
+
+@routes.post(
+    "/{execution_id}/replay",
+    responses={202: {"model": ReplayView, "description": "It has not ended yet."}},
+)
+async def replay_execution(
+    id: Id, desk: Writing, expected: Expected, wait: Wait, response: Response
+) -> ReplayView:
+    """Repeat an execution from the log alone, with the model switched off, and compare."""
+    command = wish(RequestReplay, execution_id=id, expected_version=expected)
+    with desk.deps.expect(id, _VERDICTS) as expectation:
+        receipt = await desk.dispatch(command)
+        written(response, receipt, f"{PATH}/{id}")
+        look = partial(desk.run, partial(_replay, desk, id, receipt.version))
+        wait_s = DEFAULT_WAIT_S if wait is None else wait
+        view = await until_ended(expectation, look, wait_s)
+    if not view.ended:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return view
+
+
+@routes.post("/{execution_id}/cancel")
+async def cancel_execution(
+    id: Id, body: Cancellation, desk: Writing, expected: Expected, response: Response
+) -> Written:
+    """Call an execution off. A model call under way is not awaited and its answer not used."""
+    command = wish(CancelExecution, execution_id=id, expected_version=expected, **body.model_dump())
+    return written(response, await desk.dispatch(command), f"{PATH}/{id}")
+
+
+def _view(desk: Writer, id: UUID) -> ExecutionView:
+    return execution_view(desk.history(KIND, id), desk.deps.payloads)
+
+
+def _replay(desk: Desk, id: UUID, version: int) -> ReplayView:
+    """The replay that the event with *version* requested."""
+    history = desk.history(KIND, id)
+    event = history[version - 1].event
+    assert isinstance(event, ReplayRequested)
+    return replay_view(history, event.replay, desk.deps.payloads)
+
+
+def _trace(desk: Desk, id: UUID, first: int, limit: int) -> TraceView:
+    made = calls(desk.history(KIND, id))
+    items = tuple(
+        call_view(index, called, at, desk.deps.payloads)
+        for index, (called, at) in enumerate(made[first : first + limit], first + 1)
+    )
+    last = first + len(items)
+    return TraceView(
+        execution_id=id, items=items, next=encode((last,)) if last < len(made) else None
+    )
+
+
+def _first_index(cursor: str | None) -> int:
+    match decode(cursor):
+        case None:
+            return 0
+        case (int(index),) if index >= 0:
+            return index
+        case _:
+            raise CursorIsInvalid

@@ -1,0 +1,126 @@
+"""Whether the service lives, and whether it can serve: read models near the log, runners alive."""
+
+from typing import ClassVar, Final, Literal
+
+from anyio import fail_after, to_thread
+from fastapi import Request, Response, status
+from pydantic import BaseModel, Field
+
+from application.errors import StoreIsUnavailable
+from domain.errors import NotFoundError
+from infrastructure.api.dependencies import ApiDependencies, Lag
+from infrastructure.api.problems import kinds, status_of, title
+from infrastructure.api.route import router
+
+STALE_AFTER_S: Final = 15.0
+"""A runner that said nothing for so long is not trusted to be alive."""
+
+_PATIENCE_S: Final = 3.0
+
+routes = router("", "service")
+
+
+class HealthView(BaseModel):
+    """The process answers. Nothing else was asked."""
+
+    status: Literal["ok"] = "ok"
+    version: str
+
+
+class ProjectionView(BaseModel):
+    """How far a read model is behind the log."""
+
+    name: str
+    version: int
+    position: int
+    behind: int = Field(description="Positions between it and the end of the log.")
+    heartbeat_age_s: float = Field(description="Seconds since its runner said that it is alive.")
+    failure: str | None = Field(description="Why it stopped, if it did.")
+
+
+class ReadinessView(BaseModel):
+    """Whether to send requests here. Not ready: the reasons name what to look at."""
+
+    status: Literal["ready", "not_ready"]
+    reasons: tuple[str, ...]
+    projections: tuple[ProjectionView, ...]
+
+
+class ProblemKind(BaseModel):
+    """What a problem's ``type`` means."""
+
+    type: str
+    title: str
+    status: int
+    code: str
+    meaning: str
+
+
+class ProblemIsUnknown(NotFoundError):
+    """No problem of this service has the code."""
+
+    code: ClassVar[str] = "problem.unknown"
+
+
+@routes.get("/healthz")
+async def health(request: Request) -> HealthView:
+    """Whether the process lives."""
+    deps: ApiDependencies = request.app.state.deps
+    return HealthView(version=deps.version)
+
+
+@routes.get(
+    "/readyz",
+    responses={503: {"model": ReadinessView, "description": "Not ready, or the database is down."}},
+)
+async def readiness(request: Request, response: Response) -> ReadinessView:
+    """Whether to send requests here, with the lag of every read model."""
+    deps: ApiDependencies = request.app.state.deps
+    try:
+        with fail_after(_PATIENCE_S):
+            lags = await to_thread.run_sync(deps.lags, abandon_on_cancel=True)
+    except TimeoutError:
+        why = f"it did not answer within {_PATIENCE_S:.0f} s"
+        raise StoreIsUnavailable(why, "Try again.") from None
+    reasons = tuple(reason for lag in lags if (reason := _reason(lag)))
+    if reasons:
+        response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    return ReadinessView(
+        status="not_ready" if reasons else "ready",
+        reasons=reasons,
+        projections=tuple(_shown(lag) for lag in lags),
+    )
+
+
+@routes.get("/problems/{code}")
+async def problem_kind(code: str) -> ProblemKind:
+    """What a problem means: its ``type`` leads here."""
+    kind = next((each for each in kinds() if each.code == code), None)
+    if kind is None:
+        raise ProblemIsUnknown(f"No problem has the code {code!r}.")
+    return ProblemKind(
+        type=f"/problems/{code}",
+        title=title(kind),
+        status=status_of(kind),
+        code=code,
+        meaning=" ".join((kind.__doc__ or title(kind)).split()),
+    )
+
+
+def _reason(lag: Lag) -> str | None:
+    if lag.failure is not None:
+        return f"{lag.name} stopped: {lag.failure}"
+    if lag.heartbeat_age_s > STALE_AFTER_S:
+        return f"The runner of {lag.name} has been silent for {lag.heartbeat_age_s:.0f} s."
+    return None
+
+
+def _shown(lag: Lag) -> ProjectionView:
+    return ProjectionView(
+        name=lag.name,
+        version=lag.version,
+        position=lag.position,
+        behind=max(0, lag.head - lag.position),
+        heartbeat_age_s=round(lag.heartbeat_age_s, 3),
+        failure=lag.failure,
+    )

@@ -1,0 +1,155 @@
+"""Programs over HTTP: written, tested, compiled into better versions, deployed with a reason."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response, status
+from pydantic import AliasChoices, Field, JsonValue, PositiveInt
+
+from application.errors import AggregateNotFound
+from application.programs import (
+    CreateProgram,
+    DeployProgram,
+    ModuleChoice,
+    RetireProgram,
+    StartTesting,
+)
+from domain.program.graph import ProgramGraph
+from domain.program.values import Stage
+from domain.text import JsonObject, LongText, Name
+from infrastructure.api.bodies import Body, NewThing, Retirement
+from infrastructure.api.dependencies import Expected, IdOrName, Reading, Writing, id_or, wish
+from infrastructure.api.etags import Written, tag, written
+from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
+from infrastructure.api.route import router
+from projections import program_catalog, program_versions
+from projections.program_catalog import ProgramRow
+from projections.program_versions import ProgramVersionRow
+
+KIND = "program"
+PATH = "/v1/programs"
+routes = router(PATH, "programs")
+
+
+class NewProgram(NewThing):
+    """A program: one module in ``modules``, or a whole ``graph``. Its first version is 1."""
+
+    name: Name = Field(examples=["triage"])
+    description: LongText | None = None
+    config: JsonObject = {}
+    modules: tuple[ModuleChoice, ...] | None = Field(
+        default=None,
+        examples=[[{"kind": "predict", "signature_syntax": "message: str -> queue: str"}]],
+    )
+    graph: ProgramGraph | None = None
+    default_optimizer: str | None = Field(
+        default=None, description="The optimizer when compile names none."
+    )
+    forward: JsonValue = Field(
+        default=None,
+        validation_alias=AliasChoices("forward", "forward_fn"),
+        description="Refused: a program is data, never code.",
+    )
+
+
+class Deployment(Body):
+    """A version to make live, and why."""
+
+    program_version: PositiveInt | None = Field(
+        default=None, description="The latest version if left out."
+    )
+    reason: LongText = "No reason was given."
+    evidence: tuple[UUID, ...] = Field(
+        default=(), description="Completed evaluations that speak for it."
+    )
+
+
+@routes.post("", status_code=status.HTTP_201_CREATED)
+async def create_program(body: NewProgram, desk: Writing, response: Response) -> Written:
+    """Create a program."""
+    values = body.model_dump(exclude={"id"}, exclude_unset=True)
+    receipt = await desk.dispatch(
+        wish(CreateProgram, program_id=desk.new_id(KIND, body.id), **values)
+    )
+    return written(response, receipt, f"{PATH}/{receipt.id}")
+
+
+@routes.get("")
+async def list_programs(
+    desk: Reading,
+    name: Annotated[str | None, Query(description="Only those called so.")] = None,
+    stage: Annotated[
+        Stage | None, Query(description="Only those in a stage; retired ones need it.")
+    ] = None,
+    limit: Limit = LIMIT,
+    cursor: After = None,
+) -> PageView[ProgramRow]:
+    """List programs, newest first."""
+    after = decode(cursor)
+    return shown(
+        await desk.read(
+            lambda store: program_catalog.programs(
+                store, tenant=desk.tenant, name=name, stage=stage, limit=limit, after=after
+            )
+        )
+    )
+
+
+@routes.get("/{program}")
+async def get_program(program: IdOrName, desk: Reading, response: Response) -> ProgramRow:
+    """Read one program, by id or name, retired or not."""
+    wanted = id_or(program)
+    row = await desk.read(lambda store: program_catalog.program(store, wanted, tenant=desk.tenant))
+    if row is None:
+        raise AggregateNotFound(KIND, wanted)
+    tag(response, row.version)
+    return row
+
+
+@routes.get("/{program}/versions")
+async def list_program_versions(
+    program: IdOrName, desk: Reading, limit: Limit = LIMIT, cursor: After = None
+) -> PageView[ProgramVersionRow]:
+    """List the versions of a program, newest first, with scores and deployments."""
+    program_id, after = await desk.id_of(KIND, program), decode(cursor)
+    page = await desk.read(
+        lambda store: program_versions.program_versions(
+            store, program_id, tenant=desk.tenant, limit=limit, after=after
+        )
+    )
+    if not page.rows and after is None:
+        raise AggregateNotFound(KIND, program_id)
+    return shown(page)
+
+
+@routes.post("/{program}/testing")
+async def start_testing(
+    program: IdOrName, desk: Writing, expected: Expected, response: Response
+) -> Written:
+    """Move a draft on to testing."""
+    program_id = await desk.id_of(KIND, program)
+    command = wish(StartTesting, program_id=program_id, expected_version=expected)
+    return written(response, await desk.dispatch(command), f"{PATH}/{program_id}")
+
+
+@routes.post("/{program}/deploy")
+async def deploy_program(
+    program: IdOrName, body: Deployment, desk: Writing, expected: Expected, response: Response
+) -> Written:
+    """Make a version live. The reason and the scores it leans on are kept with it."""
+    program_id = await desk.id_of(KIND, program)
+    values = body.model_dump(exclude_unset=True)
+    command = wish(DeployProgram, program_id=program_id, expected_version=expected, **values)
+    return written(response, await desk.dispatch(command), f"{PATH}/{program_id}")
+
+
+@routes.post("/{program}/retire")
+async def retire_program(
+    program: IdOrName, body: Retirement, desk: Writing, expected: Expected, response: Response
+) -> Written:
+    """Take a program out of service. It stays readable and runs no more."""
+    program_id = await desk.id_of(KIND, program)
+    command = wish(
+        RetireProgram, program_id=program_id, expected_version=expected, **body.model_dump()
+    )
+    return written(response, await desk.dispatch(command), f"{PATH}/{program_id}")

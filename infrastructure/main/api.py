@@ -1,0 +1,73 @@
+"""The API process: takes commands and answers queries; programs run in workers."""
+
+import logging
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import psycopg
+import uvicorn
+
+from application.errors import StoreIsUnavailable
+from infrastructure import bootstrap
+from infrastructure.api.app import create_app
+from infrastructure.api.dependencies import ApiDependencies
+from infrastructure.eventstore.lag import ProjectionLag, lags
+from infrastructure.postgres.listener import LogListener
+from infrastructure.postgres.read_store import PostgresReadStore
+from infrastructure.postgres.waiters import Waiters
+from infrastructure.settings import Settings
+from infrastructure.system import new_id
+from projections.registry import PROJECTIONS
+
+CONNECTIONS = 16
+GRACE_S = 3
+"""How long requests under way may take to end once the process is told to stop."""
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s api %(message)s")
+    settings = Settings.from_environment()
+    with bootstrap.system(settings, "api", connections=CONNECTIONS) as system:
+        waiters = Waiters()
+        with LogListener(system.conninfo) as listener:
+            listener.subscribe(waiters.heard)
+            uvicorn.run(
+                create_app(_dependencies(system, waiters)),
+                host=settings.host,
+                port=settings.port,
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_graceful_shutdown=GRACE_S,
+            )
+
+
+def _dependencies(system: bootstrap.System, waiters: Waiters) -> ApiDependencies:
+    store = PostgresReadStore(system.pool, PROJECTIONS)
+    return ApiDependencies(
+        dispatch=system.dispatch,
+        store=store,
+        payloads=system.payloads,
+        names=system.names,
+        history=system.log.history,
+        events=lambda after, limit, tenant: system.log.events(after, limit, tenant=tenant),
+        expect=waiters.expect,
+        wait_for=store.wait_for,
+        lags=lambda: _lags(system),
+        ids=new_id,
+        tracing=system.tracing,
+        version=version("stratal"),
+        threads=CONNECTIONS,
+    )
+
+
+def _lags(system: bootstrap.System) -> Sequence[ProjectionLag]:
+    try:
+        return lags(system.pool)
+    except psycopg.OperationalError as error:
+        raise StoreIsUnavailable("it does not answer", "Try again.") from error
+
+
+if __name__ == "__main__":
+    main()
