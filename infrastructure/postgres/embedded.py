@@ -31,7 +31,7 @@ from infrastructure.postgres.errors import (
     PostgresIsBusy,
     PostgresNeedsAnAccount,
 )
-from infrastructure.postgres.paths import connectable
+from infrastructure.postgres.paths import SOCKET, connectable
 
 _HERE = "/proc/self/cwd"
 _POLL_S = 0.005
@@ -164,9 +164,10 @@ class EmbeddedPostgres:
         binaries = find_binaries(account)
         if not self.data.exists():
             self._initialise(account, binaries, claim)
-        # We hold the lock that every process of a server holds, so whoever wrote this is gone.
-        # Postgres would believe it when the number is in use again, or belongs to a zombie.
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        # We hold the lock that every process of a server holds, so whoever wrote these is gone.
+        # Postgres would believe them when the number is in use again, or belongs to a zombie.
+        for stale in ("postmaster.pid", f"{SOCKET}.lock"):
+            (self.data / stale).unlink(missing_ok=True)
         settings = [f"--{name}={value}" for name, value in _FIXED_SETTINGS.items()]
         server = [str(binaries / "postgres"), "-D", self._seen_by(account, self.data), *settings]
         with self.log.open("ab") as log:
@@ -236,7 +237,7 @@ class EmbeddedPostgres:
             return False
         if lines[-1:] != ["ready   "]:
             return False  # asking a server that recovers would only fill its log
-        return PGconn.ping(f"{self.url}&connect_timeout=5".encode()) == Ping.OK
+        return PGconn.ping(f"{self.url}&connect_timeout=2".encode()) == Ping.OK
 
     def _end(self, how: signal.Signals, deadline: float) -> None:
         told = False

@@ -96,7 +96,7 @@ class LogListener:
                     self._listening.set()
                     self._tell(None)
                     self._hear(connection)
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 _log.warning("The listener lost the database and tries again: %s", error)
             finally:
                 self._listening.clear()

@@ -33,13 +33,13 @@ class Leadership:
         """Ask the server; false after a restart or a lost network. Then lead again or stop."""
         try:
             self.connection.execute("SELECT 1")
-        except psycopg.OperationalError:
+        except psycopg.Error:
             return False
         return True
 
     def release(self) -> None:
         """Give up the lead at once; somebody else may take it."""
-        with suppress(psycopg.OperationalError):  # lost with the session already
+        with suppress(psycopg.Error):  # lost with the session already
             self.connection.execute("SELECT pg_advisory_unlock_all()")
         self.connection.close()
 

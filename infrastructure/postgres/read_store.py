@@ -1,6 +1,6 @@
 """Reads the projected tables: the live version of each, read only, and as fresh as asked."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import LiteralString
@@ -85,7 +85,7 @@ class PostgresReadStore:
             return cursor.execute(_LIVE, (self._names,), prepare=True).fetchall()
 
     @contextmanager
-    def _connection(self) -> Iterator[Connection[TupleRow]]:
+    def _connection(self) -> Generator[Connection[TupleRow], None, None]:
         try:
             with self._pool.connection() as connection:
                 yield connection
