@@ -2,6 +2,8 @@
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -62,11 +64,15 @@ class DspyOptimizers:
         return OptimizedProgram(state=state, training_score=score)
 
     def _searched(self, job: OptimizerJob) -> dspy.Module:
-        measure = _dspy_metric(job)
-        student = self._runner.program(job.program)
-        rows = examples(job.program.graph.signature, shuffled(job.rows, job.seed))
+        task = _Task(
+            job=job,
+            student=self._runner.program(job.program),
+            rows=examples(job.program.graph.signature, shuffled(job.rows, job.seed)),
+            measure=_dspy_metric(job),
+            threads=self._threads,
+        )
         try:
-            return SEARCHES[job.optimizer](job, student, rows, measure, self._threads)
+            return SEARCHES[job.optimizer](task)
         except ProgramFailed:
             raise
         except Exception as error:
@@ -127,99 +133,75 @@ def _dspy_metric(job: OptimizerJob) -> Callable[..., float]:
     return score
 
 
-Search = Callable[
-    [OptimizerJob, dspy.Module, list[dspy.Example], Callable[..., float], int], dspy.Module
-]
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What a search works on, in DSPy's terms."""
+
+    job: OptimizerJob
+    student: dspy.Module
+    rows: list[dspy.Example]
+    measure: Callable[..., float]
+    threads: int
+
+    @property
+    def config(self) -> dict[str, Any]:
+        return dict(self.job.config)
 
 
-def _labeled_fewshot(
-    job: OptimizerJob,
-    student: dspy.Module,
-    rows: list[dspy.Example],
-    measure: Callable[..., float],
-    threads: int,
-) -> dspy.Module:
-    del measure, threads
-    return dspy.LabeledFewShot(**job.config).compile(student, trainset=rows)
+def _labeled_fewshot(task: _Task) -> dspy.Module:
+    return dspy.LabeledFewShot(**task.config).compile(task.student, trainset=task.rows)
 
 
-def _bootstrap_fewshot(
-    job: OptimizerJob,
-    student: dspy.Module,
-    rows: list[dspy.Example],
-    measure: Callable[..., float],
-    threads: int,
-) -> dspy.Module:
-    del threads
-    return dspy.BootstrapFewShot(metric=measure, **job.config).compile(student, trainset=rows)
+def _bootstrap_fewshot(task: _Task) -> dspy.Module:
+    search = dspy.BootstrapFewShot(metric=task.measure, **task.config)
+    return search.compile(task.student, trainset=task.rows)
 
 
-def _random_search(
-    job: OptimizerJob,
-    student: dspy.Module,
-    rows: list[dspy.Example],
-    measure: Callable[..., float],
-    threads: int,
-) -> dspy.Module:
+def _random_search(task: _Task) -> dspy.Module:
     search = dspy.BootstrapFewShotWithRandomSearch(
-        metric=measure, num_threads=threads, **job.config
+        metric=task.measure, num_threads=task.threads, **task.config
     )
-    return search.compile(student, trainset=rows)
+    return search.compile(task.student, trainset=task.rows)
 
 
-def _optuna(
-    job: OptimizerJob,
-    student: dspy.Module,
-    rows: list[dspy.Example],
-    measure: Callable[..., float],
-    threads: int,
-) -> dspy.Module:
-    config = dict(job.config)
+def _optuna(task: _Task) -> dspy.Module:
+    config = task.config
     max_demos = config.pop("max_demos")
-    search = dspy.BootstrapFewShotWithOptuna(metric=measure, num_threads=threads, **config)
-    return search.compile(student, max_demos=max_demos, trainset=rows)
+    search = dspy.BootstrapFewShotWithOptuna(
+        metric=task.measure, num_threads=task.threads, **config
+    )
+    return search.compile(task.student, max_demos=max_demos, trainset=task.rows)
 
 
-_MIPRO_CONSTRUCTOR: Final = frozenset(
-    {
-        "num_candidates",
-        "max_bootstrapped_demos",
-        "max_labeled_demos",
-        "init_temperature",
-        "metric_threshold",
-        "track_stats",
-        "verbose",
-    }
+_MIPRO_CONSTRUCTOR: Final = (
+    "num_candidates",
+    "max_bootstrapped_demos",
+    "max_labeled_demos",
+    "init_temperature",
+    "metric_threshold",
+    "track_stats",
+    "verbose",
 )
 
 
-def _mipro(
-    job: OptimizerJob,
-    student: dspy.Module,
-    rows: list[dspy.Example],
-    measure: Callable[..., float],
-    threads: int,
-) -> dspy.Module:
-    seed = job.seed or MIPRO_SEED_FOR_ZERO
-    made = {name: value for name, value in job.config.items() if name in _MIPRO_CONSTRUCTOR}
-    run = {name: value for name, value in job.config.items() if name not in _MIPRO_CONSTRUCTOR}
-    run["minibatch_size"] = min(int(str(run["minibatch_size"])), len(rows))
-    search = dspy.MIPROv2(metric=measure, auto=None, num_threads=threads, seed=seed, **made)
-    return search.compile(student, trainset=rows, valset=rows, seed=seed, **run)
+def _mipro(task: _Task) -> dspy.Module:
+    run = task.config
+    made = {name: run.pop(name) for name in _MIPRO_CONSTRUCTOR}
+    run["minibatch_size"] = min(run["minibatch_size"], len(task.rows))
+    seed = task.job.seed or MIPRO_SEED_FOR_ZERO
+    search = dspy.MIPROv2(
+        metric=task.measure, auto=None, num_threads=task.threads, seed=seed, **made
+    )
+    return search.compile(task.student, trainset=task.rows, valset=task.rows, seed=seed, **run)
 
 
-def _copro(
-    job: OptimizerJob,
-    student: dspy.Module,
-    rows: list[dspy.Example],
-    measure: Callable[..., float],
-    threads: int,
-) -> dspy.Module:
-    search = dspy.COPRO(metric=measure, **job.config)
-    return search.compile(student, trainset=rows, eval_kwargs={"num_threads": threads})
+def _copro(task: _Task) -> dspy.Module:
+    search = dspy.COPRO(metric=task.measure, **task.config)
+    threads = {"num_threads": task.threads}
+    return search.compile(task.student, trainset=task.rows, eval_kwargs=threads)
 
 
-SEARCHES: Final[Mapping[str, Search]] = MappingProxyType(
+SEARCHES: Final[Mapping[str, Callable[[_Task], dspy.Module]]] = MappingProxyType(
     {
         "labeled_fewshot": _labeled_fewshot,
         "bootstrap_fewshot": _bootstrap_fewshot,
@@ -231,5 +213,7 @@ SEARCHES: Final[Mapping[str, Search]] = MappingProxyType(
 )
 
 
-def _reporting(trials: Trials) -> Any:
-    return dspy.context(callbacks=[*(dspy.settings.callbacks or []), trials])
+def _reporting(trials: Trials) -> AbstractContextManager[None]:
+    callbacks = [*(dspy.settings.callbacks or []), trials]
+    context: AbstractContextManager[None] = dspy.context(callbacks=callbacks)
+    return context

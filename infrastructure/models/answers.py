@@ -1,13 +1,11 @@
 """Write an answer in the form a DSPy adapter asks for, with a value of its type for every field."""
 
 import ast
-import hashlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Final
 
-from dspy import lm15
 from pydantic import JsonValue
 
 _JSON_REQUEST: Final = "Respond with a JSON object in the following order of fields"
@@ -17,23 +15,11 @@ _JSON_FIELD = re.compile(r"`(\w+)`" + _TYPE)
 _CHAT_FIELD = re.compile(r"`\[\[ ## (\w+) ## \]\]`" + _TYPE)
 
 
-def prompt_text(request: lm15.Request) -> str:
-    """The whole prompt of *request* as one text."""
-    system = request.system
-    if system is not None and not isinstance(system, str):
-        system = "".join(part.text for part in system)
-    return "\n".join([system or "", *(message.text or "" for message in request.messages)])
+def answer_text(last: str, reply: Mapping[str, JsonValue], *, seed: str) -> str:
+    """The fields that the message *last* asks for, as its adapter wants them.
 
-
-def digest_of(request: lm15.Request) -> str:
-    """A name for *request* that is the same in every process."""
-    return hashlib.sha256(repr(request).encode()).hexdigest()
-
-
-def answer_text(request: lm15.Request, reply: Mapping[str, JsonValue]) -> str:
-    """The fields that *request* asks for, as its adapter wants them; *reply* gives some of them."""
-    last = request.messages[-1].text or ""
-    seed = digest_of(request)
+    *reply* gives some of them; the others get a value that depends on *seed* (hexadecimal) alone.
+    """
     if _JSON_REQUEST in last:
         fields = _JSON_FIELD.findall(last[last.rindex(_JSON_REQUEST) :])
         return json.dumps({name: _value(name, kind, reply, seed) for name, kind in fields})

@@ -8,6 +8,7 @@ for each output field), ``text`` (the raw answer) or ``error``; besides ``latenc
 rule names get a value of their type that depends on the request alone.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -19,7 +20,7 @@ from typing import Annotated, Literal
 from dspy import lm15
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-from infrastructure.models.answers import answer_text, digest_of, prompt_text
+from infrastructure.models.answers import answer_text
 from infrastructure.models.binding import ModelSettingIsInvalid
 
 _ERRORS: dict[str, type[lm15.LM15Error]] = {
@@ -121,7 +122,7 @@ class ScriptedEngine:
 
     def complete(self, request: lm15.Request) -> lm15.Response:
         """Answer *request*, or raise the error that its rule names."""
-        last, prompt = request.messages[-1].text or "", prompt_text(request)
+        last, prompt = request.messages[-1].text or "", _prompt(request)
         index, rule = self._rule(last, prompt)
         self._note(index, request)
         latency_ms = self._script.latency_ms if rule.latency_ms is None else rule.latency_ms
@@ -129,7 +130,9 @@ class ScriptedEngine:
             time.sleep(latency_ms / 1000)
         if rule.error is not None:
             raise rule.error.raised()
-        text = answer_text(request, rule.reply) if rule.text is None else rule.text
+        text = rule.text
+        if text is None:
+            text = answer_text(last, rule.reply, seed=_digest(request))
         return _response(request, prompt, text, rule.tokens)
 
     def close(self) -> None:
@@ -148,7 +151,7 @@ class ScriptedEngine:
     def _note(self, rule: int, request: lm15.Request) -> None:
         if self._log is None:
             return
-        note = {"pid": os.getpid(), "rule": rule, "request": digest_of(request)}
+        note = {"pid": os.getpid(), "rule": rule, "request": _digest(request)}
         line = json.dumps(note) + "\n"
         with self._lock, self._log.open("a") as log:
             log.write(line)  # one short append: several processes may share the file
@@ -159,9 +162,21 @@ def _response(
 ) -> lm15.Response:
     taken, given = tokens or (len(prompt) // 4 + 1, len(text) // 4 + 1)
     return lm15.Response(
-        id=f"scripted-{digest_of(request)[:12]}",
+        id=f"scripted-{_digest(request)[:12]}",
         model=request.model,
         message=lm15.Message.assistant(text),
         finish_reason="stop",
         usage=lm15.Usage(input_tokens=taken, output_tokens=given),
     )
+
+
+def _prompt(request: lm15.Request) -> str:
+    system = request.system
+    if system is not None and not isinstance(system, str):
+        system = "".join(part.text for part in system)
+    return "\n".join([system or "", *(message.text or "" for message in request.messages)])
+
+
+def _digest(request: lm15.Request) -> str:
+    """A name for *request* that is the same in every process."""
+    return hashlib.sha256(repr(request).encode()).hexdigest()
