@@ -6,7 +6,7 @@ exception as 0 and go on spending.
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
@@ -115,7 +115,7 @@ class RunJournal(Generic[R]):
                     self._run = self._repository.get(self._run.id)
 
     @contextmanager
-    def _stopping(self) -> Iterator[None]:
+    def _stopping(self) -> Generator[None, None, None]:
         """Turn what goes wrong into a stop, of every later call too: what it held is not stored."""
         if self._failure is not None:
             raise RunStopped(self._failure)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from types import MappingProxyType
-from typing import Final, Literal, NoReturn
+from typing import Final, Literal, NoReturn, cast
 
 from pydantic import JsonValue
 
@@ -57,15 +57,18 @@ def _sort(text: bytes, format: RowFormat, good: list[dict[str, JsonValue]]) -> I
         pointer = f"/{index}"
         if isinstance(row, _Unreadable):
             yield Fault(pointer, row.code, f"Line {row.line}: {row.message}")
-        elif not isinstance(row, dict) or not row:
+            continue
+        if not isinstance(row, dict) or not row:
             message = f"Line {line}: a row is an object with at least one field."
             yield Fault(pointer, "dataset.row_not_an_object", message)
-        elif unsafe := next(json_faults(row, pointer), None):
+            continue
+        found = cast("dict[str, JsonValue]", row)
+        if unsafe := next(json_faults(found, pointer), None):
             yield Fault(unsafe.pointer, unsafe.code, f"Line {line}: {unsafe.message}")
-        elif departure := other_fields(row, fields := fields or tuple(row)):
+        elif departure := other_fields(found, fields := fields or tuple(found)):
             yield Fault(pointer, "dataset.row_fields", f"Line {line}: this row {departure}.")
         else:
-            good.append(row)
+            good.append(found)
 
 
 def _read(text: bytes, format: RowFormat) -> _Read:
@@ -113,7 +116,7 @@ def _jsonl_rows(text: str) -> _Read:
 def _csv_rows(text: str) -> _Read:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header = next(reader, [])
+        header: list[str] = next(reader, [])
         if len(set(header)) != len(header) or not all(header):
             message = "the first line names the fields, each one once and none empty."
             raise _Unreadable(1, "csv.header", message)

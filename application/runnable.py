@@ -1,5 +1,7 @@
 """Which version of a program a command means, and all that is needed to run it."""
 
+from typing import cast
+
 from application.lm_ports import JsonObject, RunnableProgram
 from application.ports import PayloadStore
 from domain.program.aggregate import Program
@@ -34,4 +36,4 @@ def runnable(program: Program, version: int, payloads: PayloadStore) -> Runnable
 def json_object(content: object) -> JsonObject:
     """*content*, which was stored as a JSON object."""
     assert isinstance(content, dict)
-    return content
+    return cast("JsonObject", content)

@@ -16,6 +16,8 @@ E = TypeVar("E", bound=Event)
 MAX_ATTEMPTS = 3
 """How often a run is taken up before it is given up."""
 
+_UNANSWERED = Failure(code="model.unanswered", message="The model call was never answered.")
+
 
 class RunStatus(StrEnum):
     PENDING = "pending"
@@ -157,5 +159,5 @@ class Run(Aggregate[E]):
             self.attempts_in_vain = 0
             self.answers[call.key] = call.response
             self.refusals.pop(call.key, None)
-        elif call.failure is not None:
-            self.refusals[call.key] = call.failure
+        else:
+            self.refusals[call.key] = call.failure or _UNANSWERED

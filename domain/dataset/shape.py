@@ -34,10 +34,10 @@ def common_fields(rows: Sequence[Row]) -> tuple[str, ...]:
 
 def other_fields(row: Row, fields: Iterable[str]) -> str | None:
     """In words, how *row* departs from *fields*; ``None`` when it has exactly these."""
-    known = set(fields)
-    if row.keys() == known:
+    known, given = set(fields), set(row)
+    if given == known:
         return None
-    lacks, adds = sorted(known - row.keys()), sorted(row.keys() - known)
+    lacks, adds = sorted(known - given), sorted(given - known)
     parts = [
         *([f"lacks {', '.join(lacks)}"] if lacks else []),
         *([f"adds {', '.join(adds)}"] if adds else []),

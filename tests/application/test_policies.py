@@ -1,0 +1,71 @@
+"""What follows from a fact."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from application.commands import Command
+from application.evaluations import RunEvaluation
+from application.executions import RunExecution
+from application.optimizations import AdoptOptimization, RunOptimization
+from application.policies import POLICIES, reactions
+from application.replays import RunReplay
+from domain.dataset.values import Split
+from domain.evaluation.events import EvaluationRequested
+from domain.execution.events import ExecutionRequested, ReplayRequested
+from domain.kernel import Envelope, Event, Recorded
+from domain.optimization.events import OptimizationCompleted, OptimizationRequested
+from domain.program.events import ProgramRetired
+from domain.values import LmSpend
+from tests.support.runs import ref
+
+ID = uuid4()
+
+
+def following(event: Event) -> list[Command]:
+    envelope = Envelope(
+        event_id=uuid4(),
+        tenant="acme",
+        actor="ada",
+        command="x",
+        command_id="1",
+        correlation_id=uuid4(),
+    )
+    return reactions(Recorded(ID, 1, event, datetime(2030, 1, 1, tzinfo=UTC), envelope))
+
+
+def test_what_is_requested_is_carried_out() -> None:
+    execution = ExecutionRequested(program_id=uuid4(), program_version=1, inputs=ref("in"))
+    optimization = OptimizationRequested(
+        program_id=uuid4(),
+        program_version=1,
+        optimizer="copro",
+        config={},
+        dataset_id=uuid4(),
+        dataset_rows=1,
+        metric="f1_score",
+        seed=9,
+    )
+    evaluation = EvaluationRequested(
+        program_id=uuid4(),
+        program_version=1,
+        dataset_id=uuid4(),
+        split=Split.TRAIN,
+        dataset_rows=1,
+        metric="f1_score",
+    )
+    assert following(execution) == [RunExecution(execution_id=ID)]
+    assert following(ReplayRequested(replay=3)) == [RunReplay(execution_id=ID, replay=3)]
+    assert following(optimization) == [RunOptimization(optimization_id=ID)]
+    assert following(evaluation) == [RunEvaluation(evaluation_id=ID)]
+
+
+def test_what_was_found_is_adopted() -> None:
+    completed = OptimizationCompleted(
+        state=ref("state"), training_score=1, trials=1, duration_ms=1, spend=LmSpend()
+    )
+    assert following(completed) == [AdoptOptimization(optimization_id=ID)]
+
+
+def test_nothing_follows_from_any_other_fact() -> None:
+    assert following(ProgramRetired(reason="old")) == []
+    assert len(POLICIES) == 2
