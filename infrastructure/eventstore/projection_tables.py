@@ -1,6 +1,6 @@
 """Where projections keep their rows and positions, and who may write them: one runner at a time."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import LiteralString
 from zlib import crc32
@@ -43,6 +43,9 @@ _BEAT: LiteralString = """
 _RETIRE_OLDER: LiteralString = """
     UPDATE stratal.projections SET live = false WHERE name = %s AND version < %s AND live
 """
+_TABLES: LiteralString = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
+
+FIRST_MEASURED_AT = 100
 
 
 class ProjectionTables:
@@ -54,12 +57,13 @@ class ProjectionTables:
 
     def __init__(self, connection: Connection[TupleRow]) -> None:
         self.connection = connection
+        self._measured_at: dict[str, int] = {}
         connection.execute("SET synchronous_commit TO off")
 
     def lead(self, projections: Sequence[Projection]) -> Sequence[Projection]:
         """Those of *projections* that no other session leads; from now on this one does."""
         keys = [crc32(_schema(each).encode()) & 0x7FFFFFFF for each in projections]
-        rows = self.connection.execute(_LEAD, (keys,)).fetchall()
+        rows: list[tuple[int, bool]] = self.connection.execute(_LEAD, (keys,)).fetchall()
         return [projections[place - 1] for place, led in rows if led]
 
     def open(self, projection: Projection) -> tuple[int, bool]:
@@ -86,6 +90,9 @@ class ProjectionTables:
             for write in writes:
                 self.connection.execute(write.sql, write.params, prepare=True)
             self.connection.execute(_MOVE, (position, projection.name, projection.version))
+        if position >= 2 * self._measured_at.get(projection.name, FIRST_MEASURED_AT // 2):
+            self._measure(projection)
+            self._measured_at[projection.name] = position
 
     def fail(self, projection: Projection, why: str) -> None:
         """Record why it stopped."""
@@ -103,8 +110,18 @@ class ProjectionTables:
             self.connection.execute(_RETIRE_OLDER, (projection.name, projection.version))
             return self.connection.execute(_LIVE_IF_FIRST, key).rowcount == 1
 
+    def _measure(self, projection: Projection) -> None:
+        """Tell the planner how the tables have grown, each time the log has doubled.
+
+        Autovacuum comes once a minute. Until then all indexes of a new table look alike, and an
+        update that takes the wrong one reads all rows of a tenant: a rebuild became quadratic.
+        """
+        schema = _schema(projection)
+        for (table,) in self.connection.execute(_TABLES, (schema,)).fetchall():
+            self.connection.execute(SQL("ANALYZE {}").format(Identifier(schema, table)))
+
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def _together(self) -> Generator[None, None, None]:
         """One transaction in one round trip."""
         try:
             with self.connection.pipeline():

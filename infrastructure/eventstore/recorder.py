@@ -1,6 +1,6 @@
 """The log in Postgres: one table, one global order, appended to in one round trip."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from time import monotonic, sleep
@@ -166,7 +166,7 @@ class PostgresRecorder(ApplicationRecorder):
         raise OutcomeIsUnknown(why) from error
 
     @contextmanager
-    def reading(self) -> Iterator[Cursor[TupleRow]]:
+    def reading(self) -> Generator[Cursor[TupleRow], None, None]:
         try:
             with self.pool.connection() as connection:
                 yield connection.cursor(row_factory=tuple_row, binary=True)

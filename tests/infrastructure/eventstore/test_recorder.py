@@ -129,7 +129,7 @@ def test_no_free_connection_is_said_to_be_so(database: str) -> None:
     options = {"autocommit": True}
     with (
         ConnectionPool(database, kwargs=options, min_size=1, max_size=1, timeout=0.1) as pool,
-        pool.connection(),
+        pool.connection(timeout=10),
         pytest.raises(StoreIsUnavailable, match="no connection was free"),
     ):
         PostgresRecorder(pool).append([sealed()])

@@ -1,0 +1,346 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+from time import monotonic, sleep
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from application.context import within
+from application.errors import StoreIsUnavailable
+from infrastructure.eventstore.lag import lags
+from infrastructure.eventstore.projector import ProjectionRunner
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
+from infrastructure.eventstore.stored import SealedEvent
+from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.pool import open_pool
+from projections.kernel import Projection
+from tests.contracts.repository import CONTEXT, Notes
+from tests.support.event_log import Pool
+from tests.support.postgres import migrations
+from tests.support.projections import (
+    BrokenSchema,
+    FussyBoard,
+    ModuleBoard,
+    NoteBoard,
+    RebuiltNoteBoard,
+)
+from tests.support.throwaway_cluster import throwaway_cluster
+
+
+def note(log: EventLog, *reasons: str, id: UUID | None = None) -> int:
+    with within(CONTEXT):
+        notes = Notes(id or uuid4())
+        return EventSourcedRepository(log, Notes).save(notes.note(*reasons)).position
+
+
+def table(pool: Pool, schema: str) -> list[tuple[Any, ...]]:
+    with pool.connection() as connection:
+        query = f"SELECT id, reason, times FROM {schema}.notes ORDER BY id".encode()
+        return connection.execute(query).fetchall()
+
+
+def state(pool: Pool) -> dict[str, tuple[int, bool, str | None]]:
+    with pool.connection() as connection:
+        rows = connection.execute(
+            "SELECT name || '_v' || version, position, live, failure FROM stratal.projections"
+        ).fetchall()
+    return {name: (position, live, failure) for name, position, live, failure in rows}
+
+
+def catch_up(runner: ProjectionRunner) -> None:
+    while runner.step():
+        pass
+
+
+@contextmanager
+def runner_of(
+    conninfo: str, *projections: Projection, batch: int = 500
+) -> Iterator[ProjectionRunner]:
+    runner = ProjectionRunner(conninfo, projections, batch=batch, poll_s=0.05)
+    try:
+        yield runner
+    finally:
+        runner.close()
+
+
+@contextmanager
+def running(runner: ProjectionRunner) -> Iterator[Event]:
+    stop, wake = Event(), Event()
+    thread = Thread(target=runner.run, args=(stop, wake))
+    thread.start()
+    try:
+        yield wake
+    finally:
+        stop.set()
+        wake.set()
+        thread.join()
+
+
+def until(condition: Any, *, within_s: float = 10) -> None:
+    deadline = monotonic() + within_s
+    while not condition():
+        assert monotonic() < deadline, "it did not come to that in time"
+        sleep(0.01)
+
+
+def test_events_become_rows_and_the_position_moves_with_them(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    stream = uuid4()
+    head = note(log, "a", "b", id=stream)
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    assert table(pool, "note_board_v1") == [(stream, "b", 2)]
+    assert state(pool) == {"note_board_v1": (head, True, None)}
+
+
+def test_the_position_moves_past_events_that_nobody_wants(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    head = note(log, "a", "b")
+    with runner_of(database, ModuleBoard()) as runner:
+        catch_up(runner)
+    assert state(pool) == {"module_board_v1": (head, True, None)}
+
+
+def test_a_runner_goes_on_where_the_last_one_ended(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    stream = uuid4()
+    note(log, "a", id=stream)
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    with within(CONTEXT):
+        repository = EventSourcedRepository(log, Notes)
+        repository.save(repository.get(stream).note("b"))
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    assert table(pool, "note_board_v1") == [(stream, "b", 2)]
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(sizes=st.lists(st.integers(1, 6), min_size=1, max_size=8), batch=st.integers(1, 9))
+def test_projecting_again_from_the_beginning_gives_the_same_rows(
+    database: str, pool: Pool, log: EventLog, sizes: list[int], batch: int
+) -> None:
+    with pool.connection() as connection:
+        connection.execute("DELETE FROM stratal.projections")
+    with runner_of(database, NoteBoard(), batch=batch) as runner:
+        for size in sizes:
+            note(log, *(f"reason {number}" for number in range(size)))
+            runner.step()
+        catch_up(runner)
+    with runner_of(database, RebuiltNoteBoard()) as runner:
+        catch_up(runner)
+    assert table(pool, "note_board_v1") == table(pool, "note_board_v2")
+    assert sum(times for _, _, times in table(pool, "note_board_v2")) == log.head()
+
+
+def test_a_new_version_is_built_beside_the_old_one_and_read_when_it_has_caught_up(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    head = note(log, *"abcde")
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    with runner_of(database, RebuiltNoteBoard(), batch=2) as runner:
+        runner.step()
+        assert state(pool)["note_board_v1"][1]
+        assert state(pool)["note_board_v2"] == (2, False, None)
+        catch_up(runner)
+    assert state(pool) == {
+        "note_board_v1": (head, False, None),
+        "note_board_v2": (head, True, None),
+    }
+
+
+def test_an_older_release_does_not_take_the_live_place_back(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    note(log, "a")
+    with (
+        runner_of(database, RebuiltNoteBoard()) as newer,
+        runner_of(database, NoteBoard()) as older,
+    ):
+        catch_up(newer)
+        catch_up(older)
+        catch_up(older)
+    assert state(pool)["note_board_v2"][1]
+    assert not state(pool)["note_board_v1"][1]
+
+
+def test_a_poison_event_stops_its_projection_with_the_reason_and_no_other(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    note(log, "a")
+    before = note(log, "b")
+    poison = note(log, "poison")
+    head = note(log, "c")
+    fussy = FussyBoard()
+    with runner_of(database, fussy, NoteBoard()) as runner:
+        catch_up(runner)
+        catch_up(runner)
+    position, _, failure = state(pool)["fussy_board_v1"]
+    assert position == before
+    assert failure is not None
+    assert f"DivisionByZero at position {poison} (program.retired)" in failure
+    assert len(table(pool, "fussy_board_v1")) == 2
+    assert fussy.tries == 1 + 3
+    assert state(pool)["note_board_v1"] == (head, True, None)
+
+
+def test_a_stopped_projection_goes_on_when_a_runner_that_can_starts(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    head = note(log, "poison")
+    with runner_of(database, FussyBoard()) as runner:
+        catch_up(runner)
+
+    class Mended(FussyBoard):
+        project = NoteBoard.project
+
+    with runner_of(database, Mended()) as runner:
+        catch_up(runner)
+    assert state(pool)["fussy_board_v1"] == (head, True, None)
+
+
+def test_an_unreadable_event_stops_only_those_who_want_it(
+    database: str, pool: Pool, recorder: PostgresRecorder
+) -> None:
+    bad = SealedEvent(
+        uuid4(), 1, "program.retired", b"{}", event_id=uuid4(), tenant="acme", metadata="{}"
+    )
+    recorder.append([bad])
+    with runner_of(database, NoteBoard(), ModuleBoard()) as runner:
+        catch_up(runner)
+    position, _, failure = state(pool)["note_board_v1"]
+    assert position == 0
+    assert failure is not None
+    assert "UnreadableEvent at position 1 (program.retired)" in failure
+    assert state(pool)["module_board_v1"] == (1, True, None)
+
+
+def test_a_projection_without_tables_holds_up_no_other(
+    database: str, pool: Pool, log: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    head = note(log, "a")
+    with runner_of(database, BrokenSchema(), NoteBoard()) as runner:
+        catch_up(runner)
+    assert state(pool) == {"note_board_v1": (head, True, None)}
+    assert "broken_schema has no tables" in caplog.text
+
+
+def test_of_two_runners_one_leads_and_the_other_takes_over(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    with runner_of(database, NoteBoard()) as standby:
+        with runner_of(database, NoteBoard()) as leader:
+            note(log, "a")
+            leader.step()
+            note(log, "b")
+            assert not standby.step()
+            assert state(pool)["note_board_v1"][0] == 1
+        standby.step()
+        assert state(pool)["note_board_v1"][0] == 2
+
+
+def test_two_runners_at_once_project_every_event_once(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    with (
+        runner_of(database, NoteBoard()) as one,
+        runner_of(database, NoteBoard()) as other,
+        running(one) as wake_one,
+        running(other) as wake_other,
+    ):
+        for _ in range(50):
+            note(log, "a", "b")
+            wake_one.set()
+            wake_other.set()
+        until(lambda: state(pool).get("note_board_v1", (0,))[0] == log.head())
+    assert [times for _, _, times in table(pool, "note_board_v1")] == [2] * 50
+
+
+def test_a_runner_finds_new_events_without_being_woken(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    with runner_of(database, NoteBoard()) as runner, running(runner):
+        until(lambda: "note_board_v1" in state(pool))
+        head = note(log, "a")
+        until(lambda: state(pool)["note_board_v1"][0] == head, within_s=2)
+
+
+def test_the_lag_says_where_each_projection_is_and_whether_its_leader_lives(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    note(log, "a")
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    with runner_of(database, RebuiltNoteBoard()) as runner:
+        catch_up(runner)
+    head = note(log, "b")
+    (lag,) = lags(pool)
+    assert (lag.name, lag.version, lag.position, lag.head) == ("note_board", 2, head - 1, head)
+    assert 0 <= lag.heartbeat_age_s < 5
+    assert lag.failure is None
+
+
+def test_an_idle_runner_still_shows_that_it_lives(database: str, pool: Pool) -> None:
+    with runner_of(database, NoteBoard()) as runner, running(runner):
+        until(lambda: bool(lags(pool)))
+        sleep(1.5)
+        assert lags(pool)[0].heartbeat_age_s < 1.4
+
+
+@pytest.mark.slow
+def test_a_runner_is_alive_again_after_the_database_was_killed() -> None:
+    with throwaway_cluster() as cluster:
+        migrate(cluster.conninfo, migrations())
+        with open_pool(cluster.conninfo, min_size=1, max_size=4, name="test") as pool:
+            log = EventLog(PostgresRecorder(pool))
+            with runner_of(cluster.conninfo, NoteBoard()) as runner, running(runner):
+                note(log, "a")
+                until(lambda: state(pool).get("note_board_v1", (0,))[0] == 1)
+                cluster.stop("immediate")
+                sleep(0.5)
+                cluster.start()
+                until(lambda: note_once(log))
+                until(lambda: state(pool).get("note_board_v1", (0,))[0] == log.head())
+            assert len(table(pool, "note_board_v1")) == 2
+
+
+def note_once(log: EventLog) -> bool:
+    try:
+        note(log, "b")
+    except StoreIsUnavailable:
+        return False
+    return True
+
+
+def test_a_runner_that_lost_its_session_leads_again(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    with runner_of(database, NoteBoard()) as runner:
+        note(log, "a")
+        catch_up(runner)
+        with pool.connection() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database AS d"
+                " ON d.oid = database AND datname = current_database()"
+                " WHERE locktype = 'advisory' AND classid = 7302"
+            )
+        with pytest.raises(psycopg.OperationalError):
+            catch_up(runner)
+        runner.close()
+        note(log, "b")
+        catch_up(runner)
+    assert len(table(pool, "note_board_v1")) == 2
