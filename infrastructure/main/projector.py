@@ -7,6 +7,7 @@ import threading
 from infrastructure import bootstrap
 from infrastructure.eventstore.projector import ProjectionRunner
 from infrastructure.postgres.listener import LogListener
+from infrastructure.postgres.sessions import session
 from infrastructure.settings import Settings
 from projections.registry import PROJECTIONS
 
@@ -25,7 +26,7 @@ def main() -> None:
     conninfo = bootstrap.connect(Settings.from_environment())
     with LogListener(conninfo) as listener:
         listener.subscribe(lambda _: wake.set())
-        ProjectionRunner(conninfo, PROJECTIONS).run(stop, wake)
+        ProjectionRunner(session(conninfo, "projector"), PROJECTIONS).run(stop, wake)
 
 
 if __name__ == "__main__":
