@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.errors import Fault
 from infrastructure.api.problems import EdgeError
-from infrastructure.api.strict_json import check_depth, check_text, parse
+from infrastructure.api.strict_json import check_shape, check_text, parse
 
 MAX_BODY_BYTES: Final = 8 * 1024 * 1024
 PARSED: Final = "stratal.json"
@@ -124,7 +124,7 @@ def _json(body: bytes) -> JsonValue:
 
 def _lines(body: bytes) -> None:
     check_text(body)
-    check_depth(body)
+    check_shape(body)
 
 
 def media_type(text: str) -> str:

@@ -14,6 +14,9 @@ from domain.errors import Fault
 from domain.text import MAX_DEPTH, json_faults
 from infrastructure.api.problems import EdgeError
 
+MAX_CONTAINERS: Final = 200_000
+"""Lists and objects in one body: each costs far more memory and collector time than its bytes."""
+
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _BRACKETS: Final = b"[]{}"
 _OTHERS: Final = bytes(set(range(256)) - set(_BRACKETS))
@@ -70,16 +73,20 @@ def check_text(raw: bytes) -> None:
         raise JsonIsRefused(Fault("", "text.unsafe", message))
 
 
-def check_depth(raw: bytes) -> None:
-    """Refuse *raw* when its brackets nest too deep; reads it once, without recursion or parsing.
+def check_shape(raw: bytes) -> None:
+    """Refuse *raw* when it nests too deep or has too many parts; nothing is parsed for it.
 
     Raises:
-        JsonIsRefused: It is deeper than ``MAX_DEPTH`` levels.
+        JsonIsRefused: It is deeper than ``MAX_DEPTH`` levels or has more than ``MAX_CONTAINERS``.
     """
     if raw.count(b"[") + raw.count(b"{") <= MAX_DEPTH:
         return
-    steps = memoryview(_STRING.sub(b"", raw).translate(_STEPS, _OTHERS)).cast("b")
-    if next(filter(MAX_DEPTH.__lt__, accumulate(steps)), None) is not None:
+    brackets = _STRING.sub(b"", raw).translate(None, _OTHERS)
+    if brackets.count(b"[") + brackets.count(b"{") > MAX_CONTAINERS:
+        message = f"JSON may hold {MAX_CONTAINERS} lists and objects. Send it in several requests."
+        raise JsonIsRefused(Fault("", "json.too_many_parts", message))
+    levels = memoryview(brackets.translate(_STEPS)).cast("b")
+    if next(filter(MAX_DEPTH.__lt__, accumulate(levels)), None) is not None:
         message = f"JSON may be {MAX_DEPTH} levels deep. Flatten it."
         raise JsonIsRefused(Fault("", "json.too_deep", message))
 
@@ -93,7 +100,7 @@ def parse(raw: bytes) -> JsonValue:
         JsonIsRefused: Too deep, a key given twice, NUL, a lone surrogate or a number out of range.
     """
     check_text(raw)
-    check_depth(raw)
+    check_shape(raw)
     try:
         orjson.loads(raw)
     except orjson.JSONDecodeError as error:

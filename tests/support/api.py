@@ -1,0 +1,212 @@
+"""The whole API in one process: real handlers over a memory log, and a worker that runs on demand."""
+
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+import anyio
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from application.commands import Command, CommandBus
+from application.context import Context
+from application.datasets import DatasetHandlers
+from application.evaluations import EvaluationHandlers
+from application.executions import ExecutionHandlers
+from application.modules import ModuleHandlers
+from application.optimizations import OptimizationHandlers
+from application.policies import reactions
+from application.ports import Receipt
+from application.programs import ProgramHandlers
+from application.replays import ReplayHandlers
+from application.signatures import SignatureHandlers
+from application.tracing import NoTracing
+from domain.dataset.aggregate import Dataset
+from domain.evaluation.aggregate import Evaluation
+from domain.execution.aggregate import Execution
+from domain.kernel import Recorded
+from domain.module.aggregate import Module
+from domain.optimization.aggregate import Optimization
+from domain.program.aggregate import Program
+from domain.signature.aggregate import Signature
+from infrastructure.api.app import create_app
+from infrastructure.api.dependencies import ApiDependencies, Lag
+from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
+from tests.support.payloads import MemoryPayloads
+from tests.support.projecting import ReadModels
+from tests.support.run_world import ScriptedEvaluator, ScriptedOptimizer, ScriptedProgram
+
+SYNTAX = "message: str -> queue: Literal['bug','billing','howto','feature']"
+
+
+@dataclass
+class FakeLag:
+    """A read model that is where the test says."""
+
+    name: str = "executions"
+    version: int = 1
+    position: int = 7
+    head: int = 9
+    heartbeat_age_s: float = 0.25
+    failure: str | None = None
+
+
+class _Expectation:
+    def __init__(self, world: "ApiWorld") -> None:
+        self._world = world
+
+    async def await_(self, timeout_s: float) -> bool:
+        """What a worker would do meanwhile, or else the whole wait in vain."""
+        if self._world.has_worker:
+            self._world.work()
+            return True
+        await anyio.sleep(timeout_s)
+        return False
+
+
+class ApiWorld:
+    """Everything behind the API; without *models* nothing can be listed."""
+
+    def __init__(self, models: ReadModels | None = None) -> None:
+        self.models = models
+        self.payloads, self.clock = MemoryPayloads(), FixedClock()
+        self.log = MemoryLog(inline=(self.payloads.inline,))
+        self.runner = ScriptedProgram(asks=["first", "second"])
+        self.has_worker = True
+        self.lags: Callable[[], Sequence[Lag]] = lambda: [FakeLag()]
+        self.bus = self._bus()
+        self._projected = self._worked = 0
+
+    @property
+    def dependencies(self) -> ApiDependencies:
+        return ApiDependencies(
+            dispatch=self.dispatch,
+            store=self.models.store if self.models else self,  # type: ignore[arg-type]  # see rows
+            payloads=self.payloads,
+            names=MemoryNames(self.log),
+            history=self.log.stream,
+            events=self.events,
+            expect=self.expect,
+            wait_for=lambda position, timeout_s: None,
+            lags=lambda: self.lags(),
+            ids=uuid4,
+            tracing=NoTracing(),
+            version="1.2.3",
+        )
+
+    def app(self, **changes: Any) -> FastAPI:
+        """The API over this world, with some dependencies of the test's own."""
+        return create_app(replace(self.dependencies, **changes))
+
+    def client(self, tenant: str = "default", **changes: Any) -> TestClient:
+        return TestClient(self.app(**changes), headers={"X-Stratal-Tenant": tenant})
+
+    def rows(self, sql: str, params: object) -> Sequence[dict[str, object]]:
+        """A read store without rows."""
+        del sql, params
+        return []
+
+    def dispatch(self, command: Command, context: Context) -> Receipt:
+        first = self.log.find(context)
+        receipt = self.bus.dispatch(command, context) if first is None else first
+        self._project()
+        return receipt
+
+    def events(self, after: int, limit: int, tenant: str) -> Sequence[Recorded]:
+        mine = [each for each in self.log.recorded if each.envelope.tenant == tenant]
+        return [each for each in mine if (each.position or 0) > after][:limit]
+
+    @contextmanager
+    def expect(
+        self, stream_id: UUID, topics: frozenset[str]
+    ) -> Generator[_Expectation, None, None]:
+        del stream_id, topics
+        yield _Expectation(self)
+
+    def work(self) -> None:
+        """Carry out what follows from every fact so far, as workers do."""
+        while self._worked < len(self.log.recorded):
+            recorded = self.log.recorded[self._worked]
+            self._worked += 1
+            for command in reactions(recorded):
+                envelope = recorded.envelope
+                context = Context(
+                    tenant=envelope.tenant,
+                    actor="worker",
+                    correlation_id=envelope.correlation_id,
+                    command_id=f"{envelope.event_id}",
+                    causation_id=envelope.event_id,
+                )
+                self.dispatch(command, context)
+
+    def _project(self) -> None:
+        new = self.log.recorded[self._projected :]
+        self._projected += len(new)
+        if self.models is not None and new:
+            self.models.project(new)
+
+    def _bus(self) -> CommandBus:
+        repository = self._repository
+        programs, datasets = repository(Program), repository(Dataset)
+        modules, signatures = repository(Module), repository(Signature)
+        evaluations, executions = repository(Evaluation), repository(Execution)
+        ticks = count()
+        timed: dict[str, Any] = {
+            "programs": programs,
+            "payloads": self.payloads,
+            "clock": self.clock,
+            "monotonic": lambda: next(ticks) * 0.25,
+        }
+        run = timed | {"worker": "worker-1"}
+        return CommandBus(
+            SignatureHandlers(signatures, self.clock),
+            ModuleHandlers(modules, signatures, self.clock),
+            ProgramHandlers(programs, modules, signatures, evaluations, self.clock),
+            DatasetHandlers(datasets, self.clock),
+            ExecutionHandlers(executions=executions, runner=self.runner, **run),
+            ReplayHandlers(executions=executions, runner=self.runner, **timed),
+            OptimizationHandlers(
+                optimizations=repository(Optimization),
+                datasets=datasets,
+                optimizers=ScriptedOptimizer(self.runner),
+                **run,
+            ),
+            EvaluationHandlers(
+                evaluations=evaluations,
+                datasets=datasets,
+                evaluator=ScriptedEvaluator(self.runner),
+                **run,
+            ),
+        )
+
+    def _repository(self, kind: type[Any]) -> MemoryRepository[Any]:
+        return MemoryRepository(kind, self.log)
+
+
+def a_program(api: TestClient, name: str = "triage") -> str:
+    """A program of one module; returns its id."""
+    modules = [{"kind": "predict", "signature_syntax": SYNTAX}]
+    reply = api.post("/v1/programs", json={"name": name, "modules": modules})
+    assert reply.status_code == 201, reply.text
+    return str(reply.json()["id"])
+
+
+def a_dataset(api: TestClient, name: str = "tickets") -> str:
+    """A dataset with two rows in each part; returns its id."""
+    dataset = api.post("/v1/datasets", json={"name": name}).json()["id"]
+    rows = [{"message": "It crashes.", "queue": "bug"}, {"message": "Invoice?", "queue": "billing"}]
+    for split in ("train", "heldout"):
+        reply = api.post(f"/v1/datasets/{dataset}/rows?split={split}", json=rows)
+        assert reply.status_code == 201, reply.text
+    return str(dataset)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long *work* takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
