@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 from uuid import UUID
 
-from pydantic import model_validator
+from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from application.commands import Command, handles
@@ -20,11 +20,13 @@ from domain.text import LongText, Name
 from domain.values import Digest
 
 
-class WrittenSignature(Command):
+class WrittenSignature(BaseModel):
     """A signature as somebody writes it: as text in ``syntax``, or as data in ``spec``.
 
     ``instructions`` go with a text that does not hold them itself.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     syntax: str | None = None
     spec: SignatureSpec | None = None
@@ -82,12 +84,12 @@ def compiled(written: WrittenSignature) -> CompiledSignature:
     )
 
 
-class DefineSignature(WrittenSignature):
+class DefineSignature(WrittenSignature, Command):
     signature_id: UUID
     name: Name
 
 
-class ReviseSignature(WrittenSignature):
+class ReviseSignature(WrittenSignature, Command):
     signature_id: UUID
     expected_version: int | None = None
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Optional, Union, assert_never
 
 from pydantic import BeforeValidator, Field, JsonValue, Strict, StrictBool
 from pydantic_core import PydanticCustomError
@@ -55,6 +55,8 @@ def _build(type: FieldType, primitives: Mapping[PrimitiveName, Any]) -> Any:
             return Optional[_build(type.of, primitives)]  # noqa: UP045 - the operator refuses Any
         case UnionOf():
             return Union[tuple(_build(option, primitives) for option in type.options)]  # noqa: UP007 - the operator needs names
+        case _:
+            assert_never(type)
 
 
 def _boolean(value: object) -> object:

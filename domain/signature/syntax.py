@@ -14,9 +14,10 @@ Instructions and descriptions stand in quotes. Nothing of the text is ever impor
 """
 
 import json
+import math
 from collections.abc import Callable
 from difflib import get_close_matches
-from typing import Final, NoReturn, TypeVar
+from typing import Final, NoReturn, TypeVar, assert_never
 
 from pydantic import JsonValue
 
@@ -99,6 +100,8 @@ def render_type(type: FieldType) -> str:
             return f"optional[{render_type(type.of)}]"
         case UnionOf():
             return f"union[{', '.join(map(render_type, type.options))}]"
+        case _:
+            assert_never(type)
 
 
 def _field(field: FieldSpec) -> str:
@@ -263,8 +266,11 @@ class _Parser:
         token = self._token
         if len(token.text) > MAX_INTEGER_DIGITS:
             self._fail("this number is too long", f"Use at most {MAX_INTEGER_DIGITS} digits.")
+        number = float(token.text) if set(token.text) & set(".eE") else int(token.text)
+        if isinstance(number, float) and math.isinf(number):
+            self._fail("this number is too large", "Use one below 1e308.")
         self._advance()
-        return float(token.text) if set(token.text) & set(".eE") else int(token.text)
+        return number
 
     def _several(self, item: Callable[[], T]) -> list[T]:
         items = [item()]

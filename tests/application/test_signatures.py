@@ -1,0 +1,166 @@
+"""Commands on signatures, from what somebody wrote to what the log keeps."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from pydantic import ValidationError
+
+from application.commands import Command, CommandBus
+from application.context import Context
+from application.errors import AggregateNotFound, NameIsTaken
+from application.ports import Receipt
+from application.signatures import (
+    DefineSignature,
+    RetireSignature,
+    ReviseSignature,
+    SignatureHandlers,
+    WrittenSignature,
+    compiled,
+)
+from domain.errors import InvalidError, StaleVersion
+from domain.signature.aggregate import Signature
+from domain.signature.errors import InvalidSignature, SignatureIsRetired, SignatureSyntaxError
+from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
+from domain.signature.syntax import parse
+from tests.support.memory import FixedClock, MemoryLog, MemoryRepository
+
+CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
+
+
+class World:
+    def __init__(self) -> None:
+        self.log = MemoryLog()
+        signatures = MemoryRepository(Signature, self.log)
+        self.bus = CommandBus(SignatureHandlers(signatures, FixedClock()))
+
+    def does(self, command: Command) -> Receipt:
+        return self.bus.dispatch(command, CONTEXT)
+
+    def defines(self, name: str = "qa", **written: Any) -> UUID:
+        made = uuid4()
+        written = written or {"syntax": "question -> answer"}
+        self.does(DefineSignature(signature_id=made, name=name, **written))
+        return made
+
+    @property
+    def events(self) -> list[object]:
+        return [each.event for each in self.log.recorded]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.mark.feature("SIG-01")
+def test_sig_01_a_signature_needs_a_name() -> None:
+    with pytest.raises(ValidationError) as refused:
+        DefineSignature.model_validate({"signature_id": uuid4(), "syntax": "a -> b"})
+    assert [error["loc"] for error in refused.value.errors()] == [("name",)]
+
+
+@pytest.mark.feature("SIG-03")
+def test_sig_03_text_and_json_define_the_same_signature(world: World) -> None:
+    spec = {"inputs": [{"name": "question"}], "outputs": [{"name": "answer"}]}
+    world.defines("text", syntax="question: :string -> answer")
+    world.defines("json", spec=spec)
+    first, second = world.events
+    assert isinstance(first, SignatureDefined)
+    assert isinstance(second, SignatureDefined)
+    assert first.content_hash == second.content_hash
+    assert first.spec == second.spec == parse("question -> answer")
+
+
+def test_instructions_may_stand_beside_the_text() -> None:
+    beside = WrittenSignature(syntax="a -> b", instructions="Be brief.").read()
+    assert beside == parse('"Be brief." a -> b')
+    assert WrittenSignature(syntax='"Be brief." a -> b').read() == beside
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ({}, "signature.one_form"),
+        ({"syntax": "a -> b", "spec": {"inputs": [{"name": "a"}], "outputs": [{"name": "b"}]}},
+         "signature.one_form"),
+        ({"spec": {"inputs": [{"name": "a"}], "outputs": [{"name": "b"}]}, "instructions": "x"},
+         "signature.instructions_twice"),
+        ({"syntax": "a -> b", "instructions": "\x00"}, "text.unsafe"),
+        ({"syntax": "a -> b", "owner": "me"}, "extra_forbidden"),
+        ({"spec": {"inputs": [], "outputs": [{"name": "b"}]}}, "too_short"),
+    ],
+)  # fmt: skip
+def test_a_signature_is_written_in_one_form(written: dict[str, Any], code: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        WrittenSignature.model_validate(written)
+    assert [error["type"] for error in refused.value.errors()] == [code]
+
+
+@pytest.mark.parametrize(
+    ("written", "pointer", "error"),
+    [
+        ({"syntax": "a b"}, "/syntax", SignatureSyntaxError),
+        ({"syntax": "class -> b"}, "/syntax", InvalidSignature),
+        (
+            {"spec": {"inputs": [{"name": "class"}], "outputs": [{"name": "b"}]}},
+            "/spec/inputs/0/name",
+            InvalidSignature,
+        ),
+    ],
+)
+def test_faults_point_into_the_command_and_nothing_is_stored(
+    world: World, written: dict[str, Any], pointer: str, error: type[InvalidError]
+) -> None:
+    with pytest.raises(error) as refused:
+        world.defines(**written)
+    assert [fault.pointer for fault in refused.value.faults] == [pointer]
+    assert world.events == []
+
+
+@pytest.mark.feature("SIG-04")
+def test_sig_04_compiling_gives_fields_and_schemas_and_stores_nothing(world: World) -> None:
+    result = compiled(WrittenSignature(syntax="question: str -> answer: {:array, :string}"))
+    assert result.spec == parse("question -> answer: list[string]")
+    assert result.syntax == "question: string -> answer: list[string]"
+    assert len(result.content_hash) == 64
+    assert list(result.input_schema["properties"]) == ["question"]
+    assert result.output_schema["properties"]["answer"]["type"] == "array"
+    assert world.events == []
+
+
+def test_a_name_is_held_by_one_signature(world: World) -> None:
+    world.defines("qa")
+    with pytest.raises(NameIsTaken):
+        world.defines("qa", syntax="a -> b")
+    assert len(world.events) == 1
+
+
+def test_a_revision_is_recorded_and_an_equal_one_is_not(world: World) -> None:
+    made = world.defines()
+    receipt = world.does(ReviseSignature(signature_id=made, syntax="q -> a", expected_version=1))
+    again = world.does(ReviseSignature(signature_id=made, syntax="q: str -> a"))
+    assert isinstance(world.events[-1], SignatureRevised)
+    assert (receipt.version, again.version, again.position) == (2, 2, 0)
+
+
+@pytest.mark.feature("SIG-06")
+def test_sig_06_a_retired_signature_takes_no_revision(world: World) -> None:
+    made = world.defines()
+    world.does(RetireSignature(signature_id=made, reason="old", expected_version=1))
+    assert world.events[-1] == SignatureRetired(reason="old")
+    with pytest.raises(SignatureIsRetired):
+        world.does(ReviseSignature(signature_id=made, syntax="q -> a"))
+
+
+def test_a_stale_decision_is_refused(world: World) -> None:
+    made = world.defines()
+    with pytest.raises(StaleVersion):
+        world.does(ReviseSignature(signature_id=made, syntax="q -> a", expected_version=7))
+    with pytest.raises(StaleVersion):
+        world.does(RetireSignature(signature_id=made, expected_version=7))
+
+
+def test_an_unknown_signature_is_not_found(world: World) -> None:
+    with pytest.raises(AggregateNotFound):
+        world.does(RetireSignature(signature_id=uuid4()))
