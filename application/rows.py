@@ -116,7 +116,7 @@ def _jsonl_rows(text: str) -> _Read:
 def _csv_rows(text: str) -> _Read:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
-        header: list[str] = next(reader, [])
+        header = next(reader, list[str]())
         if len(set(header)) != len(header) or not all(header):
             message = "the first line names the fields, each one once and none empty."
             raise _Unreadable(1, "csv.header", message)

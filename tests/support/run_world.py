@@ -16,9 +16,12 @@ from application.evaluations import EvaluationHandlers
 from application.executions import ExecutionHandlers
 from application.lm_ports import (
     CallJournal,
+    Evaluator,
     JsonObject,
     OptimizedProgram,
     OptimizerJob,
+    OptimizerRunner,
+    ProgramRunner,
     RunnableProgram,
     RunStopped,
     ScoredRow,
@@ -192,31 +195,27 @@ class World:
         self.runner = ScriptedProgram()
         self.evaluator = ScriptedEvaluator(self.runner)
         self.optimizer = ScriptedOptimizer(self.runner)
+        self.bus = self.bus_with(self.runner, self.evaluator, self.optimizer)
+
+    def bus_with(
+        self, runner: ProgramRunner, evaluator: Evaluator, optimizers: OptimizerRunner
+    ) -> CommandBus:
+        """A bus whose runs are carried out by these; every stopwatch ticks 250 ms."""
         ticks = count()
-        stopwatch = {"clock": self.clock, "monotonic": lambda: next(ticks) * 0.25}
-        run: dict[str, Any] = {
+        replay: dict[str, Any] = {
             "programs": self.programs,
             "payloads": self.payloads,
-            "worker": "worker-1",
-            **stopwatch,
+            "clock": self.clock,
+            "monotonic": lambda: next(ticks) * 0.25,
         }
-        replay = {name: value for name, value in run.items() if name != "worker"}
-        self.bus = CommandBus(
+        run = {**replay, "worker": "worker-1"}
+        learn = {**run, "datasets": self.datasets}
+        return CommandBus(
             DatasetHandlers(self.datasets, self.clock),
-            ExecutionHandlers(executions=self.executions, runner=self.runner, **run),
-            ReplayHandlers(executions=self.executions, runner=self.runner, **replay),
-            OptimizationHandlers(
-                optimizations=self.optimizations,
-                datasets=self.datasets,
-                optimizers=self.optimizer,
-                **run,
-            ),
-            EvaluationHandlers(
-                evaluations=self.evaluations,
-                datasets=self.datasets,
-                evaluator=self.evaluator,
-                **run,
-            ),
+            ExecutionHandlers(executions=self.executions, runner=runner, **run),
+            ReplayHandlers(executions=self.executions, runner=runner, **replay),
+            OptimizationHandlers(optimizations=self.optimizations, optimizers=optimizers, **learn),
+            EvaluationHandlers(evaluations=self.evaluations, evaluator=evaluator, **learn),
         )
 
     def do(self, command: Command, context: Context = CONTEXT) -> Receipt:
@@ -228,9 +227,9 @@ class World:
             for command in reactions(recorded):
                 self.do(command)
 
-    def a_program(self) -> UUID:
-        """A program of one module, in draft."""
-        program = Program.create(uuid4(), "triage", GRAPH, at=NOW)
+    def a_program(self, graph: ProgramGraph = GRAPH) -> UUID:
+        """A program in draft, of one module unless *graph* says otherwise."""
+        program = Program.create(uuid4(), "triage", graph, at=NOW)
         with within(CONTEXT):
             self.programs.save(program)
         return program.id
