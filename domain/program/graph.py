@@ -17,14 +17,14 @@ NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class Source(ValueObject):
-    """Where a value comes from: an output of *node*, or a program input when it is ``None``."""
+    """Where a value comes from: an output of *node*, or a program input without one."""
 
     node: NodeId | None = None
     field: str
 
 
 class Node(ValueObject):
-    """One module in a program; ``inputs`` says for each field of its signature where it comes from.
+    """One module in a program; ``inputs`` says where each field of its signature comes from.
 
     ``module_id`` names the module it was taken from, if any; the spec is a frozen copy.
     """
@@ -36,7 +36,7 @@ class Node(ValueObject):
 
 
 class ProgramGraph(ValueObject):
-    """Nodes in any order, and the program's own signature; ``outputs`` binds its outputs."""
+    """Nodes in any order, and the program's signature; ``outputs`` binds each of its outputs."""
 
     signature: SignatureSpec
     nodes: Annotated[tuple[Node, ...], Field(min_length=1, max_length=100)]
