@@ -40,7 +40,7 @@ class ProgramCache:
         self._built: OrderedDict[str, dspy.Module] = OrderedDict()
 
     def get(self, program: RunnableProgram) -> dspy.Module:
-        """A copy of *program* that nobody else uses.
+        """The built *program*, shared by all who run it: running changes nothing in it.
 
         Raises:
             ProgramFailed: The graph cannot be built, or the state does not fit it.
@@ -52,7 +52,7 @@ class ProgramCache:
                 while len(self._built) > self._size:
                     self._built.popitem(last=False)
             self._built.move_to_end(program.key)
-        return built.deepcopy()
+        return built
 
 
 def build(program: RunnableProgram) -> dspy.Module:

@@ -66,7 +66,7 @@ class DspyOptimizers:
     def _searched(self, job: OptimizerJob) -> dspy.Module:
         task = _Task(
             job=job,
-            student=self._runner.program(job.program),
+            student=self._runner.program(job.program).deepcopy(),
             rows=examples(job.program.graph.signature, shuffled(job.rows, job.seed)),
             measure=_dspy_metric(job),
             threads=self._threads,

@@ -70,7 +70,7 @@ class DspyRunner:
         engine = self.engine(journal, live=live)
         try:
             with self.settings(engine):
-                return self.answer(self._cache.get(program), program, inputs)
+                return self.answer(self.program(program), program, inputs)
         except ModelIsUnavailable as stop:
             raise ProgramFailed(stop.failure) from stop
 
@@ -81,7 +81,7 @@ class DspyRunner:
         )
 
     def program(self, program: RunnableProgram) -> dspy.Module:
-        """A copy of the built *program* that belongs to the caller."""
+        """The built *program*; copy it before you change it."""
         return self._cache.get(program)
 
     def settings(self, engine: RecordingEngine) -> AbstractContextManager[None]:

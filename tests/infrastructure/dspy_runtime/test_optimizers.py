@@ -22,6 +22,7 @@ from infrastructure.dspy_runtime.optimizers import SEARCHES, DspyOptimizers, exa
 from infrastructure.dspy_runtime.pins import pinned
 from infrastructure.dspy_runtime.retries import Retries
 from infrastructure.dspy_runtime.runtime import DspyRunner
+from infrastructure.dspy_runtime.state import dumped
 from tests.support.dspy_programs import (
     ANSWER,
     FailingEngine,
@@ -228,6 +229,16 @@ def test_an_answer_that_breaks_the_signature_counts_as_wrong() -> None:
     found, _ = optimize(Boasting(), task, MemoryJournal())
     assert found.training_score == 0
     assert found.state["solve"]["demos"] == []  # type: ignore[call-overload, index]
+
+
+@pytest.mark.parametrize("optimizer", SMALL)
+def test_an_optimizer_leaves_the_version_it_started_from_as_it_was(optimizer: str) -> None:
+    model = bound(StochasticEngine())
+    runner = DspyRunner(model)
+    before = dumped(runner.program(two_steps()))
+    task = job(optimizer, rows=4)
+    DspyOptimizers(runner, model).optimize(task, MemoryJournal(), lambda *trial: None)
+    assert dumped(runner.program(two_steps())) == before
 
 
 def test_calls_that_the_optimizer_makes_for_itself_are_told_apart() -> None:

@@ -204,12 +204,17 @@ def test_trap_07_dspy_remembers_nothing_of_a_run() -> None:
     assert not dspy.cache.enable_memory_cache
 
 
-def test_a_run_leaves_the_cached_program_as_it_was() -> None:
+def test_running_changes_nothing_in_the_shared_program() -> None:
     runner = DspyRunner(bound(FakeEngine()))
-    program = two_steps()
-    first = runner.program(program)
-    first.plan.demos = [{"question": "x", "plan": "y"}]
-    assert runner.program(program).plan.demos == []
+    built = runner.program(two_steps())
+
+    def seen() -> str:
+        return repr([vars(built), *(vars(each) for each in built.predictors())])
+
+    before = seen()
+    runner.run(two_steps(), QUESTION, MemoryJournal(), live=True)
+    assert runner.program(two_steps()) is built
+    assert seen() == before
 
 
 def test_each_program_and_predictor_has_a_span() -> None:
