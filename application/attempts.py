@@ -91,14 +91,18 @@ def carry_out(repository: Repository[R], id: UUID, work: Work[R]) -> Receipt:
     # A run appends many times for one command: the command's own receipt must not swallow them.
     with within(replace(current(), fingerprint=None)):
         run = repository.get(id)
-        if run.status.is_terminal:
-            return _unchanged(run)
-        work.start(run)
-        try:
-            receipt = repository.save(run)
-        except ConcurrentWrite:  # a twin of this delivery took it up, or it was cancelled
-            return _unchanged(repository.get(id))
-        return _attempt(repository, run, work) if run.status is RunStatus.RUNNING else receipt
+        while not run.status.is_terminal:
+            before = run.attempt
+            work.start(run)
+            try:
+                receipt = repository.save(run)
+            except ConcurrentWrite:
+                run = repository.get(id)
+                if run.attempt == before:  # a zombie wrote its last, or it was cancelled
+                    continue
+                return _unchanged(run)  # a twin of this delivery took it up
+            return _attempt(repository, run, work) if run.status is RunStatus.RUNNING else receipt
+        return _unchanged(run)
 
 
 def _attempt(repository: Repository[R], run: R, work: Work[R]) -> Receipt:

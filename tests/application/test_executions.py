@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.attempts import RunInterrupted
+from application.context import within
 from application.errors import AggregateNotFound, StoreIsUnavailable
 from application.executions import CancelExecution, RequestExecution, RunExecution
 from application.lm_ports import ProgramFailed, RunStopped
@@ -324,6 +325,43 @@ def test_twins_of_a_delivery_do_not_both_take_the_run_up(world: World) -> None:
     receipt = run(world, execution_id)
     assert receipt.position == 0
     assert len(world.runner.ran) == 1
+
+
+def test_the_last_words_of_a_zombie_do_not_keep_a_run_from_being_taken_up(world: World) -> None:
+    world.runner.error = RunStopped(OVERLOADED)
+    execution_id = request(world)
+    with pytest.raises(RunInterrupted):
+        run(world, execution_id)
+    world.runner.error = None
+
+    def book(_: Execution) -> None:
+        world.executions.before_save = None
+        with within(CONTEXT):
+            zombie = world.executions.get(execution_id)
+            zombie.record_call(answered("late")[0], at=NOW)
+            world.executions.save(zombie)
+
+    world.executions.before_save = book
+    run(world, execution_id)
+    assert [event.TOPIC for event in world.events(execution_id)] == [
+        "execution.requested",
+        "execution.started",
+        "execution.lm_called",
+        "execution.started",
+        "execution.completed",
+    ]
+
+
+def test_a_run_cancelled_while_it_is_taken_up_is_not_run(world: World) -> None:
+    execution_id = request(world)
+
+    def cancel(_: Execution) -> None:
+        world.executions.before_save = None
+        world.do(CancelExecution(execution_id=execution_id))
+
+    world.executions.before_save = cancel
+    assert run(world, execution_id).position == 0
+    assert world.runner.ran == []
 
 
 def test_an_unavailable_store_interrupts_the_run_which_goes_on_later(world: World) -> None:
