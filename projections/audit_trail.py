@@ -12,7 +12,7 @@ from domain.kernel import Event, Recorded
 from domain.module.events import ModuleCreated
 from domain.program.events import ProgramCreated
 from domain.signature.events import SignatureDefined
-from projections.audit_sentences import SAID, quoted, sentence
+from projections.audit_sentences import SAID, Words, quoted, sentence
 from projections.folding import row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, OLDEST_FIRST, Cursor, Page, Row, Select
@@ -80,7 +80,12 @@ class AuditTrail(Projection):
                 yield Write(_NAME, row(recorded, name=quoted(name)))
             case _:
                 pass
-        yield Write(_TELL, row(recorded, **_entry(recorded)))
+        words = sentence(recorded)
+        columns = row(recorded, **_entry(recorded))
+        if any(isinstance(word, UUID) for word in words):
+            yield Write(_TELL_BY_NAME, columns | _by_name(words))
+        else:
+            yield Write(_TELL, columns | {"sentence": "".join(map(str, words))})
 
 
 def audit(
@@ -110,7 +115,6 @@ def audit(
 
 
 def _entry(recorded: Recorded) -> dict[str, object]:
-    words = sentence(recorded)
     envelope = recorded.envelope
     topic = recorded.event.TOPIC
     return {
@@ -121,6 +125,11 @@ def _entry(recorded: Recorded) -> dict[str, object]:
         "causation_id": envelope.causation_id,
         "topic": topic,
         "aggregate": topic.partition(".")[0],
+    }
+
+
+def _by_name(words: Words) -> dict[str, object]:
+    return {
         "words": [str(word) for word in words],
         "names": [word if isinstance(word, UUID) else None for word in words],
     }
@@ -135,14 +144,23 @@ _NAME: LiteralString = """
     INSERT INTO audit_name (tenant, id, name) VALUES (%(tenant)s, %(id)s, %(name)s)
     ON CONFLICT DO NOTHING"""
 
-_TELL: LiteralString = """
+_INTO: LiteralString = """
     INSERT INTO audit_entry (tenant, position, event_id, at, actor, command, command_id,
                              correlation_id, causation_id, topic, aggregate, aggregate_id,
                              aggregate_version, sentence)
     SELECT %(tenant)s, %(position)s, %(event_id)s, %(at)s, %(actor)s, %(command)s, %(command_id)s,
-           %(correlation_id)s, %(causation_id)s, %(topic)s, %(aggregate)s, %(id)s, %(version)s,
-           (SELECT string_agg(coalesce(known.name, said.word), '' ORDER BY said.place)
-            FROM unnest(%(words)s::text[], %(names)s::uuid[])
-                WITH ORDINALITY AS said (word, id, place)
-            LEFT JOIN audit_name AS known ON known.tenant = %(tenant)s AND known.id = said.id)
-    ON CONFLICT DO NOTHING"""
+           %(correlation_id)s, %(causation_id)s, %(topic)s, %(aggregate)s, %(id)s, %(version)s, """
+
+_TELL = "".join((_INTO, "%(sentence)s ON CONFLICT DO NOTHING"))
+
+_TELL_BY_NAME = "".join(
+    (
+        _INTO,
+        """(
+        SELECT string_agg(coalesce(known.name, said.word), '' ORDER BY said.place)
+        FROM unnest(%(words)s::text[], %(names)s::uuid[])
+            WITH ORDINALITY AS said (word, id, place)
+        LEFT JOIN audit_name AS known ON known.tenant = %(tenant)s AND known.id = said.id)
+    ON CONFLICT DO NOTHING""",
+    )
+)

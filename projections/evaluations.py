@@ -50,7 +50,7 @@ class Evaluations(Projection):
             score        double precision,
             rows_failed  integer,
             rows         json
-        );
+        ) WITH (fillfactor = 75);
         CREATE INDEX evaluation_newest ON evaluation (tenant, position);
         CREATE INDEX evaluation_program ON evaluation (tenant, program_id, position);
         CREATE INDEX evaluation_dataset ON evaluation (tenant, dataset_id, position);

@@ -61,7 +61,7 @@ class Executions(Projection):
         + """,
             inputs  json NOT NULL,
             outputs json
-        );
+        ) WITH (fillfactor = 75);
         CREATE INDEX execution_newest ON execution (tenant, position);
         CREATE INDEX execution_program ON execution (tenant, program_id, position);
         CREATE INDEX execution_status ON execution (tenant, status, position);

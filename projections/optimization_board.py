@@ -75,7 +75,7 @@ class OptimizationBoard(Projection):
             state           json,
             adopted_version integer,
             adopted_at      timestamptz
-        );
+        ) WITH (fillfactor = 75);
         CREATE INDEX optimization_newest ON optimization (tenant, position);
         CREATE INDEX optimization_program ON optimization (tenant, program_id, position);
         CREATE INDEX optimization_dataset ON optimization (tenant, dataset_id, position);

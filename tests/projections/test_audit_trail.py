@@ -70,7 +70,7 @@ def everything() -> Log:
 def written(recorded: Recorded) -> str:
     """The sentence of an event, with ids where names are not known."""
     write = list(AuditTrail().project(recorded))[-1]
-    words = write.params["words"]
+    words = write.params.get("words") or [write.params["sentence"]]
     assert isinstance(words, list)
     return "".join(words)
 

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 
 from domain.execution.events import ReplayRequested, ReplayVerified
+from domain.kernel import Event
 from projections.audit_trail import audit
 from projections.datasets import dataset, datasets
-from projections.evaluations import evaluations
-from projections.executions import execution, executions
+from projections.evaluations import Evaluations, evaluations
+from projections.executions import Executions, execution, executions
+from projections.kernel import Projection
 from projections.lm_calls import lm_calls, recent_lm_calls
 from projections.lm_usage import lm_usage
 from projections.modules import modules
-from projections.optimization_board import optimizations, trials
+from projections.optimization_board import OptimizationBoard, optimizations, trials
 from projections.program_catalog import program, programs
 from projections.program_versions import deployments, program_versions
 from projections.signatures import signature, signatures
@@ -21,7 +23,7 @@ from projections.unfinished import unfinished_work
 from tests.support import histories as build
 from tests.support.histories import Log, an_id
 from tests.support.postgres import _copy_of
-from tests.support.projecting import Eavesdropper, ReadModels, for_tenant, read_models
+from tests.support.projecting import Eavesdropper, ReadModels, for_tenant, read_models, writes_of
 
 pytestmark = pytest.mark.postgres
 
@@ -32,10 +34,10 @@ TENANT, ID = "tenant-1", an_id("7")
 
 @pytest.fixture(scope="module")
 def grown(cluster: str, template: str) -> Iterator[ReadModels]:
-    """Tables of twenty tenants with some hundreds of rows each."""
+    """Tables of a few tenants with some rows each."""
     with _copy_of(template, cluster) as conninfo, read_models(conninfo) as opened:
         log = _a_long_log()
-        for number in range(20):
+        for number in range(6):
             opened.project(for_tenant(f"tenant-{number}", log.recorded))
         opened.tables.connection.execute("ANALYZE")
         yield opened
@@ -43,7 +45,7 @@ def grown(cluster: str, template: str) -> Iterator[ReadModels]:
 
 def _a_long_log() -> Log:
     log = Log()
-    for number in range(60):
+    for number in range(40):
         name = str(number)
         log.append(an_id(f"s{number}"), build.signature_defined(name))
         log.append(an_id(f"m{number}"), build.module_created(name, f"s{number}"))
@@ -58,40 +60,87 @@ def _a_long_log() -> Log:
     return log
 
 
-QUERIES: dict[str, Query] = {
-    "signatures": lambda store: signatures(store, tenant=TENANT),
-    "signature by name": lambda store: signature(store, "7", tenant=TENANT),
-    "modules": lambda store: modules(store, tenant=TENANT),
-    "programs": lambda store: programs(store, tenant=TENANT, after=(100,)),
-    "program by name": lambda store: program(store, "7", tenant=TENANT),
-    "versions": lambda store: program_versions(store, an_id("p7"), tenant=TENANT),
-    "deployments": lambda store: deployments(store, an_id("p7"), tenant=TENANT),
-    "executions": lambda store: executions(store, tenant=TENANT, limit=10),
-    "executions after": lambda store: executions(store, tenant=TENANT, after=(500,)),
-    "executions of a program": lambda store: executions(
-        store, tenant=TENANT, program_id=an_id("p7")
+QUERIES: dict[str, tuple[str, Query]] = {
+    "signatures": ("signature_newest", lambda store: signatures(store, tenant=TENANT, limit=5)),
+    "signature by name": ("signature_name", lambda store: signature(store, "7", tenant=TENANT)),
+    "modules": ("module_newest", lambda store: modules(store, tenant=TENANT, limit=5)),
+    "programs": ("program_newest", lambda store: programs(store, tenant=TENANT, after=(100,))),
+    "program by name": ("program_name", lambda store: program(store, "7", tenant=TENANT)),
+    "versions": (
+        "program_version_newest",
+        lambda store: program_versions(store, an_id("p7"), tenant=TENANT),
     ),
-    "execution": lambda store: execution(store, ID, tenant=TENANT),
-    "calls of a run": lambda store: lm_calls(store, ID, tenant=TENANT),
-    "recent calls": lambda store: recent_lm_calls(store, tenant=TENANT, limit=10),
-    "optimizations": lambda store: optimizations(store, tenant=TENANT, limit=10),
-    "trials": lambda store: trials(store, an_id("o7"), tenant=TENANT),
-    "evaluations": lambda store: evaluations(store, tenant=TENANT, limit=10),
-    "datasets": lambda store: datasets(store, tenant=TENANT, limit=10),
-    "dataset by name": lambda store: dataset(store, "7", tenant=TENANT),
-    "audit": lambda store: audit(store, tenant=TENANT, limit=10),
-    "audit of a thing": lambda store: audit(store, tenant=TENANT, aggregate_id=ID),
-    "audit of a reason": lambda store: audit(store, tenant=TENANT, correlation_id=ID),
-    "usage": lambda store: lm_usage(store, tenant=TENANT, limit=10),
-    "unfinished work": lambda store: unfinished_work(store, 60),
+    "deployments": (
+        "program_deployment_pkey",
+        lambda store: deployments(store, an_id("p7"), tenant=TENANT),
+    ),
+    "executions": ("execution_newest", lambda store: executions(store, tenant=TENANT, limit=10)),
+    "executions after": (
+        "execution_newest",
+        lambda store: executions(store, tenant=TENANT, after=(500,)),
+    ),
+    "executions of a program": (
+        "execution_program",
+        lambda store: executions(store, tenant=TENANT, program_id=an_id("p7")),
+    ),
+    "execution": ("execution_pkey", lambda store: execution(store, ID, tenant=TENANT)),
+    "calls of a run": ("lm_call_by_run", lambda store: lm_calls(store, ID, tenant=TENANT)),
+    "recent calls": (
+        "lm_call_pkey",
+        lambda store: recent_lm_calls(store, tenant=TENANT, limit=10),
+    ),
+    "optimizations": (
+        "optimization_newest",
+        lambda store: optimizations(store, tenant=TENANT, limit=10),
+    ),
+    "trials": (
+        "optimization_trial_pkey",
+        lambda store: trials(store, an_id("o7"), tenant=TENANT),
+    ),
+    "evaluations": (
+        "evaluation_newest",
+        lambda store: evaluations(store, tenant=TENANT, limit=10),
+    ),
+    "datasets": ("dataset_newest", lambda store: datasets(store, tenant=TENANT, limit=10)),
+    "dataset by name": ("dataset_name", lambda store: dataset(store, "7", tenant=TENANT)),
+    "audit": ("audit_entry_pkey", lambda store: audit(store, tenant=TENANT, limit=10)),
+    "audit of a thing": (
+        "audit_entry_aggregate",
+        lambda store: audit(store, tenant=TENANT, aggregate_id=ID),
+    ),
+    "audit of a reason": (
+        "audit_entry_correlation",
+        lambda store: audit(store, tenant=TENANT, correlation_id=ID),
+    ),
+    "usage": ("lm_usage_pkey", lambda store: lm_usage(store, tenant=TENANT, limit=10)),
+    "unfinished work": ("execution_unfinished", lambda store: unfinished_work(store, 60)),
 }
 
 
-@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
-def test_an_index_serves_the_query(grown: ReadModels, query: Query) -> None:
+@pytest.mark.parametrize(
+    ("projection", "table", "events"),
+    [
+        (Executions(), "execution", build.an_execution()),
+        (OptimizationBoard(), "optimization", build.an_optimization()),
+        (Evaluations(), "evaluation", build.an_evaluation()),
+    ],
+    ids=["executions", "optimizations", "evaluations"],
+)
+def test_an_event_finds_its_row_by_the_key(
+    grown: ReadModels, projection: Projection, table: str, events: tuple[Event, ...]
+) -> None:
+    log = Log(tenant=TENANT)
+    log.append(ID, *events)
+    updates = [each for each in writes_of(projection, log.recorded) if "UPDATE" in each.sql]
+    for update in updates:
+        assert f"{table}_pkey" in grown.explain(update.sql, update.params)
+
+
+@pytest.mark.parametrize(("index", "query"), QUERIES.values(), ids=QUERIES.keys())
+def test_an_index_serves_the_query(grown: ReadModels, index: str, query: Query) -> None:
     listening = Eavesdropper(grown.store)
     query(listening)
     (asked,) = listening.asked
     plan = grown.explain(*asked)
-    assert "Index" in plan
-    assert "Seq Scan" not in plan, plan
+    assert index in plan
+    assert "Seq Scan" not in plan
