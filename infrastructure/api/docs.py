@@ -32,6 +32,7 @@ async def page(request: Request) -> HTMLResponse:
 
 
 def _page(document: dict[str, Any]) -> Iterator[str]:
+    shared = document["components"]["responses"]
     title = escape(f"{document['info']['title']} {document['info']['version']}")
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{title} API</title>"
     yield '<meta name=viewport content="width=device-width">'
@@ -43,14 +44,16 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
         for path, operations in document["paths"].items():
             for method, operation in operations.items():
                 if tag["name"] in operation.get("tags", ()):
-                    yield from _operation(method, path, operation)
+                    yield from _operation(method, path, operation, shared)
     yield "<h2 id=schemas>Schemas</h2>"
     for name, schema in sorted(document["components"]["schemas"].items()):
         yield f"<details id={escape(name, quote=True)}><summary><code>{escape(name)}</code>"
         yield f"</summary>{_json(schema)}</details>"
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[str]:
+def _operation(
+    method: str, path: str, operation: dict[str, Any], shared: dict[str, Any]
+) -> Iterator[str]:
     yield f"<details><summary><b class={method}>{method.upper()}</b> <code>{escape(path)}</code> "
     yield f"{_prose(operation.get('description', ''))}</summary>"
     if parameters := operation.get("parameters"):
@@ -63,7 +66,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> Iterator[st
     for kind, content in operation.get("requestBody", {}).get("content", {}).items():
         yield f"<p>Body, {escape(kind)}:{_json(content.get('schema', {}))}"
     yield "<table><tr><th>reply<th>meaning<th>body"
-    for status, reply in operation["responses"].items():
+    for status, response in operation["responses"].items():
+        reply = shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
         schemas = [_name(each["schema"]) for each in reply.get("content", {}).values()]
         yield f"<tr><td>{status}<td>{_prose(reply['description'])}<td>{', '.join(schemas)}"
     yield "</table></details>"

@@ -26,15 +26,23 @@ TAGS: Final = [
 ]
 
 _SCHEMAS: Final = "#/components/schemas/{model}"
-_WRITES: Final = {
-    "400": "The body is not JSON.",
-    "409": "The present state forbids it, or somebody else was first.",
-    "413": "The body is too large.",
-    "415": "The body is of a type this route does not read.",
+_PROBLEMS: Final = {
+    "BadRequest": "The request is not what it says it is: no JSON, no UTF-8, no ETag.",
+    "NotFound": "Nothing has this id or name.",
+    "Conflict": "The present state forbids it, or somebody else was first.",
+    "Stale": "It changed since the version in If-Match.",
+    "TooLarge": "The body is too large.",
+    "UnknownMediaType": "The body is of a type this route does not read.",
+    "Invalid": "Something in the request cannot be used; the faults name everything.",
+    "Unavailable": "The database or a read model is not there yet. Try again after Retry-After.",
+    "Problem": "Any other problem.",
 }
-_ALWAYS: Final = {
-    "422": "Something in the request cannot be used; the faults name everything.",
-    "503": "The database or a read model is not there yet. Try again after Retry-After.",
+_ALWAYS: Final = {"422": "Invalid", "503": "Unavailable", "default": "Problem"}
+_WRITES: Final = {
+    "400": "BadRequest",
+    "409": "Conflict",
+    "413": "TooLarge",
+    "415": "UnknownMediaType",
 }
 _METHODS: Final = frozenset({"get", "post"})
 
@@ -63,6 +71,7 @@ def _with_problems(found: dict[str, Any]) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template=_SCHEMAS)
     schemas.update(problem.pop("$defs"))
     schemas["Problem"] = problem
+    found["components"]["responses"] = {name: _problem(text) for name, text in _PROBLEMS.items()}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     for path, operations in found["paths"].items():
@@ -75,16 +84,15 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     names = {each["name"] for each in operation.get("parameters", ())}
     told = dict(_ALWAYS)
     if "{" in path:
-        told["404"] = "Nothing has this id or name."
+        told["404"] = "NotFound"
     if method == "post":
         told |= _WRITES
     if "If-Match" in names:
-        told["412"] = "It changed since the version in If-Match."
+        told["412"] = "Stale"
     responses = operation["responses"]
     responses.pop("422", None)  # FastAPI's own form of it, which is never sent
-    for status, description in sorted(told.items()):
-        responses.setdefault(status, _problem(description))
-    responses["default"] = _problem("Any other problem.")
+    for status, name in sorted(told.items()):
+        responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
 
 
 def _problem(description: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The whole API in one process: real handlers over a memory log, and a worker that runs on demand."""
+"""The whole API in one process: handlers over a memory log, and a worker that runs on demand."""
 
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -85,14 +85,14 @@ class ApiWorld:
     def dependencies(self) -> ApiDependencies:
         return ApiDependencies(
             dispatch=self.dispatch,
-            store=self.models.store if self.models else self,  # type: ignore[arg-type]  # see rows
+            store=self.models.store if self.models else self,
             payloads=self.payloads,
             names=MemoryNames(self.log),
             history=self.log.stream,
             events=self.events,
             expect=self.expect,
             wait_for=lambda position, timeout_s: None,
-            lags=lambda: self.lags(),
+            lags=self.lags,
             ids=uuid4,
             tracing=NoTracing(),
             version="1.2.3",
