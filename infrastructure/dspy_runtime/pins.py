@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from dspy.utils.parallelizer import ParallelExecutor
 
+from infrastructure.dspy_runtime.recording import KEY_VERSION
+
 _LIBRARIES: Final = ("dspy", "optuna", "numpy", "pydantic", "json_repair")
 
 
@@ -20,6 +22,7 @@ def pins(seed: int) -> dict[str, str]:
     """Library versions and seeds that a resumed attempt must find unchanged."""
     return {
         "seed": str(seed),
+        "call_keys": str(KEY_VERSION),
         "python": platform.python_version(),
         "python_hash_seed": os.environ.get("PYTHONHASHSEED", "random"),
         **{library: version(library) for library in _LIBRARIES},

@@ -148,8 +148,7 @@ async def _started(runner: web.AppRunner, port: int) -> int:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port, backlog=1024)
     await site.start()
-    assert site._server is not None
-    bound: int = site._server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # asyncio's server
+    bound: int = runner.addresses[0][1]
     return bound
 
 

@@ -1,9 +1,11 @@
 """Running a program: its defaults, its demos, its failures, and what never leaks out of DSPy."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
 import dspy
@@ -215,6 +217,25 @@ def test_running_changes_nothing_in_the_shared_program() -> None:
     runner.run(two_steps(), QUESTION, MemoryJournal(), live=True)
     assert runner.program(two_steps()) is built
     assert seen() == before
+
+
+def test_programs_run_side_by_side_in_threads_that_know_nothing_of_dspy() -> None:
+    class Echo(FakeEngine):
+        def answer(self, request: lm15.Request) -> str:
+            number = re.findall(r"Row (\d+)", request.messages[-1].text or "")[-1]
+            return f"[[ ## answer ## ]]\n{number}\n\n[[ ## completed ## ]]"
+
+    runner = DspyRunner(bound(Echo(latency_ms=2)))
+    journals = [MemoryJournal() for _ in range(40)]
+
+    def run(number: int) -> object:
+        question = {"question": f"Row {number}"}
+        return runner.run(single(), question, journals[number], live=True)["answer"]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(run, range(40)))
+    assert answers == [str(number) for number in range(40)]
+    assert [len(journal.calls) for journal in journals] == [1] * 40
 
 
 def test_each_program_and_predictor_has_a_span() -> None:
