@@ -5,6 +5,7 @@ from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -33,7 +34,7 @@ from domain.program.values import Evidence
 from domain.signature.aggregate import Signature
 from domain.signature.fields import SignatureSpec
 from domain.signature.syntax import parse
-from domain.text import JsonObject, LongText, Name
+from domain.text import JsonObject, LongText, Name, SafeText, storable
 
 CODE_IS_REFUSED = (
     "A program is data, never code: send modules or graph instead. "
@@ -57,7 +58,7 @@ class ModuleChoice(BaseModel):
     module_id: UUID | None = None
     kind: ModuleKind | None = None
     signature_id: UUID | None = None
-    signature_syntax: str | None = None
+    signature_syntax: SafeText | None = None
     config: ModuleSettings = ModuleSettings()
 
     @model_validator(mode="after")
@@ -81,8 +82,8 @@ class CreateProgram(Command):
     description: LongText | None = None
     config: JsonObject = {}
     modules: Annotated[tuple[ModuleChoice, ...], Field(min_length=1, max_length=1)] | None = None
-    graph: ProgramGraph | None = None
-    default_optimizer: str | None = None
+    graph: Annotated[ProgramGraph, AfterValidator(storable)] | None = None
+    default_optimizer: SafeText | None = None
     forward: Annotated[None, BeforeValidator(_no_code)] = Field(
         default=None, validation_alias=AliasChoices("forward", "forward_fn")
     )

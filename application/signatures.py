@@ -1,10 +1,10 @@
 """What people may ask of signatures: to see one compiled, and each command with its handler."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from application.commands import Command, handles
@@ -15,8 +15,8 @@ from domain.signature.fields import SignatureSpec
 from domain.signature.hashing import content_hash
 from domain.signature.rules import accepted
 from domain.signature.syntax import parse, render
-from domain.signature.validation import json_schema
-from domain.text import LongText, Name
+from domain.signature.validation import json_schema, strict_json_schema
+from domain.text import LongText, Name, SafeText, storable
 from domain.values import Digest
 
 
@@ -28,8 +28,8 @@ class WrittenSignature(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    syntax: str | None = None
-    spec: SignatureSpec | None = None
+    syntax: SafeText | None = None
+    spec: Annotated[SignatureSpec, AfterValidator(storable)] | None = None
     instructions: LongText | None = None
 
     @model_validator(mode="after")
@@ -59,13 +59,17 @@ class WrittenSignature(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class CompiledSignature:
-    """All that can be known of a signature: its one spelling, its digest and its JSON Schemas."""
+    """All that can be known of a signature: its one spelling, its digest and its JSON Schemas.
+
+    ``strict_output_schema`` is what providers with strict structured outputs ask for.
+    """
 
     spec: SignatureSpec
     syntax: str
     content_hash: Digest
     input_schema: dict[str, Any]
     output_schema: dict[str, Any]
+    strict_output_schema: dict[str, Any]
 
 
 def compiled(written: WrittenSignature) -> CompiledSignature:
@@ -81,6 +85,7 @@ def compiled(written: WrittenSignature) -> CompiledSignature:
         content_hash=content_hash(spec),
         input_schema=json_schema(spec.inputs),
         output_schema=json_schema(spec.outputs),
+        strict_output_schema=strict_json_schema(spec.outputs),
     )
 
 

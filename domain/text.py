@@ -7,13 +7,15 @@ integers. What is refused here can therefore never be stored and fail later.
 import math
 import re
 from collections.abc import Iterator
-from typing import Annotated, Final, cast
+from typing import Annotated, Final, TypeVar, cast
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from domain.errors import Fault
+
+M = TypeVar("M", bound=BaseModel)
 
 MAX_DEPTH: Final = 64
 """Levels of lists and objects in a JSON value."""
@@ -28,8 +30,8 @@ _TOO_LARGE = 10**MAX_INTEGER_DIGITS
 
 
 def escape(token: str | int) -> str:
-    """*token* as one step of an RFC 6901 JSON pointer."""
-    return str(token).replace("~", "~0").replace("/", "~1")
+    """*token* as one step of an RFC 6901 JSON pointer, fit to be shown whatever it holds."""
+    return _UNSAFE.sub("\ufffd", str(token)).replace("~", "~0").replace("/", "~1")
 
 
 def text_fault(text: str, pointer: str = "") -> Fault | None:
@@ -122,6 +124,12 @@ def _safe_json(value: object) -> object:
     if fault := next(json_faults(value), None):
         raise _refuse(fault)
     return value
+
+
+def storable(model: M) -> M:
+    """*model*, if all its texts and values can be stored; to be used as an ``AfterValidator``."""
+    _safe_json(model.model_dump(mode="json"))
+    return model
 
 
 def _short(text: str) -> str:

@@ -62,6 +62,17 @@ def json_schema(fields: Sequence[FieldSpec]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
+def strict_json_schema(fields: Sequence[FieldSpec]) -> dict[str, Any]:
+    """``json_schema`` as providers with strict structured outputs ask for it.
+
+    Every field is required and none has a default; an optional one may be null.
+    """
+    schema = json_schema(fields)
+    for each in schema["properties"].values():
+        each.pop("default", None)
+    return {**schema, "required": list(schema["properties"])}
+
+
 def default_of(field: FieldSpec) -> JsonValue:
     """The default of *field* in the form of its type.
 

@@ -232,6 +232,9 @@ def test_prg_08_name_description_and_config_are_taken(world: World) -> None:
         ({"modules": [INLINE], "config": {"k": float("nan")}}, "json.not_finite"),
         ({"modules": [INLINE], "description": "\ud800"}, "text.unsafe"),
         ({"graph": graph(id="Answer")}, "string_pattern_mismatch"),
+        ({"graph": graph(inputs={"question": {"field": "\ud800"}})}, "text.unsafe"),
+        ({"modules": [{**INLINE, "signature_syntax": "\x00"}]}, "text.unsafe"),
+        ({"modules": [INLINE], "default_optimizer": "\x00"}, "text.unsafe"),
     ],
 )
 def test_a_malformed_program_is_refused(body: dict[str, Any], code: str) -> None:

@@ -88,6 +88,9 @@ def test_instructions_may_stand_beside_the_text() -> None:
          "signature.instructions_twice"),
         ({"syntax": "a -> b", "instructions": "\x00"}, "text.unsafe"),
         ({"syntax": "a -> b", "owner": "me"}, "extra_forbidden"),
+        ({"syntax": "a \x00"}, "text.unsafe"),
+        ({"spec": {"inputs": [{"name": "a", "default": "\ud800"}], "outputs": [{"name": "b"}]}},
+         "text.unsafe"),
         ({"spec": {"inputs": [], "outputs": [{"name": "b"}]}}, "too_short"),
     ],
 )  # fmt: skip
@@ -126,6 +129,7 @@ def test_sig_04_compiling_gives_fields_and_schemas_and_stores_nothing(world: Wor
     assert len(result.content_hash) == 64
     assert list(result.input_schema["properties"]) == ["question"]
     assert result.output_schema["properties"]["answer"]["type"] == "array"
+    assert result.strict_output_schema["required"] == ["answer"]
     assert world.events == []
 
 

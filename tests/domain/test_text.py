@@ -1,12 +1,12 @@
 """No text or JSON value that a reader would choke on gets in."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, TypeAdapter, ValidationError
 
 from domain.text import (
     MAX_DEPTH,
@@ -15,8 +15,10 @@ from domain.text import (
     Name,
     SafeJson,
     SafeText,
+    escape,
     json_faults,
     mended,
+    storable,
 )
 
 
@@ -92,6 +94,22 @@ def test_every_fault_is_named_with_its_pointer() -> None:
         ("/inputs/a~1b/1", "json.not_finite"),
         ("/inputs/c~0", "json.key"),
     }
+
+
+def test_a_pointer_to_an_unsafe_name_can_be_shown() -> None:
+    assert escape("a/\ud800~\x00") == "a~1\ufffd~0\ufffd"
+
+
+def test_a_model_is_guarded_as_a_whole() -> None:
+    class Inner(BaseModel):
+        texts: tuple[str, ...] = ()
+
+    guarded: TypeAdapter[Inner] = TypeAdapter(Annotated[Inner, AfterValidator(storable)])
+    assert guarded.validate_python({"texts": ["a"]}) == Inner(texts=("a",))
+    with pytest.raises(ValidationError) as refused:
+        guarded.validate_python({"texts": ["a", "\ud800"]})
+    [error] = refused.value.errors()
+    assert (error["type"], error["ctx"]["pointer"]) == ("text.unsafe", "/texts/1")
 
 
 def test_what_a_model_said_is_mended() -> None:

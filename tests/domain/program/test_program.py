@@ -1,9 +1,12 @@
 """The life of a program: created, tested, compiled, deployed, retired."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
 from domain.program.aggregate import Program, VersionState
@@ -223,3 +226,22 @@ def test_testing_starts_once(program: Scenario[Program]) -> None:
 
 def test_a_repeated_start_of_testing_changes_nothing(program: Scenario[Program]) -> None:
     program.given(CREATED, TESTING).when(lambda it: it.start_testing(at=NOW)).then()
+
+
+@given(st.lists(st.tuples(st.sampled_from(Action), st.integers(0, 3)), max_size=12))
+def test_a_program_folded_from_its_history_is_the_one_that_lived(
+    life: list[tuple[Action, int]],
+) -> None:
+    lived = Program.create(ID, "qa", GRAPH, at=NOW)
+    for action, number in life:
+        with suppress(ActionIsNotAllowed, ProgramVersionNotFound):
+            if action is Action.COMPILE:
+                compile_it(lived, optimization_id=UUID(int=number), base_version=number)
+            elif action is Action.DEPLOY:
+                lived.deploy(number or None, "why", (), at=NOW)
+            else:
+                ACTIONS[action](lived)
+    pending = lived.collect()
+    folded = Program.fold(ID, (each.event for each in pending))
+    assert vars(folded) == vars(lived)
+    assert [each.version for each in pending] == list(range(1, lived.version + 1))

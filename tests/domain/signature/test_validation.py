@@ -7,7 +7,12 @@ from pydantic import JsonValue
 
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.syntax import parse
-from domain.signature.validation import json_schema, validate_inputs, validate_outputs
+from domain.signature.validation import (
+    json_schema,
+    strict_json_schema,
+    validate_inputs,
+    validate_outputs,
+)
 from domain.text import MAX_DEPTH
 
 
@@ -278,3 +283,10 @@ def test_sig_25_bounds_words_and_defaults_are_in_the_json_schema() -> None:
         "o": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
     }
     assert json_schema(spec.inputs)["required"] == ["a", "e"]
+
+
+@pytest.mark.feature("SIG-26")
+def test_sig_26_the_strict_form_requires_every_field() -> None:
+    schema = strict_json_schema(parse("a, n?: int = 3 -> b").inputs)
+    assert (schema["required"], schema["additionalProperties"]) == (["a", "n"], False)
+    assert schema["properties"]["n"] == {"anyOf": [{"type": "integer"}, {"type": "null"}]}
