@@ -38,7 +38,7 @@ class CallJournal(Protocol):
         ...
 
     def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
-        """Make the fact of *call* durable; only then may its answer be used.
+        """Book *call*: it is durable before another one is looked up, and before the run ends.
 
         Raises:
             RunStopped: The run was cancelled or taken over meanwhile.

@@ -13,7 +13,7 @@ _SECRETS: Final = re.compile(
     r"""
     (?P<label>
         \b(?:bearer|basic)\s+
-      | \b[\w-]*(?:api[_-]?key|apikey|authorization|secret|password|passwd|token|credential)[\w-]*
+      | (?:api[_-]?key|authorization|secret|password|passwd|token(?!s)|credential)[\w-]{0,40}
         ["']?\s*[:=]\s*["']?(?:bearer\s+|basic\s+)?
       | [?&]key=
       | ://[^/\s:@]*:(?=[^/\s@]+@)
@@ -30,7 +30,7 @@ _SECRETS: Final = re.compile(
 
 def scrubbed_text(text: str) -> str:
     """*text* with keys, tokens and passwords blotted out, storable, and of bearable length."""
-    clean = str(mended(text))
+    clean = str(mended(text[: 2 * MAX_MESSAGE_CHARACTERS]))
     return _SECRETS.sub(_blot, clean)[:MAX_MESSAGE_CHARACTERS]
 
 
