@@ -202,7 +202,11 @@ class EmbeddedPostgres:
         it before dropping, and this magic link leads there without passing the parents. So the
         data stays under the home, and nobody's rights are touched.
         """
-        return str(directory) if account is None else _HERE
+        if account is None:
+            return str(directory)
+        if not Path(_HERE).exists():
+            raise PostgresNeedsAnAccount(f"this system has no {_HERE} to lead another account by")
+        return _HERE
 
     @staticmethod
     def _run(

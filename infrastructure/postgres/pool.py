@@ -9,6 +9,8 @@ from infrastructure.postgres.sessions import session
 
 Pool = ConnectionPool[Connection[TupleRow]]
 
+_OPEN_TIMEOUT_S = 10
+
 
 def open_pool(conninfo: str, *, min_size: int, max_size: int, name: str) -> Pool:
     """Connect and return a pool of autocommitting sessions; close it when done.
@@ -33,8 +35,8 @@ def open_pool(conninfo: str, *, min_size: int, max_size: int, name: str) -> Pool
         open=False,
     )
     try:
-        pool.open(wait=True, timeout=10)
+        pool.open(wait=True, timeout=_OPEN_TIMEOUT_S)
     except PoolTimeout as error:
         pool.close()
-        raise StoreIsUnavailable("no connection within 10 s") from error
+        raise StoreIsUnavailable(f"no connection within {_OPEN_TIMEOUT_S} s") from error
     return pool

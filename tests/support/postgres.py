@@ -16,8 +16,6 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from infrastructure.eventstore.migrations import MIGRATIONS as LOG_MIGRATIONS
-from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import migrate
 
@@ -26,8 +24,12 @@ _PREFIX = "stratal-tests-"
 
 
 def migrations() -> Sequence[tuple[str, LiteralString]]:
-    """What every test's database starts with."""
-    return (*LOG_MIGRATIONS, *PAYLOAD_MIGRATIONS)
+    """What every test's database starts with: what a service's has."""
+    from infrastructure import (
+        bootstrap,
+    )  # takes most of a second; tests without a database do not pay
+
+    return bootstrap.migrations()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,19 +71,20 @@ def template(cluster: str) -> str:
 @pytest.fixture
 def empty_database(cluster: str) -> Iterator[str]:
     """The address of a fresh database without tables, gone after the test."""
-    with _copy_of("template1", cluster) as conninfo:
+    with copy_of("template1", cluster) as conninfo:
         yield conninfo
 
 
 @pytest.fixture
 def database(cluster: str, template: str) -> Iterator[str]:
     """The address of a fresh database with every migration applied, gone after the test."""
-    with _copy_of(template, cluster) as conninfo:
+    with copy_of(template, cluster) as conninfo:
         yield conninfo
 
 
 @contextmanager
-def _copy_of(template: str, cluster: str) -> Generator[str, None, None]:
+def copy_of(template: str, cluster: str) -> Generator[str, None, None]:
+    """The address of a copy of *template* in *cluster*, gone after the block."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(cluster, autocommit=True) as connection:
         # Copying files is twice as fast here as writing the copy through the log.

