@@ -13,8 +13,8 @@ from typing import cast
 import psycopg
 from dramatiq import Broker, Message, Middleware
 from dramatiq.broker import Consumer, MessageProxy
-from dramatiq.errors import DecodeError
 
+from infrastructure.workers.jobs import JobIsUnreadable, decoded
 from infrastructure.workers.table import Claim, JobTable
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class ClaimedMessage(MessageProxy):
     """A message together with the claim under which this process has it."""
 
     def __init__(self, message: "Message[None]", claim: Claim) -> None:
-        super().__init__(message)
+        super().__init__(message)  # pyright: ignore[reportUnknownMemberType] # Dramatiq leaves it open
         self.claim = claim
 
 
@@ -93,7 +93,7 @@ class PostgresConsumer(Consumer):
             try:
                 self._look()
             except psycopg.OperationalError as error:
-                logger.warning("Jobs of %s cannot be claimed now: %s", self._queue, error)
+                logger.debug("Jobs of %s cannot be claimed now: %s", self._queue, error)
                 self._look_at = time.monotonic() + self._timeout_s
         return self._buffer.popleft() if self._buffer else None
 
@@ -146,9 +146,9 @@ class PostgresConsumer(Consumer):
 
     def _receive(self, claim: Claim) -> None:
         try:
-            message = Message.decode(claim.message)
-        except DecodeError as error:
-            self._broker.table.dead(claim, f"The message cannot be read: {error}")
+            message = decoded(claim.message)
+        except JobIsUnreadable as error:
+            self._broker.table.dead(claim, str(error))
             return
         with self._mutex:
             self._room -= 1

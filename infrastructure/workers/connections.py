@@ -2,7 +2,7 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import psycopg
@@ -38,7 +38,7 @@ class Connections:
         self._closed = False
 
     @contextmanager
-    def borrowed(self) -> Iterator[Connection]:
+    def borrowed(self) -> Generator[Connection]:
         """A connection in autocommit, for the length of the body.
 
         Raises:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid5
 
 from dramatiq import Message
 from dramatiq.encoder import JSONEncoder
+from dramatiq.errors import DecodeError
 from psycopg import Cursor
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
@@ -105,6 +106,19 @@ class Job:
             causation_id=self.context.causation_id,
             traceparent=traceparent or self.context.traceparent,
         )
+
+
+def decoded(body: bytes) -> "Message[None]":
+    """The Dramatiq message in a row of the table.
+
+    Raises:
+        JobIsUnreadable: It is none.
+    """
+    try:
+        message: Message[None] = Message(**_JSON.decode(body))
+    except (DecodeError, TypeError) as fault:
+        raise JobIsUnreadable(f"A message cannot be read: {fault}") from fault
+    return message
 
 
 class JobWriter:

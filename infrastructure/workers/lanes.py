@@ -13,7 +13,6 @@ SECOND_MS = 1_000
 MINUTE_MS = 60 * SECOND_MS
 HOUR_MS = 60 * MINUTE_MS
 
-
 LANES: Lanes = MappingProxyType(
     {
         RunExecution: Lane("executions", time_limit_ms=10 * MINUTE_MS),

@@ -12,7 +12,8 @@ from infrastructure.workers.table import CHANNEL
 logger = logging.getLogger(__name__)
 
 ADVISORY_SPACE = 0x4C4541
-BACKOFF_MAX_S = 2.0
+FIRST_DELAY_S = 0.1
+LONGEST_DELAY_S = 2.0
 
 
 class Leading(threading.Thread):
@@ -39,19 +40,20 @@ class Leading(threading.Thread):
     def end(self) -> None:
         """Stop leading; what is under way is finished first."""
         self._stopping.set()
-        self.join(STEP_S + BACKOFF_MAX_S)
+        self.join(STEP_S + LONGEST_DELAY_S)
 
     def run(self) -> None:
-        delay_s = 0.1
+        delay_s = FIRST_DELAY_S
         while not self._stopping.is_set():
             try:
                 with connect(self._conninfo) as connection:
                     self._lead(connection)
-                    delay_s = 0.1
+                    delay_s = FIRST_DELAY_S
             except Exception as error:  # noqa: BLE001 - a broker's client may raise anything
-                logger.warning("%s failed and starts again: %s", self.name, error)
+                if delay_s == FIRST_DELAY_S:
+                    logger.warning("%s failed and starts again: %s", self.name, error)
                 self._stopping.wait(delay_s)
-                delay_s = min(2 * delay_s, BACKOFF_MAX_S)
+                delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 
     def _lead(self, connection: Connection) -> None:
         if self._on_jobs:

@@ -17,6 +17,11 @@ LOOK_S = 0.5
 a worker that only lost its connection has that long to take it again."""
 
 
+FIRST_DELAY_S = 0.05
+LONGEST_DELAY_S = LOOK_S / 2
+"""After a restart of the database all workers must be back before one looks for the dead twice."""
+
+
 class Pulse(threading.Thread):
     """One session a process: its advisory lock is the sign of life, its LISTEN the alarm clock.
 
@@ -46,27 +51,30 @@ class Pulse(threading.Thread):
         self.join(2 * LOOK_S + 1)
 
     def run(self) -> None:
-        delay_s = 0.05
+        delay_s = FIRST_DELAY_S
         while not self._stopping.is_set():
             try:
                 with connect(self._table.conninfo) as connection:
-                    delay_s = 0.05
+                    delay_s = FIRST_DELAY_S
                     self._beat(connection)
             except psycopg.OperationalError as error:
-                logger.warning("The worker lost the database and tries again: %s", error)
+                if delay_s == FIRST_DELAY_S:
+                    logger.warning("The worker lost the database and tries again: %s", error)
                 self._stopping.wait(delay_s)
-                delay_s = min(2 * delay_s, 1)
+                delay_s = min(2 * delay_s, LONGEST_DELAY_S)
 
     def _beat(self, connection: Connection) -> None:
+        ours, suspects = self._lock(connection), set[int]()
         connection.execute(f"LISTEN {CHANNEL}")
         self._on_jobs(None)
-        ours, suspects = False, set[int]()
         while not self._stopping.is_set():
             if not ours:
                 ours = self._lock(connection)
             for notice in connection.notifies(timeout=LOOK_S if ours else LOOK_S / 10):
                 self._on_jobs(notice.payload)
             self._table.settle_late()
+            if strays := self._table.free_strays(connection):
+                logger.warning("Freed %d jobs that were ours by the table alone.", strays)
             suspects = self._look(connection, suspects)
 
     def _lock(self, connection: Connection) -> bool:

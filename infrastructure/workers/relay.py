@@ -10,9 +10,9 @@ from typing import LiteralString
 from urllib.parse import urlsplit
 
 from dramatiq import Broker, Message, Middleware
-from dramatiq.errors import DecodeError
 from psycopg import Connection
 
+from infrastructure.workers.jobs import JobIsUnreadable, decoded
 from infrastructure.workers.table import JobTable
 
 BATCH = 200
@@ -23,8 +23,10 @@ RELAY_EVERY_S = 0.5
 RESEND_S = 15
 """A job that no worker took in this time is sent again, each time after twice as long."""
 
+IDLE_MS = 200
+"""How long an idle thread sleeps before it looks whether it should stop; work wakes it at once."""
 REDIS_IDLE_MS = 20
-"""Redis is polled: an idle worker sleeps this long. The default costs half a second in the tail."""
+"""But Redis is polled, so this is what a job waits. The default costs half a second in the tail."""
 REDIS_MAINTENANCE_CHANCE = 20_000
 """In a million. The default leaves messages of dead workers lying for a quarter of an hour."""
 
@@ -58,12 +60,17 @@ def carrier_broker(url: str, middleware: list[Middleware]) -> Broker:
     return make(url, middleware)
 
 
+def idle_ms(url: str | None) -> int:
+    """How long the threads of a worker over *url* may sleep."""
+    return REDIS_IDLE_MS if urlsplit(url or "").scheme in ("redis", "rediss") else IDLE_MS
+
+
 def _redis(url: str, middleware: list[Middleware]) -> Broker:
     from dramatiq.brokers.redis import RedisBroker  # noqa: PLC0415 - only who uses it pays for it
 
     class ClosableRedisBroker(RedisBroker):
         def close(self) -> None:
-            self.client.close()
+            self.client.close()  # pyright: ignore[reportUnknownMemberType] # as above
 
     return ClosableRedisBroker(  # type: ignore[no-untyped-call] # Dramatiq leaves it so
         url=url,
@@ -102,7 +109,10 @@ class Relay:
         while rows := connection.execute(_DUE, [list(self._brokers), BATCH]).fetchall():
             for message_id, queue, message in rows:
                 try:
-                    self._brokers[queue].enqueue(Message.decode(message))
-                except DecodeError as error:
-                    self._table.bury(message_id, f"The message cannot be read: {error}")
+                    self._send(queue, decoded(message))
+                except JobIsUnreadable as error:
+                    self._table.bury(message_id, str(error))
             connection.execute(_SENT, [RESEND_S, [message_id for message_id, _, _ in rows]])
+
+    def _send(self, queue: str, message: "Message[None]") -> None:
+        self._brokers[queue].enqueue(message)  # pyright: ignore[reportUnknownMemberType] # Dramatiq leaves it open

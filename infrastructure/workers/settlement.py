@@ -5,7 +5,7 @@ import threading
 from typing import cast
 
 import psycopg
-from dramatiq import Broker, Middleware
+from dramatiq import Actor, Broker, Middleware
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import SkipMessage
 
@@ -29,11 +29,14 @@ class Settlement(Middleware):
     Those would keep a second truth in the message and lose it when the broker is away.
     """
 
-    actor_options = {"max_retries"}
-
     def __init__(self, table: JobTable) -> None:
         self._table = table
         self._local = threading.local()
+
+    @property
+    def actor_options(self) -> set[str]:
+        """The options of an actor that are ours."""
+        return {"max_retries"}
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Make sure the job is ours alone.
@@ -89,7 +92,8 @@ class Settlement(Middleware):
     def _is_hopeless(
         self, broker: Broker, message: MessageProxy, claim: Claim, exception: BaseException
     ) -> bool:
-        retries: int = broker.get_actor(message.actor_name).options["max_retries"]
+        actor = cast(Actor[..., None], broker.get_actor(message.actor_name))  # pyright: ignore[reportUnknownMemberType] # Dramatiq leaves it open
+        retries: int = actor.options["max_retries"]
         return isinstance(exception, JobIsUnreadable) or claim.tries >= retries
 
 

@@ -2,14 +2,15 @@
 
 A claim is a row update with a fresh token, so an answer that comes too late changes nothing. Who
 holds a claim is alive as long as it holds its advisory lock (see ``pulse``). Claims and answers
-are committed asynchronously: a crash of the database can only bring a job back.
+are committed asynchronously: a crash of the database can only bring a job back, and a row that
+says it is ours while we do not know it is freed (``free_strays``).
 """
 
 import logging
 import secrets
 from collections import deque
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -17,6 +18,7 @@ import psycopg
 from psycopg import Connection
 
 from infrastructure.workers.connections import Connections
+from infrastructure.workers.held import Held
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +81,17 @@ WITH reaped AS (
 ) SELECT pg_notify('stratal_jobs', queue), number
   FROM (SELECT queue, count(*) AS number FROM reaped GROUP BY queue) q"""
 
+_FREE_STRAYS: LiteralString = """
+WITH freed AS (
+  UPDATE stratal.jobs SET owner = NULL, claim = NULL, sends = 0, run_at = least(run_at, now())
+  WHERE owner = %(owner)s AND claim <= %(newest)s AND claim <> ALL(%(asking)s::bigint[])
+    AND (claim, message_id) NOT IN (
+      SELECT * FROM unnest(%(tokens)s::bigint[], %(message_ids)s::uuid[])
+    )
+  RETURNING queue
+) SELECT pg_notify('stratal_jobs', queue), number
+  FROM (SELECT queue, count(*) AS number FROM freed GROUP BY queue) q"""
+
 ERROR_CHARS = 2_000
 
 
@@ -98,29 +111,25 @@ class JobTable:
     def __init__(self, conninfo: str) -> None:
         self.conninfo = conninfo
         self.owner = secrets.randbits(31)
+        self._held = Held()
         self._connections = Connections(conninfo, options="-c synchronous_commit=off")
         self._unsettled: deque[tuple[LiteralString, dict[str, Any]]] = deque()
 
     def claim(self, queue: str, room: int) -> Sequence[Claim]:
-        """Take up to *room* jobs that are due, oldest first."""
-        token = secrets.randbits(62)
-        with self._connections.borrowed() as connection:
-            rows = connection.execute(
-                _CLAIM, {"owner": self.owner, "claim": token, "queue": queue, "room": room}
-            ).fetchall()
-        return [
-            Claim(message_id, token, tries, message)
-            for _, message_id, tries, message in sorted(rows)
-        ]
+        """Take up to *room* jobs that are due, oldest first.
+
+        Raises:
+            psycopg.OperationalError: The database is away.
+        """
+        return self._claim(_CLAIM, {"queue": queue, "room": room})
 
     def take(self, message_id: str) -> Claim | None:
-        """Take the job that a broker delivered; ``None`` when it is done or somebody has it."""
-        token = secrets.randbits(62)
-        with self._connections.borrowed() as connection:
-            row = connection.execute(
-                _TAKE, {"owner": self.owner, "claim": token, "id": message_id}
-            ).fetchone()
-        return None if row is None else Claim(row[1], token, row[2], row[3])
+        """Take the job that a broker delivered; ``None`` when it is done or somebody has it.
+
+        Raises:
+            psycopg.OperationalError: The database is away.
+        """
+        return next(iter(self._claim(_TAKE, {"id": message_id})), None)
 
     def due_in_s(self, queue: str) -> float | None:
         """Seconds until the next job of *queue* is due; ``None`` without one."""
@@ -147,18 +156,22 @@ class JobTable:
 
     def dead(self, claim: Claim, error: str) -> None:
         """Give the job up; it stays in the table with its *error*."""
-        self.bury(claim.message_id, error, token=claim.token)
+        self._settle(
+            _DEAD, {"id": claim.message_id, "claim": claim.token, "error": _storable(error)}
+        )
 
-    def bury(self, message_id: UUID | str, error: str, *, token: int | None = None) -> None:
-        """Give up a job that nobody claimed, or that was claimed with *token*."""
-        self._settle(_DEAD, {"id": message_id, "claim": token, "error": _storable(error)})
+    def bury(self, message_id: UUID | str, error: str) -> None:
+        """Give up a job that nobody has."""
+        self._settle(_DEAD, {"id": message_id, "claim": None, "error": _storable(error)})
 
     def settle_late(self) -> None:
-        """Say again what the database did not hear while it was away."""
+        """Say again what the database did not hear while it was away.
+
+        Raises:
+            psycopg.OperationalError: It still is.
+        """
         while self._unsettled:
-            statement, parameters = self._unsettled[0]
-            with self._connections.borrowed() as connection:
-                connection.execute(statement, parameters)
+            self._say(*self._unsettled[0])
             self._unsettled.popleft()
 
     def lifeless(self, connection: Connection) -> set[int]:
@@ -173,17 +186,42 @@ class JobTable:
         rows = connection.execute(_REAP, {"owners": list(owners), "most": CRASHES_MAX}).fetchall()
         return sum(number for _, number in rows)
 
+    def free_strays(self, connection: Connection) -> int:
+        """Free the jobs that are ours by the table alone; return how many.
+
+        The answer to a claim was lost, or a crash of the database forgot an outcome.
+        """
+        rows = connection.execute(
+            _FREE_STRAYS, {"owner": self.owner, **asdict(self._held.now())}
+        ).fetchall()
+        return sum(number for _, number in rows)
+
     def close(self) -> None:
         """Give the connections back. What could not be settled comes back by itself."""
         self._connections.close()
 
+    def _claim(self, statement: LiteralString, parameters: dict[str, Any]) -> Sequence[Claim]:
+        with self._held.asking() as token, self._connections.borrowed() as connection:
+            rows = connection.execute(
+                statement, {"owner": self.owner, "claim": token, **parameters}
+            ).fetchall()
+            self._held.keep(token, [message_id for _, message_id, _, _ in rows])
+        return [
+            Claim(message_id, token, tries, message)
+            for _, message_id, tries, message in sorted(rows)
+        ]
+
     def _settle(self, statement: LiteralString, parameters: dict[str, Any]) -> None:
         try:
-            with self._connections.borrowed() as connection:
-                connection.execute(statement, parameters)
+            self._say(statement, parameters)
         except psycopg.OperationalError as error:
             logger.warning("A job could not be settled now and will be later: %s", error)
             self._unsettled.append((statement, parameters))
+
+    def _say(self, statement: LiteralString, parameters: dict[str, Any]) -> None:
+        with self._connections.borrowed() as connection:
+            connection.execute(statement, parameters)
+        self._held.drop(parameters["claim"], parameters["id"])
 
 
 def _storable(error: str | None) -> str | None:

@@ -19,7 +19,7 @@ from infrastructure.workers.children import COMMAND, Children
 from infrastructure.workers.jobs import Lanes
 from infrastructure.workers.leading import Leading
 from infrastructure.workers.pulse import Pulse
-from infrastructure.workers.relay import REDIS_IDLE_MS, RELAY_EVERY_S, Relay, carrier_broker
+from infrastructure.workers.relay import RELAY_EVERY_S, Relay, carrier_broker, idle_ms
 from infrastructure.workers.settlement import Settlement
 from infrastructure.workers.sweep import EVERY_S, Due, Sweep
 from infrastructure.workers.table import JobTable
@@ -29,15 +29,11 @@ logger = logging.getLogger(__name__)
 GRACE_MS = 8_000
 """What runs when the worker is told to stop has this long; then another worker takes it over."""
 
-IDLE_MS = 200
-"""How long an idle thread sleeps before it looks whether it should stop; work wakes it at once."""
-
 
 class Station:
     """The threads of one queue, with a broker of their own."""
 
-    def __init__(self, broker: Broker, queue: str, threads: int) -> None:
-        idle_ms = IDLE_MS if isinstance(broker, PostgresBroker) else REDIS_IDLE_MS
+    def __init__(self, broker: Broker, queue: str, threads: int, *, idle_ms: int) -> None:
         self.broker = broker
         self._worker = Worker(
             broker, queues={queue}, worker_threads=threads, worker_timeout=idle_ms
@@ -156,7 +152,7 @@ def worker_process(
         own = {command: lane for command, lane in lanes.items() if lane.queue == queue}
         served = broker()
         declare(served, own, here=carrier.carry, apart=children.carry)
-        return Station(served, queue, threads[queue])
+        return Station(served, queue, threads[queue], idle_ms=idle_ms(broker_url))
 
     stations = {queue: station(queue) for queue in {lane.queue for lane in lanes.values()}}
     leaders = [Leading(conninfo, "sweep", Sweep(due, lanes), every_s=sweep_every_s)]

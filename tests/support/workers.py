@@ -55,7 +55,7 @@ class NoteAside(Note):
 
 
 LANES: Lanes = {
-    Note: Lane("notes", time_limit_ms=60_000),
+    Note: Lane("notes", time_limit_ms=60_000, max_retries=2),
     NoteApart: Lane("apart", time_limit_ms=60_000, isolated=True),
     NoteAside: Lane("aside", time_limit_ms=1_000, max_retries=0),
 }
@@ -144,30 +144,32 @@ class Notes:
 
     def dispatch(self, command: Command, context: Context) -> None:
         assert isinstance(command, Note)
-        self._note(command.n, "start", context)
-        time.sleep(command.sleep_s)
-        match command.fault:
-            case "refused":
-                raise Refused("It may not be.")
-            case "away":
-                raise StoreIsUnavailable("it rests")
-            case "away once" if self._is_first(command.n):
-                raise StoreIsUnavailable("it rests")
-            case "bug":
-                raise RuntimeError("a bug\0")
-        self._note(command.n, "done", context)
-
-    def _note(self, n: int, step: str, context: Context) -> None:
         with psycopg.connect(self._conninfo, autocommit=True) as connection:
-            connection.execute(
-                "INSERT INTO notes (n, step, pid, context) VALUES (%s, %s, %s, %s)",
-                [n, step, os.getpid(), repr(context)],
-            )
+            _note(connection, command.n, "start", context)
+            time.sleep(command.sleep_s)
+            _fail(connection, command)
+            _note(connection, command.n, "done", context)
 
-    def _is_first(self, n: int) -> bool:
-        with psycopg.connect(self._conninfo, autocommit=True) as connection:
-            row = connection.execute("SELECT count(*) FROM notes WHERE n = %s", [n]).fetchone()
-        return row == (1,)
+
+def _note(connection: psycopg.Connection, n: int, step: str, context: Context) -> None:
+    connection.execute(
+        "INSERT INTO notes (n, step, pid, context) VALUES (%s, %s, %s, %s)",
+        [n, step, os.getpid(), repr(context)],
+    )
+
+
+def _fail(connection: psycopg.Connection, command: Note) -> None:
+    match command.fault:
+        case "refused":
+            raise Refused("It may not be.")
+        case "away once":
+            query = "SELECT count(*) FROM notes WHERE n = %s"
+            if connection.execute(query, [command.n]).fetchone() == (1,):
+                raise StoreIsUnavailable("it rests")
+        case "bug":
+            raise RuntimeError("a bug\0")
+        case _:
+            return
 
 
 def nothing_due() -> list[tuple[Command, JobContext]]:

@@ -1,22 +1,20 @@
 from collections.abc import Iterator
-from uuid import uuid4
 
 import pytest
 
-from tests.support.throwaway_cluster import ThrowawayCluster, throwaway_cluster
+from tests.support.throwaway_cluster import throwaway_cluster
 from tests.support.workers import Notebook
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[ThrowawayCluster]:
+def installed() -> Iterator[Notebook]:
     with throwaway_cluster() as cluster:
-        yield cluster
+        notebook = Notebook(cluster.conninfo)
+        notebook.install()
+        yield notebook
 
 
 @pytest.fixture
-def notebook(cluster: ThrowawayCluster) -> Notebook:
-    name = f"notes_{uuid4().hex[:8]}"
-    Notebook(cluster.conninfo).execute(f"CREATE DATABASE {name}")
-    notebook = Notebook(cluster.database(name))
-    notebook.install()
-    return notebook
+def notebook(installed: Notebook) -> Notebook:
+    installed.execute("TRUNCATE notes, stratal.jobs")
+    return installed
