@@ -6,13 +6,13 @@ from uuid import uuid4
 import pytest
 
 from tests.support.histories import Log
-from tests.support.postgres import _copy_of
+from tests.support.postgres import copy_of
 from tests.support.projecting import ProjectionScenario, ReadModels, read_models
 
 
 @pytest.fixture(scope="module")
 def models(cluster: str, template: str) -> Iterator[ReadModels]:
-    with _copy_of(template, cluster) as conninfo, read_models(conninfo) as opened:
+    with copy_of(template, cluster) as conninfo, read_models(conninfo) as opened:
         yield opened
 
 

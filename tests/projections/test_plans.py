@@ -22,7 +22,7 @@ from projections.signatures import signature, signatures
 from projections.unfinished import unfinished_work
 from tests.support import histories as build
 from tests.support.histories import Log, an_id
-from tests.support.postgres import _copy_of
+from tests.support.postgres import copy_of
 from tests.support.projecting import Eavesdropper, ReadModels, for_tenant, read_models, writes_of
 
 pytestmark = pytest.mark.postgres
@@ -35,7 +35,7 @@ TENANT, ID = "tenant-1", an_id("7")
 @pytest.fixture(scope="module")
 def grown(cluster: str, template: str) -> Iterator[ReadModels]:
     """Tables of a few tenants with some rows each."""
-    with _copy_of(template, cluster) as conninfo, read_models(conninfo) as opened:
+    with copy_of(template, cluster) as conninfo, read_models(conninfo) as opened:
         log = _a_long_log()
         for number in range(6):
             opened.project(for_tenant(f"tenant-{number}", log.recorded))
