@@ -314,6 +314,29 @@ def test_f_04_a_zombie_that_brings_only_its_end_is_refused_too(world: World) -> 
     assert len(ends) == 1
 
 
+@pytest.mark.parametrize("asks", [[], ["one"], ["one", "two"]])
+def test_f_04_a_zombie_writes_nothing_while_another_attempt_is_under_way(
+    world: World, asks: list[str]
+) -> None:
+    world.runner.asks = asks
+    execution_id = request(world)
+
+    def take_over(execution: Execution) -> None:
+        if execution.attempt and execution.version > 2:
+            world.executions.before_save = None
+            with within(CONTEXT):
+                other = world.executions.get(execution_id)
+                other.start("worker-2", at=NOW)
+                world.executions.save(other)
+
+    world.executions.before_save = take_over
+    assert run(world, execution_id).position == 0
+    assert world.events(execution_id)[1:] == [
+        ExecutionStarted(attempt=1, worker="worker-1"),
+        ExecutionStarted(attempt=2, worker="worker-2"),
+    ]
+
+
 def test_twins_of_a_delivery_do_not_both_take_the_run_up(world: World) -> None:
     execution_id = request(world)
 
