@@ -96,13 +96,20 @@ class RecordingEngine:
             RequestRefused: The model will not answer this request; that is recorded, too.
             RunStopped: The journal refused, the call is not in it, or the model is unavailable.
         """
-        asked = self._asked(request, _scope.get())
-        if (body := self._recorded(asked.key)) is None:
-            with self._alone(asked.key):
-                body = self._recorded(asked.key) or self._made(asked)
+        try:
+            body = self._answered(self._asked(request, _scope.get()))
+        except Exception as error:
+            # Ours or the journal's fault; an optimizer would score it as a bad answer.
+            raise self._stopping(RunStopped(failure_of(error))) from error
         if "failure" in body:
             raise RequestRefused(Failure.model_validate(body["failure"]))
         return response_of(body)
+
+    def _answered(self, asked: Asked) -> Any:
+        if (body := self._recorded(asked.key)) is not None:
+            return body
+        with self._alone(asked.key):
+            return self._recorded(asked.key) or self._made(asked)
 
     def _asked(self, request: lm15.Request, scope: Scope | None) -> Asked:
         rollout_id, candidate = (scope.rollout_id, scope.candidate) if scope else (None, 0)

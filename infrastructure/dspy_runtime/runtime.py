@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import dspy
 from dspy.utils.callback import BaseCallback
-from dspy.utils.exceptions import AdapterParseError, LMError
+from dspy.utils.exceptions import AdapterParseError
 from pydantic import JsonValue
 
 from application.lm_ports import (
@@ -24,7 +24,7 @@ from domain.signature.validation import validate_inputs, validate_outputs
 from domain.values import Failure
 from infrastructure.dspy_runtime.adapters import SafeChatAdapter, SafeJsonAdapter
 from infrastructure.dspy_runtime.compiler import ProgramCache
-from infrastructure.dspy_runtime.failures import RequestRefused, failure_of
+from infrastructure.dspy_runtime.failures import RequestRefused
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.recording import (
     NODE_ID,
@@ -141,14 +141,9 @@ def _typed_failures() -> Iterator[None]:
         yield
     except AdapterParseError as error:
         raise ProgramFailed(_unparseable(error)) from error
-    except LMError as error:
-        cause = error.__cause__
-        if isinstance(cause, RequestRefused):
-            raise ProgramFailed(cause.failure) from error
-        raise ProgramFailed(failure_of(cause if isinstance(cause, Exception) else error)) from error
-    except ProgramFailed:
-        raise
     except Exception as error:
+        if isinstance(error.__cause__, RequestRefused):
+            raise ProgramFailed(error.__cause__.failure) from error
         message = f"The program failed inside DSPy ({type(error).__name__}): {str(error)[:300]}"
         raise ProgramFailed(Failure(code="program.failed", message=message)) from error
 

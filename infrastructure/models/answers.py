@@ -53,12 +53,6 @@ def _of_type(kind: ast.expr | None, name: str, seed: int) -> JsonValue:
             return seed % 11 / 10
         case ast.Name(id="bool"):
             return seed % 2 == 0
-        case ast.Name(id="list"):
-            return [f"{name} {seed:x}"]
-        case ast.Name(id="dict"):
-            return {"key": f"{name} {seed:x}"}
-        case ast.BinOp(left=left):
-            return _of_type(left, name, seed)
         case ast.Subscript(value=ast.Name(id=outer), slice=inner):
             return _of_generic(outer, _items(inner), name, seed)
         case _:

@@ -1,5 +1,6 @@
 """The recorder: what was called once is never called again, and trouble is never a score."""
 
+import copy
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -277,3 +278,29 @@ def test_a_model_that_varies_by_seed_gets_one_for_each_candidate() -> None:
     lm("Hello", rollout_id=3, temperature=1.0)
     lm("Hello", temperature=0.0)
     assert [request.config.seed for request in engine.requests] == [0, 1, 3000, None]
+
+
+def test_an_engine_that_breaks_its_contract_stops_the_run() -> None:
+    class Broken(FakeEngine):
+        def complete(self, request: lm15.Request) -> lm15.Response:
+            return {"text": "hi"}  # type: ignore[return-value]  # that is the fault
+
+    with pytest.raises(RunStopped) as stopped:
+        recorder(Broken(), MemoryJournal()).complete(asked())
+    assert stopped.value.failure.code == "model.engine_failed"
+
+
+def test_a_journal_that_cannot_be_read_stops_the_run() -> None:
+    class Lost(MemoryJournal):
+        def find(self, key: str) -> None:
+            raise ConnectionError("the database is gone")
+
+    recording = recorder(FakeEngine(), Lost())
+    for _ in range(2):
+        with pytest.raises(RunStopped, match="the database is gone"):
+            recording.complete(asked())
+
+
+def test_a_copy_of_a_program_stays_in_the_same_run() -> None:
+    recording = recorder(FakeEngine(), MemoryJournal())
+    assert copy.deepcopy(recording) is recording

@@ -12,9 +12,10 @@ import dspy
 import pytest
 from dspy import lm15
 
-from application.lm_ports import ProgramFailed
+from application.lm_ports import ProgramFailed, RunnableProgram
 from application.tracing import Attributes
 from domain.module.values import ModuleConfig, ModuleKind
+from domain.program.graph import Source
 from domain.signature.fields import FieldSpec
 from domain.signature.types import STRING, EnumOf, Primitive
 from domain.values import LmCall
@@ -149,6 +150,27 @@ def test_inputs_that_do_not_fit_never_reach_the_model() -> None:
         DspyRunner(bound(engine)).run(single(), {"wrong": 1}, MemoryJournal(), live=True)
     assert failed.value.failure.code == "input.invalid"
     assert engine.calls == 0
+
+
+def test_a_program_that_breaks_inside_dspy_is_a_typed_failure() -> None:
+    program = single()
+    outputs = {"answer": Source(node="solve", field="nothing")}
+    broken = RunnableProgram("b@1", program.graph.model_copy(update={"outputs": outputs}), None)
+    with pytest.raises(ProgramFailed) as failed:
+        DspyRunner(bound(FakeEngine())).run(broken, QUESTION, MemoryJournal(), live=True)
+    assert failed.value.failure.code == "program.failed"
+    assert "nothing" in failed.value.failure.message
+
+
+def test_text_that_no_provider_can_receive_is_a_typed_failure() -> None:
+    config = ModuleConfig(
+        temperature=0.0, max_tokens=10, demos=({"question": "\ud800", "answer": "x"},)
+    )
+    with pytest.raises(ProgramFailed) as failed:
+        DspyRunner(bound(FakeEngine())).run(
+            single(config=config), QUESTION, MemoryJournal(), live=True
+        )
+    assert failed.value.failure.code == "program.failed"
 
 
 def test_an_optional_input_that_is_left_out_takes_its_default() -> None:
