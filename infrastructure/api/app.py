@@ -41,6 +41,8 @@ def create_app(deps: ApiDependencies) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     app.state.deps = deps
     app.state.limiter = CapacityLimiter(deps.threads)

@@ -32,7 +32,7 @@ async def page(request: Request) -> HTMLResponse:
 
 
 def _page(document: dict[str, Any]) -> Iterator[str]:
-    shared = document["components"]["responses"]
+    shared = document["components"]
     title = escape(f"{document['info']['title']} {document['info']['version']}")
     yield f"<!doctype html><html lang=en><meta charset=utf-8><title>{title} API</title>"
     yield '<meta name=viewport content="width=device-width">'
@@ -58,7 +58,8 @@ def _operation(
     yield f"{_prose(operation.get('description', ''))}</summary>"
     if parameters := operation.get("parameters"):
         yield "<table><tr><th>parameter<th>in<th>meaning"
-        for each in parameters:
+        for parameter in parameters:
+            each = _resolved(parameter, shared["parameters"])
             name = escape(each["name"]) + ("*" if each.get("required") else "")
             yield f"<tr><td><code>{name}</code><td>{each['in']}"
             yield f"<td>{_prose(each.get('description', ''))}"
@@ -67,10 +68,16 @@ def _operation(
         yield f"<p>Body, {escape(kind)}:{_json(content.get('schema', {}))}"
     yield "<table><tr><th>reply<th>meaning<th>body"
     for status, response in operation["responses"].items():
-        reply = shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+        reply = _resolved(response, shared["responses"])
         schemas = [_name(each["schema"]) for each in reply.get("content", {}).values()]
         yield f"<tr><td>{status}<td>{_prose(reply['description'])}<td>{', '.join(schemas)}"
     yield "</table></details>"
+
+
+def _resolved(part: dict[str, Any], shared: dict[str, Any]) -> dict[str, Any]:
+    """What *part* is, if it only refers to it."""
+    found: dict[str, Any] = shared[part["$ref"].rpartition("/")[2]] if "$ref" in part else part
+    return found
 
 
 def _name(schema: dict[str, Any]) -> str:

@@ -44,6 +44,17 @@ _WRITES: Final = {
     "413": "TooLarge",
     "415": "UnknownMediaType",
 }
+_SHARED: Final = frozenset(
+    {
+        "Idempotency-Key",
+        "If-Match",
+        "X-Stratal-Actor",
+        "X-Stratal-Tenant",
+        "at_least",
+        "cursor",
+        "limit",
+    }
+)
 _METHODS: Final = frozenset({"get", "post"})
 
 
@@ -59,6 +70,7 @@ def describe(app: FastAPI) -> None:
                     description=app.description,
                     tags=app.openapi_tags,
                     routes=app.routes,
+                    separate_input_output_schemas=False,
                 )
             )
         return app.openapi_schema
@@ -74,9 +86,11 @@ def _with_problems(found: dict[str, Any]) -> dict[str, Any]:
     found["components"]["responses"] = {name: _problem(text) for name, text in _PROBLEMS.items()}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    shared: dict[str, Any] = found["components"].setdefault("parameters", {})
     for path, operations in found["paths"].items():
         for method in _METHODS & operations.keys():
             _add_problems(path, method, operations[method])
+            _share_parameters(operations[method], shared)
     return found
 
 
@@ -93,6 +107,15 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     responses.pop("422", None)  # FastAPI's own form of it, which is never sent
     for status, name in sorted(told.items()):
         responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
+
+
+def _share_parameters(operation: dict[str, Any], shared: dict[str, Any]) -> None:
+    """Tell what many routes take once, and refer to it."""
+    parameters = operation.get("parameters", [])
+    for index, each in enumerate(parameters):
+        name = each["name"]
+        if name in _SHARED and shared.setdefault(name, each) == each:
+            parameters[index] = {"$ref": f"#/components/parameters/{name}"}
 
 
 def _problem(description: str) -> dict[str, Any]:

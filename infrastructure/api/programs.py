@@ -52,7 +52,7 @@ class NewProgram(NewThing):
     )
 
 
-class Deployment(Body):
+class NewDeployment(Body):
     """A version to make live, and why."""
 
     program_version: PositiveInt | None = Field(
@@ -134,7 +134,7 @@ async def start_testing(
 
 @routes.post("/{program}/deploy")
 async def deploy_program(
-    program: IdOrName, body: Deployment, desk: Writing, expected: Expected, response: Response
+    program: IdOrName, body: NewDeployment, desk: Writing, expected: Expected, response: Response
 ) -> Written:
     """Make a version live. The reason and the scores it leans on are kept with it."""
     program_id = await desk.id_of(KIND, program)

@@ -7,14 +7,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.support.api import ApiWorld
-from tests.support.postgres import _copy_of
+from tests.support.postgres import copy_of
 from tests.support.projecting import read_models
 
 
 @pytest.fixture(scope="module")
 def world(cluster: str, template: str) -> Iterator[ApiWorld]:
     """Everything behind the API, with read models in Postgres."""
-    with _copy_of(template, cluster) as conninfo, read_models(conninfo) as models:
+    with copy_of(template, cluster) as conninfo, read_models(conninfo) as models:
         yield ApiWorld(models)
 
 

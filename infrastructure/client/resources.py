@@ -1,0 +1,345 @@
+"""What a client can do with each kind of thing: the routes of the API by what they are for."""
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+from urllib.parse import quote
+
+JsonObject = dict[str, Any]
+"""A reply, as the OpenAPI document describes it."""
+
+_ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+
+
+class Api(Protocol):
+    """How resources reach the server."""
+
+    def get(self, path: str, **query: object) -> JsonObject: ...
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        params: Mapping[str, object] | None = None,
+        expected_version: int | None = None,
+    ) -> JsonObject: ...
+    def send(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        content_type: str,
+        key: str | None = None,
+        **query: object,
+    ) -> JsonObject: ...
+    def pages(self, path: str, **query: object) -> Iterator[JsonObject]: ...
+
+
+class _Resource:
+    def __init__(self, api: Api, path: str) -> None:
+        self._api, self._path = api, path
+
+    def get(self, id_or_name: str) -> JsonObject:
+        """Read one."""
+        return self._api.get(self._at(id_or_name))
+
+    def list(self, **filters: object) -> Iterator[JsonObject]:
+        """All of them, newest first."""
+        return self._api.pages(self._path, **filters)
+
+    def _at(self, id_or_name: str, action: str = "") -> str:
+        return f"{self._path}/{quote(str(id_or_name), safe='')}{action}"
+
+    def _do(
+        self, id_or_name: str, action: str, expected_version: int | None = None, **body: object
+    ) -> JsonObject:
+        given = {name: value for name, value in body.items() if value is not None}
+        at = self._at(id_or_name, f"/{action}")
+        return self._api.post(at, given, expected_version=expected_version)
+
+    def _create(self, **body: object) -> JsonObject:
+        given = {name: value for name, value in body.items() if value is not None}
+        return self._api.post(self._path, given)
+
+
+class _Retirable(_Resource):
+    def retire(
+        self, id_or_name: str, reason: str | None = None, *, expected_version: int | None = None
+    ) -> JsonObject:
+        """Take it out of service; it stays readable."""
+        return self._do(id_or_name, "retire", expected_version, reason=reason)
+
+
+class Signatures(_Retirable):
+    """What goes in and what comes out."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "/v1/signatures")
+
+    def compile(self, syntax: str, *, instructions: str | None = None) -> JsonObject:
+        """Check a signature and see its fields, schemas and hash; nothing is stored."""
+        body = {"syntax": syntax}
+        if instructions is not None:
+            body["instructions"] = instructions
+        return self._api.post(f"{self._path}/compile", body)
+
+    def create(
+        self,
+        name: str,
+        syntax: str | None = None,
+        *,
+        spec: Mapping[str, object] | None = None,
+        instructions: str | None = None,
+        id: str | None = None,
+    ) -> JsonObject:
+        """Define a signature by its text or by its data."""
+        return self._create(name=name, syntax=syntax, spec=spec, instructions=instructions, id=id)
+
+    def revise(
+        self,
+        id_or_name: str,
+        syntax: str | None = None,
+        *,
+        spec: Mapping[str, object] | None = None,
+        instructions: str | None = None,
+        expected_version: int | None = None,
+    ) -> JsonObject:
+        """Write the next revision."""
+        return self._do(
+            id_or_name,
+            "revise",
+            expected_version,
+            syntax=syntax,
+            spec=spec,
+            instructions=instructions,
+        )
+
+
+class Modules(_Retirable):
+    """A signature with a way to ask for it."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "/v1/modules")
+
+    def create(
+        self,
+        name: str,
+        kind: str,
+        signature_id: str,
+        *,
+        config: Mapping[str, object] | None = None,
+        id: str | None = None,
+    ) -> JsonObject:
+        """Create a module of *kind*: ``predict`` or ``chain_of_thought``."""
+        return self._create(name=name, kind=kind, signature_id=signature_id, config=config, id=id)
+
+    def configure(
+        self,
+        id_or_name: str,
+        config: Mapping[str, object],
+        *,
+        expected_version: int | None = None,
+    ) -> JsonObject:
+        """Change settings; what *config* leaves out stays."""
+        return self._do(id_or_name, "configure", expected_version, config=config)
+
+
+class Programs(_Retirable):
+    """Modules wired together, in versions and stages."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "/v1/programs")
+
+    def create(
+        self,
+        name: str,
+        signature: str | None = None,
+        *,
+        kind: str = "predict",
+        graph: Mapping[str, object] | None = None,
+        description: str | None = None,
+        default_optimizer: str | None = None,
+        id: str | None = None,
+    ) -> JsonObject:
+        """Create a program of one module of *signature*, or of a whole *graph*."""
+        module = {"kind": kind, "signature_syntax": signature}
+        return self._create(
+            name=name,
+            modules=[module] if signature is not None else None,
+            graph=graph,
+            description=description,
+            default_optimizer=default_optimizer,
+            id=id,
+        )
+
+    def versions(self, id_or_name: str) -> Iterator[JsonObject]:
+        """Its versions with scores and deployments, newest first."""
+        return self._api.pages(self._at(id_or_name, "/versions"))
+
+    def start_testing(self, id_or_name: str, *, expected_version: int | None = None) -> JsonObject:
+        """Move a draft on to testing."""
+        return self._do(id_or_name, "testing", expected_version)
+
+    def deploy(
+        self,
+        id_or_name: str,
+        program_version: int | None = None,
+        *,
+        reason: str | None = None,
+        evidence: Sequence[str] = (),
+        expected_version: int | None = None,
+    ) -> JsonObject:
+        """Make a version live, the latest if none is named."""
+        return self._do(
+            id_or_name,
+            "deploy",
+            expected_version,
+            program_version=program_version,
+            reason=reason,
+            evidence=list(evidence),
+        )
+
+    def execute(
+        self,
+        id_or_name: str,
+        inputs: Mapping[str, object],
+        *,
+        program_version: int | None = None,
+        wait_s: float | None = None,
+        id: str | None = None,
+    ) -> JsonObject:
+        """Run it and wait for the end: 30 s if ``wait_s`` is left out; see ``status``."""
+        return self._do(
+            id_or_name,
+            "execute",
+            inputs=inputs,
+            program_version=program_version,
+            wait=wait_s,
+            id=id,
+        )
+
+    def compile(
+        self,
+        id_or_name: str,
+        dataset: str,
+        metric: str,
+        *,
+        optimizer: str | None = None,
+        config: Mapping[str, object] | None = None,
+        program_version: int | None = None,
+        seed: int | None = None,
+    ) -> JsonObject:
+        """Look for a better version; follow it with ``optimizations.wait(reply["id"])``."""
+        return self._do(
+            id_or_name,
+            "compile",
+            dataset=dataset,
+            metric=metric,
+            optimizer=optimizer,
+            config=config,
+            program_version=program_version,
+            seed=seed,
+        )
+
+    def evaluate(
+        self,
+        id_or_name: str,
+        dataset: str,
+        metric: str,
+        *,
+        split: str | None = None,
+        program_version: int | None = None,
+    ) -> JsonObject:
+        """Score a version; follow it with ``evaluations.wait(reply["id"])``."""
+        return self._do(
+            id_or_name,
+            "evaluate",
+            dataset=dataset,
+            metric=metric,
+            split=split,
+            program_version=program_version,
+        )
+
+
+class Datasets(_Resource):
+    """Labelled rows to learn from and to judge on."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "/v1/datasets")
+
+    def create(
+        self,
+        name: str,
+        *,
+        purpose: str | None = None,
+        description: str | None = None,
+        id: str | None = None,
+    ) -> JsonObject:
+        """Create a dataset; load rows into it next."""
+        return self._create(name=name, purpose=purpose, description=description, id=id)
+
+    def load(
+        self,
+        id_or_name: str,
+        rows: Sequence[Mapping[str, object]],
+        *,
+        split: str,
+        key: str | None = None,
+    ) -> JsonObject:
+        """Append *rows* to the part *split*: ``train`` or ``heldout``. All or none."""
+        content = json.dumps(list(rows), allow_nan=False).encode()
+        at = self._at(id_or_name, "/rows")
+        return self._api.send(at, content, content_type="application/json", key=key, split=split)
+
+    def statistics(self, id_or_name: str, *, split: str | None = None) -> JsonObject:
+        """Its rows in figures."""
+        return self._api.get(self._at(id_or_name, "/statistics"), split=split)
+
+
+class Runs(_Resource):
+    """Work that goes on in the background and ends."""
+
+    def cancel(
+        self, id: str, reason: str | None = None, *, expected_version: int | None = None
+    ) -> JsonObject:
+        """Call it off."""
+        return self._do(id, "cancel", expected_version, reason=reason)
+
+    def follow(self, id: str, *, every_s: float = 0.5) -> Iterator[JsonObject]:
+        """Its state again and again, the last time when it has ended."""
+        while True:
+            state = self.get(id)
+            yield state
+            if state["status"] in _ENDED:
+                return
+            time.sleep(every_s)
+
+    def wait(self, id: str, *, timeout_s: float, every_s: float = 0.5) -> JsonObject:
+        """Its state when it has ended.
+
+        Raises:
+            TimeoutError: It goes on after *timeout_s*.
+        """
+        deadline_s = time.monotonic() + timeout_s
+        for state in self.follow(id, every_s=every_s):
+            if state["status"] in _ENDED:
+                return state
+            if time.monotonic() > deadline_s:
+                break
+        raise TimeoutError(f"{id} has not ended within {timeout_s:.0f} s. It goes on.")
+
+
+class Executions(Runs):
+    """Runs of a program, with every model call."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "/v1/executions")
+
+    def trace(self, id: str) -> Iterator[JsonObject]:
+        """Every model call in order, with prompt and answer."""
+        return self._api.pages(self._at(id, "/trace"))
+
+    def replay(self, id: str, *, wait_s: float | None = None) -> JsonObject:
+        """Repeat it from the log with the model switched off; see ``outcome``."""
+        return self._api.post(self._at(id, "/replay"), params={"wait": wait_s})

@@ -1,0 +1,161 @@
+"""A server as seen by one actor: its resources, and ``get``, ``post`` and ``send`` beneath them."""
+
+import json
+from collections.abc import Iterator, Mapping
+from threading import Lock
+from types import TracebackType
+from typing import Final, Self
+from uuid import uuid4
+
+from infrastructure.client.resources import (
+    Datasets,
+    Executions,
+    JsonObject,
+    Modules,
+    Programs,
+    Runs,
+    Signatures,
+)
+from infrastructure.client.transport import Transport
+
+_POSITION: Final = "x-stratal-position"
+_READ_LIMIT_S: Final = 330.0
+"""Beyond the longest wait that the API grants."""
+
+
+class Stratal:
+    """A server at *url*, seen by *actor* of *tenant*. Threads may share it.
+
+    Every write carries an Idempotency-Key and is tried again safely; every later read of this
+    client sees it. Refusals are raised as ``StratalProblem``.
+    """
+
+    def __init__(
+        self,
+        url: str = "http://127.0.0.1:8000",
+        tenant: str = "default",
+        actor: str = "anonymous",
+        *,
+        timeout_s: float = _READ_LIMIT_S,
+    ) -> None:
+        headers = {"X-Stratal-Tenant": tenant, "X-Stratal-Actor": actor}
+        self._transport = Transport(url, headers, timeout_s=timeout_s)
+        self._seen, self._lock = 0, Lock()
+        self.signatures = Signatures(self)
+        self.modules = Modules(self)
+        self.programs = Programs(self)
+        self.executions = Executions(self)
+        self.datasets = Datasets(self)
+        self.optimizations = Runs(self, "/v1/optimizations")
+        self.evaluations = Runs(self, "/v1/evaluations")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._transport.close()
+
+    def get(self, path: str, **query: object) -> JsonObject:
+        """Read *path*; what is ``None`` in the query is left out."""
+        fresh = {"at_least": self._seen or None, **query}
+        _, content = self._transport.request("GET", path, query=fresh, headers={})
+        return content  # type: ignore[no-any-return]  # the reply is data
+
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, object] | None = None,
+        *,
+        params: Mapping[str, object] | None = None,
+        expected_version: int | None = None,
+        key: str | None = None,
+    ) -> JsonObject:
+        """Write *body* to *path*.
+
+        Args:
+            path: Where to.
+            body: A JSON object.
+            params: The query.
+            expected_version: The version you decided on; if it changed since, it is refused.
+            key: The Idempotency-Key, to repeat a write in another process; else one is made.
+        """
+        raw = None if body is None else json.dumps(body, allow_nan=False).encode()
+        return self._write(path, raw, "application/json", params or {}, expected_version, key)
+
+    def send(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        content_type: str,
+        key: str | None = None,
+        **query: object,
+    ) -> JsonObject:
+        """Write *content* as it is to *path*."""
+        return self._write(path, content, content_type, query, None, key)
+
+    def pages(self, path: str, **query: object) -> Iterator[JsonObject]:
+        """Every item of a list, page after page."""
+        cursor: str | None = None
+        while True:
+            page = self.get(path, cursor=cursor, **query)
+            yield from page["items"]
+            cursor = page["next"]
+            if cursor is None:
+                return
+
+    def audit(self, **filters: object) -> Iterator[JsonObject]:
+        """The audit trail, newest first."""
+        return self.pages("/v1/audit", **filters)
+
+    def events(self, after: int = 0) -> Iterator[JsonObject]:
+        """Every fact of the tenant later than position *after*, up to the present."""
+        while items := self.get("/v1/events", after=after)["items"]:
+            yield from items
+            after = items[-1]["position"]
+
+    def usage(self, **filters: object) -> JsonObject:
+        """What models were used for: a page of sums, and their total."""
+        return self.get("/v1/usage", **filters)
+
+    def health(self) -> JsonObject:
+        """Whether the process lives."""
+        return self.get("/healthz")
+
+    def readiness(self) -> JsonObject:
+        """Whether the service can serve, with the lag of every read model.
+
+        Raises:
+            StratalProblem: It cannot.
+        """
+        return self.get("/readyz")
+
+    def _write(
+        self,
+        path: str,
+        raw: bytes | None,
+        kind: str,
+        query: Mapping[str, object],
+        expected_version: int | None,
+        key: str | None,
+    ) -> JsonObject:
+        headers = {"Idempotency-Key": key or uuid4().hex}
+        if raw is not None:
+            headers["Content-Type"] = kind
+        if expected_version is not None:
+            headers["If-Match"] = f'"{expected_version}"'
+        told, content = self._transport.request(
+            "POST", path, query=query, body=raw, headers=headers
+        )
+        self._saw(told)
+        return content  # type: ignore[no-any-return]  # the reply is data
+
+    def _saw(self, headers: Mapping[str, str]) -> None:
+        position = next((int(v) for name, v in headers.items() if name.lower() == _POSITION), 0)
+        with self._lock:
+            self._seen = max(self._seen, position)
