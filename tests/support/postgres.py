@@ -35,9 +35,9 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
 def pytest_configure(config: pytest.Config) -> None:
     """Choose the home of the session's cluster; the workers of pytest-xdist inherit its name."""
     if not hasattr(config, "workerinput"):
-        for home in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        for home in _place().glob(f"{_PREFIX}*"):
             _remove_if_orphaned(home)
-        os.environ[_HOME] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")
+        os.environ[_HOME] = tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_place())
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -94,6 +94,13 @@ def copy_of(template: str, cluster: str) -> Generator[str, None, None]:
     with psycopg.connect(cluster, autocommit=True) as connection:
         drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
         connection.execute(drop.format(sql.Identifier(name)))
+
+
+def _place() -> Path:
+    """In memory where there is plenty: databases are copied and dropped all the time, none lasts."""
+    memory = Path("/dev/shm")
+    plenty = memory.is_dir() and shutil.disk_usage(memory).free > 4_000_000_000
+    return memory if plenty else Path(tempfile.gettempdir())
 
 
 def _remove_if_orphaned(home: Path) -> None:
