@@ -110,8 +110,9 @@ class DspyRunner:
         """
         spec = program.graph.signature
         with self._tracing.span("program", {"stratal.program.key": program.key}):
+            given = _fitting_inputs(spec, inputs)
             with _typed_failures():
-                prediction = built(**_fitting_inputs(spec, inputs))
+                prediction = built(**given)
             return fitting_outputs(spec, prediction)
 
 
