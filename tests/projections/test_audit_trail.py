@@ -7,29 +7,23 @@ from uuid import UUID
 import pytest
 
 from domain.dataset.events import DatasetEvent
-from domain.evaluation.events import EvaluationCancelled, EvaluationEvent, EvaluationFailed
+from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import (
-    ExecutionCancelled,
     ExecutionEvent,
-    ExecutionStarted,
-    ReplayDiverged,
-    ReplayRequested,
 )
 from domain.kernel import Event, Recorded
-from domain.module.events import ModuleEvent, ModuleRetired
+from domain.module.events import ModuleEvent
 from domain.optimization.events import (
-    OptimizationCancelled,
     OptimizationEvent,
-    OptimizationFailed,
 )
-from domain.program.events import ProgramEvent, ProgramRetired, ProgramTestingStarted
-from domain.signature.events import SignatureEvent, SignatureRetired
-from domain.values import LmSpend
+from domain.program.events import ProgramEvent, ProgramTestingStarted
+from domain.signature.events import SignatureEvent
 from projections.audit_sentences import SAID, plain, quoted
 from projections.audit_trail import AuditTrail, audit
 from tests.support import histories as build
-from tests.support.histories import Log, a_story, an_id
+from tests.support.histories import Log, an_id
 from tests.support.projecting import ProjectionScenario
+from tests.support.stories import a_story, everything
 
 UNIONS = (
     SignatureEvent,
@@ -40,31 +34,6 @@ UNIONS = (
     OptimizationEvent,
     EvaluationEvent,
 )
-
-
-def everything() -> Log:
-    """A log in which every event there is happens at least once."""
-    log = a_story()
-    log.append(an_id("signature"), build.signature_revised(), SignatureRetired(reason="Old."))
-    log.append(an_id("module"), build.module_configured(), ModuleRetired(reason="Old."))
-    log.append(an_id("program"), ProgramRetired(reason="Old."))
-    failing = build.execution_requested(), ExecutionStarted(attempt=1, worker="worker-1")
-    log.append(an_id("failing"), *failing, build.execution_failed())
-    diverged = ReplayDiverged(
-        replay=1, answered_from_log=0, duration_ms=1, failure=build.FAILURE, outputs=None
-    )
-    log.append(an_id("failing"), ReplayRequested(replay=1), diverged)
-    stopped = ExecutionCancelled(reason="Enough.")
-    log.append(an_id("cancelled"), build.execution_requested(), stopped)
-    failed = OptimizationFailed(failure=build.FAILURE, spend=LmSpend())
-    log.append(an_id("failed opt"), build.optimization_requested(), failed)
-    stop = OptimizationCancelled(reason="Enough.")
-    log.append(an_id("cancelled opt"), build.optimization_requested(), stop)
-    wrong = EvaluationFailed(failure=build.FAILURE, spend=LmSpend())
-    log.append(an_id("failed eval"), build.evaluation_requested(), wrong)
-    halt = EvaluationCancelled(reason="Enough.")
-    log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
-    return log
 
 
 def written(recorded: Recorded) -> str:
@@ -80,8 +49,7 @@ def every_event_class() -> set[type[Event]]:
     return {each for each in Event.__subclasses__() if each.__module__.startswith("domain.")}
 
 
-@pytest.mark.feature("AUD-01")
-def test_aud_01_every_event_class_has_a_sentence() -> None:
+def test_every_event_class_has_a_sentence() -> None:
     assert set(SAID) == every_event_class()
     assert {event for union in UNIONS for event in get_args(union)} == every_event_class()
     assert {type(each.event) for each in everything().recorded} == every_event_class()

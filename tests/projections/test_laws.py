@@ -70,7 +70,7 @@ def test_lmp_19_usage_equals_a_recomputation_from_the_events(models: ReadModels,
     expected: dict[tuple[object, ...], list[LmCall]] = defaultdict(list)
     for key, call in _calls_made(log):
         expected[key].append(call)
-    found = {
+    found: dict[tuple[object, ...], Any] = {
         (row.day, row.run, row.program_id, row.model, row.node, row.role): row
         for page in pages(lm_usage, models.store, tenant=tenant, limit=2)
         for row in page.rows

@@ -10,9 +10,9 @@ from infrastructure.eventstore.repository import EventLog
 from infrastructure.postgres.pool import open_pool
 from projections.program_catalog import program
 from projections.registry import PROJECTIONS
-from tests.projections.test_audit_trail import everything
 from tests.support.histories import TENANT
 from tests.support.projecting import ReadModels, for_tenant, read_models
+from tests.support.stories import everything
 
 pytestmark = pytest.mark.postgres
 

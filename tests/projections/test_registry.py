@@ -9,9 +9,8 @@ import pytest
 from domain.kernel import Recorded
 from projections.kernel import Projection
 from projections.registry import PROJECTIONS
-from tests.projections.test_audit_trail import everything
-from tests.support.histories import a_story
 from tests.support.projecting import ReadModels, writes_of
+from tests.support.stories import a_story, everything
 
 MARK = "sesame"
 

@@ -25,8 +25,6 @@ from domain.execution.events import (
     ExecutionLmCalled,
     ExecutionRequested,
     ExecutionStarted,
-    ReplayRequested,
-    ReplayVerified,
 )
 from domain.kernel import Envelope, Event, Recorded
 from domain.module.events import ModuleConfigured, ModuleCreated
@@ -42,7 +40,6 @@ from domain.program.events import (
     ProgramCompiled,
     ProgramCreated,
     ProgramDeployed,
-    ProgramTestingStarted,
 )
 from domain.program.graph import Node, ProgramGraph, Source
 from domain.program.values import Evidence
@@ -373,35 +370,3 @@ def an_evaluation(
         *(EvaluationLmCalled(call=call) for call in made),
         evaluation_completed(*made, score=score),
     )
-
-
-def a_story(tenant: str = TENANT) -> Log:
-    """The main job of a tenant: from a signature to a deployed, better version and a replay."""
-    log = Log(tenant=tenant)
-    log.append(an_id("signature"), signature_defined())
-    log.append(an_id("module"), module_created())
-    log.append(an_id("program"), program_created(), ProgramTestingStarted())
-    log.append(an_id("dataset"), dataset_created(), rows_loaded(20))
-    log.append(an_id("dataset"), rows_loaded(30, split=Split.HELDOUT))
-    log.append(an_id("execution 1"), *an_execution())
-    log.append(an_id("evaluation 1"), *an_evaluation(program_version=1, score=0.6))
-    log.append(an_id("program"), program_deployed(1))
-    log.append(an_id("optimization"), *an_optimization())
-    log.append(an_id("program"), program_compiled(2))
-    log.append(an_id("evaluation 2"), *an_evaluation(program_version=2, score=0.8))
-    log.append(
-        an_id("program"),
-        program_deployed(
-            2,
-            previous_version=1,
-            reason="It scores better.",
-            on=(evidence(1, 0.6, "evaluation 1"), evidence(2, 0.8, "evaluation 2")),
-        ),
-    )
-    log.append(an_id("execution 2"), *an_execution(program_version=2))
-    log.append(
-        an_id("execution 2"),
-        ReplayRequested(replay=1),
-        ReplayVerified(replay=1, answered_from_log=1, duration_ms=5.0),
-    )
-    return log

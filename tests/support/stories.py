@@ -1,0 +1,75 @@
+"""Whole logs: the main job of a tenant, and one in which every event happens."""
+
+from domain.dataset.values import Split
+from domain.evaluation.events import EvaluationCancelled, EvaluationFailed
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionStarted,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.module.events import ModuleRetired
+from domain.optimization.events import OptimizationCancelled, OptimizationFailed
+from domain.program.events import ProgramRetired, ProgramTestingStarted
+from domain.signature.events import SignatureRetired
+from domain.values import LmSpend
+from tests.support import histories as build
+from tests.support.histories import TENANT, Log, an_id
+
+
+def a_story(tenant: str = TENANT) -> Log:
+    """The main job of a tenant: from a signature to a deployed, better version and a replay."""
+    log = Log(tenant=tenant)
+    log.append(an_id("signature"), build.signature_defined())
+    log.append(an_id("module"), build.module_created())
+    log.append(an_id("program"), build.program_created(), ProgramTestingStarted())
+    log.append(an_id("dataset"), build.dataset_created(), build.rows_loaded(20))
+    log.append(an_id("dataset"), build.rows_loaded(30, split=Split.HELDOUT))
+    log.append(an_id("execution 1"), *build.an_execution())
+    log.append(an_id("evaluation 1"), *build.an_evaluation(program_version=1, score=0.6))
+    log.append(an_id("program"), build.program_deployed(1))
+    log.append(an_id("optimization"), *build.an_optimization())
+    log.append(an_id("program"), build.program_compiled(2))
+    log.append(an_id("evaluation 2"), *build.an_evaluation(program_version=2, score=0.8))
+    log.append(
+        an_id("program"),
+        build.program_deployed(
+            2,
+            previous_version=1,
+            reason="It scores better.",
+            on=(build.evidence(1, 0.6, "evaluation 1"), build.evidence(2, 0.8, "evaluation 2")),
+        ),
+    )
+    log.append(an_id("execution 2"), *build.an_execution(program_version=2))
+    log.append(
+        an_id("execution 2"),
+        ReplayRequested(replay=1),
+        ReplayVerified(replay=1, answered_from_log=1, duration_ms=5.0),
+    )
+    return log
+
+
+def everything() -> Log:
+    """A log in which every event there is happens at least once."""
+    log = a_story()
+    log.append(an_id("signature"), build.signature_revised(), SignatureRetired(reason="Old."))
+    log.append(an_id("module"), build.module_configured(), ModuleRetired(reason="Old."))
+    log.append(an_id("program"), ProgramRetired(reason="Old."))
+    failing = build.execution_requested(), ExecutionStarted(attempt=1, worker="worker-1")
+    log.append(an_id("failing"), *failing, build.execution_failed())
+    diverged = ReplayDiverged(
+        replay=1, answered_from_log=0, duration_ms=1, failure=build.FAILURE, outputs=None
+    )
+    log.append(an_id("failing"), ReplayRequested(replay=1), diverged)
+    stopped = ExecutionCancelled(reason="Enough.")
+    log.append(an_id("cancelled"), build.execution_requested(), stopped)
+    failed = OptimizationFailed(failure=build.FAILURE, spend=LmSpend())
+    log.append(an_id("failed opt"), build.optimization_requested(), failed)
+    stop = OptimizationCancelled(reason="Enough.")
+    log.append(an_id("cancelled opt"), build.optimization_requested(), stop)
+    wrong = EvaluationFailed(failure=build.FAILURE, spend=LmSpend())
+    log.append(an_id("failed eval"), build.evaluation_requested(), wrong)
+    halt = EvaluationCancelled(reason="Enough.")
+    log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
+    return log
