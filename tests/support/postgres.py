@@ -97,7 +97,7 @@ def copy_of(template: str, cluster: str) -> Generator[str, None, None]:
 
 
 def _place() -> Path:
-    """In memory where there is plenty: databases are copied and dropped all the time, none lasts."""
+    """In memory where there is plenty: databases come and go all the time, none lasts."""
     memory = Path("/dev/shm")
     plenty = memory.is_dir() and shutil.disk_usage(memory).free > 4_000_000_000
     return memory if plenty else Path(tempfile.gettempdir())
