@@ -12,10 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 logger = logging.getLogger("stratal.serve")
 
@@ -38,28 +36,22 @@ class ChildSpec:
 class Child:
     """One supervised process: started again with growing delays when it ends by itself."""
 
-    def __init__(
-        self, spec: ChildSpec, environment: Mapping[str, str], log: Path | None = None
-    ) -> None:
+    def __init__(self, spec: ChildSpec, environment: Mapping[str, str]) -> None:
         self.spec = spec
         self.process: subprocess.Popen[bytes] | None = None
         self._environment = dict(environment)
-        self._log = log
         self._failures = 0
         self._started_s = 0.0
         self._next_start_s = 0.0
 
     def start(self) -> None:
-        with _output(self._log) as output:
-            self.process = subprocess.Popen(  # noqa: S603 - our own argv, never a user's
-                self.spec.argv,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                preexec_fn=_end_with_parent,  # noqa: PLW1509 - runs one prctl, no Python locks
-            )
+        self.process = subprocess.Popen(  # noqa: S603 - our own argv, never a user's
+            self.spec.argv,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_end_with_parent,  # noqa: PLW1509 - runs one prctl, no Python locks
+        )
         self._started_s = time.monotonic()
         logger.info("%s: started, pid %s", self.spec.name, self.process.pid)
 
@@ -127,20 +119,6 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)
     return stop
-
-
-@contextmanager
-def _output(log: Path | None) -> Iterator[int | None]:
-    """A descriptor that appends to *log*; ``None`` lets the child write where the parent does."""
-    if log is None:
-        yield None
-        return
-    log.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _libc() -> Callable[..., int] | None:

@@ -26,12 +26,8 @@ class AlreadyServing(Exception):
         )
 
 
-def serve(settings: Settings, *, logs: Path | None = None) -> None:
+def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then stop API, workers, projector and Postgres in that order.
-
-    Args:
-        settings: Where and with how many workers.
-        logs: A directory for one log file a process; ``None`` writes to this process's output.
 
     Raises:
         AlreadyServing: The home is taken; nothing was started.
@@ -39,7 +35,7 @@ def serve(settings: Settings, *, logs: Path | None = None) -> None:
     stop = stop_on_signals()
     with _sole_owner(settings.home), bootstrap.database(settings) as url:
         bootstrap.prepare(url)
-        supervisor = Supervisor(_children(settings.model_copy(update={"database_url": url}), logs))
+        supervisor = Supervisor(_children(settings.model_copy(update={"database_url": url})))
         supervisor.start()
         logger.info("serving on http://%s:%s", settings.host, settings.port)
         try:
@@ -48,17 +44,14 @@ def serve(settings: Settings, *, logs: Path | None = None) -> None:
             supervisor.stop()
 
 
-def _children(settings: Settings, logs: Path | None) -> list[Child]:
+def _children(settings: Settings) -> list[Child]:
     environment = os.environ | settings.environment()
     specs = [
         _process("projector", grace_s=5),
         *(_process("worker", number, grace_s=12) for number in range(1, settings.workers + 1)),
         _process("api", grace_s=5),
     ]
-    return [
-        Child(spec, environment, None if logs is None else logs / f"{spec.name}.log")
-        for spec in specs
-    ]
+    return [Child(spec, environment) for spec in specs]
 
 
 def _process(role: str, number: int = 0, *, grace_s: float) -> ChildSpec:

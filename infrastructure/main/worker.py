@@ -14,6 +14,7 @@ from infrastructure.settings import Settings
 from infrastructure.system import new_id
 from infrastructure.workers.jobs import JobContext
 from infrastructure.workers.lanes import LANES, THREADS
+from infrastructure.workers.sweep import EVERY_S
 from infrastructure.workers.worker import worker_process
 from projections.registry import PROJECTIONS
 from projections.unfinished import UnfinishedWork, unfinished_work
@@ -22,7 +23,8 @@ DUE_AFTER_S = 30.0
 """Work that has not moved for so long and has no job is queued again by the sweep."""
 
 
-def main() -> None:
+def main(*, due_after_s: float = DUE_AFTER_S, sweep_every_s: float = EVERY_S) -> None:
+    """Work until SIGTERM; the sweep looks every *sweep_every_s* for what is due."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(message)s")
     settings = Settings.from_environment()
     connections = sum(THREADS.values()) + 2
@@ -36,13 +38,14 @@ def main() -> None:
             tracing=system.tracing,
             lanes=LANES,
             threads=THREADS,
-            due=lambda: _due(store),
+            due=lambda: _due(store, due_after_s),
             broker_url=settings.broker_url,
+            sweep_every_s=sweep_every_s,
         ).run()
 
 
-def _due(store: PostgresReadStore) -> Iterator[tuple[Command, JobContext]]:
-    for work in unfinished_work(store, DUE_AFTER_S):
+def _due(store: PostgresReadStore, due_after_s: float) -> Iterator[tuple[Command, JobContext]]:
+    for work in unfinished_work(store, due_after_s):
         yield _command(work), JobContext(tenant=work.tenant, actor="sweep", correlation_id=new_id())
 
 

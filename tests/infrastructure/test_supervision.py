@@ -14,13 +14,13 @@ from infrastructure.supervision import Child, ChildSpec, Supervisor
 
 SLEEP = "import time; time.sleep(60)"
 DEAF = (
-    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-    "print('deaf', flush=True); time.sleep(60)"
+    "import pathlib, signal, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "pathlib.Path({sign!r}).touch(); time.sleep(60)"
 )
 
 
-def child(name: str, code: str, *, grace_s: float = 5, log: Path | None = None) -> Child:
-    return Child(ChildSpec(name, [sys.executable, "-c", code], grace_s), os.environ, log)
+def child(name: str, code: str, *, grace_s: float = 5) -> Child:
+    return Child(ChildSpec(name, [sys.executable, "-c", code], grace_s), os.environ)
 
 
 def until(condition: object, *, timeout_s: float = 10) -> None:
@@ -66,10 +66,10 @@ def test_children_stop_in_reverse_order_of_start() -> None:
 
 
 def test_a_deaf_child_is_killed_after_its_grace(tmp_path: Path) -> None:
-    log = tmp_path / "logs" / "deaf.log"
-    deaf = child("deaf", DEAF, grace_s=0.2, log=log)
+    sign = tmp_path / "deaf"
+    deaf = child("deaf", DEAF.format(sign=str(sign)), grace_s=0.2)
     deaf.start()
-    until(lambda: "deaf" in log.read_text())
+    until(sign.exists)
     deaf.terminate()
     deaf.join()
 
