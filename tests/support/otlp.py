@@ -1,0 +1,78 @@
+"""A collector of OpenTelemetry spans on the loopback, for tests that follow one trace."""
+
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A span as it was exported: ids in hexadecimal, ``service`` as the process calls itself."""
+
+    trace_id: str
+    span_id: str
+    parent_id: str
+    name: str
+    service: str
+
+
+class Collector:
+    """Takes OTLP over HTTP while the ``with`` block runs."""
+
+    def __init__(self) -> None:
+        self.spans: list[Seen] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        """What OTEL_EXPORTER_OTLP_ENDPOINT is set to."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def of_trace(self, trace_id: str) -> list[Seen]:
+        """What has come of one trace so far."""
+        return [span for span in list(self.spans) if span.trace_id == trace_id]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+    def _take(self, body: bytes) -> None:
+        request: Any = ExportTraceServiceRequest.FromString(body)
+        for resource in request.resource_spans:
+            told = {each.key: each.value.string_value for each in resource.resource.attributes}
+            for scope in resource.scope_spans:
+                self.spans += [_seen(span, told["service.name"]) for span in scope.spans]
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        take = self._take
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                take(self.rfile.read(int(self.headers["Content-Length"])))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                del format, args
+
+        return Handler
+
+
+def _seen(span: Any, service: str) -> Seen:
+    return Seen(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex(),
+        name=span.name,
+        service=service,
+    )
