@@ -20,7 +20,7 @@ BATCH = 200
 RELAY_EVERY_S = 0.5
 """How often to look for jobs whose delay is over; new ones wake the relay at once."""
 
-RESEND_S = 15
+RESEND_S = 10
 """A job that no worker took in this time is sent again, each time after twice as long."""
 
 IDLE_MS = 200

@@ -123,7 +123,7 @@ class Notebook:
     def done(self) -> int:
         return self.number("SELECT count(DISTINCT n) FROM notes WHERE step = 'done'")
 
-    def wait(self, query: str, timeout_s: float = 10) -> float:
+    def wait(self, query: str, timeout_s: float = 30) -> float:
         """Wait until *query* says true; return how many seconds that took."""
         began = time.monotonic()
         while time.monotonic() - began < timeout_s:
@@ -132,7 +132,7 @@ class Notebook:
             time.sleep(0.01)
         raise AssertionError(f"Not within {timeout_s} s: {query}; notes {self.rows('TABLE notes')}")
 
-    def wait_done(self, number: int, timeout_s: float = 10) -> float:
+    def wait_done(self, number: int, timeout_s: float = 30) -> float:
         return self.wait(f"count(DISTINCT n) = {number} FROM notes WHERE step = 'done'", timeout_s)
 
 

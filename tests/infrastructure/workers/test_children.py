@@ -50,7 +50,7 @@ def test_a_child_dies_with_its_killed_worker(notebook: Notebook) -> None:
         process.send_signal(signal.SIGKILL)
         assert psutil.wait_procs([child], timeout=2)[1] == []
     with running(worker(notebook.conninfo)):
-        notebook.wait("count(*) = 2 FROM notes", timeout_s=3)
+        notebook.wait("count(*) = 2 FROM notes")
 
 
 def test_a_worker_that_stops_ends_its_child_and_hands_the_job_back(notebook: Notebook) -> None:
@@ -58,7 +58,7 @@ def test_a_worker_that_stops_ends_its_child_and_hands_the_job_back(notebook: Not
         notebook.queue(NoteApart(n=1, sleep_s=30))
         child = child_of(notebook)
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(12) == 0
         assert not child.is_running()
     assert notebook.rows("SELECT owner, tries, dead_at, run_at <= now() FROM stratal.jobs") == [
         (None, 0, None, True)

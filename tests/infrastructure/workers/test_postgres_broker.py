@@ -192,7 +192,7 @@ def test_sigterm_gives_back_what_did_not_begin(notebook: Notebook) -> None:
         notebook.queue(*(Note(n=n, sleep_s=1) for n in range(9)))
         notebook.wait("count(*) = 4 FROM notes")
         process.terminate()
-        assert process.wait(5) == 0
+        assert process.wait(12) == 0
     assert notebook.done() == 4
     assert notebook.rows("SELECT count(*), count(owner), max(tries) FROM stratal.jobs") == [
         (5, 0, 0)
