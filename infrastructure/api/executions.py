@@ -92,9 +92,8 @@ async def execute_program(
     with desk.deps.expect(execution_id, _ENDS) as expectation:
         receipt = await desk.dispatch(command)
         written(response, receipt, f"{PATH}/{execution_id}")
-        view = await until_ended(
-            expectation, partial(desk.run, partial(_view, desk, execution_id)), wait_s
-        )
+        look = partial(desk.run, partial(_view, desk, execution_id))
+        view = await until_ended(expectation, look, wait_s, is_new=desk.key is None)
     tag(response, view.version)
     if not view.ended:
         response.status_code = status.HTTP_202_ACCEPTED
@@ -164,7 +163,7 @@ async def replay_execution(
         written(response, receipt, f"{PATH}/{id}")
         look = partial(desk.run, partial(_replay, desk, id, receipt.version))
         wait_s = DEFAULT_WAIT_S if wait is None else wait
-        view = await until_ended(expectation, look, wait_s)
+        view = await until_ended(expectation, look, wait_s, is_new=desk.key is None)
     if not view.ended:
         response.status_code = status.HTTP_202_ACCEPTED
     return view

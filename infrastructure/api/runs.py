@@ -84,10 +84,19 @@ Wait = Annotated[float | None, Depends(waiting)]
 
 
 async def until_ended(
-    expectation: Expectation, look: Callable[[], Awaitable[V]], timeout_s: float
+    expectation: Expectation,
+    look: Callable[[], Awaitable[V]],
+    timeout_s: float,
+    *,
+    is_new: bool,
 ) -> V:
-    """What *look* sees once it has ended, or after *timeout_s*; between, wait for announcements."""
+    """What *look* sees once it has ended, or after *timeout_s*; between, wait for announcements.
+
+    What *is_new* cannot have ended, so the first look is spared; a repeated request looks at once.
+    """
     deadline_s = monotonic() + timeout_s
+    if is_new and timeout_s:
+        await expectation.await_(min(timeout_s, _LOOK_AGAIN_S))
     view = await look()
     while not view.ended and (left_s := deadline_s - monotonic()) > 0:
         await expectation.await_(min(left_s, _LOOK_AGAIN_S))

@@ -48,8 +48,9 @@ class Transport:
             StratalUnreachable: Nobody answered, however often it was asked.
         """
         target = self._target(path, query)
-        pause_s = _FIRST_PAUSE_S
-        for left in reversed(range(TRIES)):
+        left, pause_s = TRIES, _FIRST_PAUSE_S
+        while True:
+            left -= 1
             try:
                 status, told, raw = self._once(method, target, body, {**self._headers, **headers})
             except (OSError, HTTPException) as error:
@@ -61,7 +62,6 @@ class Transport:
                     return told, _content(status, raw)
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
-        raise AssertionError("the last try returns or raises")
 
     def close(self) -> None:
         """Close the calling thread's connection; the next request opens another."""

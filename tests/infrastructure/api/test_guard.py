@@ -47,6 +47,7 @@ def compile_raw(api: TestClient, body: bytes, kind: str = "application/json") ->
         (b"[" + b"[]," * 200_000 + b"1]", (422, "json.too_many_parts")),
         (b'{"syntax": NaN}', (422, "json.not_finite")),
         (b'{"syntax": -Infinity}', (422, "json.not_finite")),
+        (b'{"syntax": 1.5, "spec": NaN}', (422, "json.not_finite")),
         (b'{"syntax": 1e400}', (422, "json.number_too_large")),
         (b'{"syntax": ' + b"9" * 5000 + b"}", (422, "json.number_too_large")),
         (b'{"syntax": "a\\u0000 -> b"}', (422, "text.unsafe")),

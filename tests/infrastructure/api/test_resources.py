@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 from tests.support.api import SYNTAX, ApiWorld, a_dataset, a_program
 
 COMPILE = "/v1/signatures/compile"
+NOBODY = UUID(int=1)
 
 
 def refused(api: TestClient, path: str, body: object) -> tuple[int, str, list[str]]:
@@ -199,13 +200,13 @@ def test_prg_08_what_is_not_the_callers_to_set_is_refused(api: TestClient, key: 
         "/v1/modules/nobody",
         "/v1/programs/nobody",
         "/v1/programs/nobody/versions",
-        f"/v1/programs/{uuid4()}/versions",
+        f"/v1/programs/{NOBODY}/versions",
         "/v1/datasets/nobody",
         "/v1/datasets/nobody/statistics",
-        f"/v1/executions/{uuid4()}",
-        f"/v1/executions/{uuid4()}/trace",
-        f"/v1/optimizations/{uuid4()}",
-        f"/v1/evaluations/{uuid4()}",
+        f"/v1/executions/{NOBODY}",
+        f"/v1/executions/{NOBODY}/trace",
+        f"/v1/optimizations/{NOBODY}",
+        f"/v1/evaluations/{NOBODY}",
     ],
 )
 def test_what_does_not_exist_is_not_found(api: TestClient, path: str) -> None:

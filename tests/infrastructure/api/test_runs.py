@@ -144,6 +144,36 @@ def test_mod_15_the_trace_shows_every_call_in_order_with_prompt_and_answer(
     assert (second["items"], second["next"]) == (trace["items"][1:], None)
 
 
+def test_a_trace_has_no_other_cursors_than_its_own(api: TestClient) -> None:
+    a_program(api)
+    execution = api.post("/v1/programs/triage/execute", json=INPUTS).json()["execution_id"]
+    for cursor in ("WyJhIl0", "Wy0xXQ", "WzEsMl0"):
+        reply = api.get(f"/v1/executions/{execution}/trace?cursor={cursor}")
+        assert (reply.status_code, reply.json()["code"]) == (422, "page.cursor_invalid")
+
+
+def test_erased_texts_are_null_and_the_rest_is_told(api: TestClient, world: ApiWorld) -> None:
+    a_program(api)
+    execution = api.post("/v1/programs/triage/execute", json=INPUTS).json()["execution_id"]
+    kept = dict(world.payloads._bodies)
+    world.payloads._bodies.clear()
+    detail = api.get(f"/v1/executions/{execution}").json()
+    (first, _) = api.get(f"/v1/executions/{execution}/trace").json()["items"]
+    world.payloads._bodies.update(kept)
+    assert (detail["status"], detail["inputs"], detail["outputs"]) == ("completed", None, None)
+    assert (first["request"], first["response"]) == (None, None)
+
+
+def test_a_replay_that_fails_where_the_run_failed_is_verified(
+    api: TestClient, world: ApiWorld
+) -> None:
+    world.runner.error = ProgramFailed(Failure(code="lm.refused", message="The model is busy."))
+    a_program(api)
+    execution = api.post("/v1/programs/triage/execute", json=INPUTS).json()["execution_id"]
+    view = api.post(f"/v1/executions/{execution}/replay").json()
+    assert (view["outcome"], view["outputs"]) == ("verified", None)
+
+
 def test_a_replay_is_answered_from_the_log(api: TestClient, world: ApiWorld) -> None:
     a_program(api)
     execution = api.post("/v1/programs/triage/execute", json=INPUTS).json()["execution_id"]

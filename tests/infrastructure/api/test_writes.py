@@ -25,6 +25,13 @@ def test_a_repeated_write_gets_the_same_answer_and_happens_once(
     assert len(world.log.recorded) == events
 
 
+def test_a_write_that_changes_nothing_has_no_position(api: TestClient) -> None:
+    api.post("/v1/signatures", json=BODY)
+    reply = api.post("/v1/signatures/route/revise", json={"syntax": SYNTAX})
+    assert (reply.status_code, reply.json()["position"]) == (200, 0)
+    assert "at_least" not in reply.headers["Location"]
+
+
 def test_fifty_repeats_at_once_happen_once(api: TestClient, world: ApiWorld) -> None:
     before = len(world.log.recorded)
 

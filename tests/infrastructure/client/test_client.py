@@ -99,6 +99,17 @@ def test_a_program_is_compiled_evaluated_and_deployed(api: Stratal, world: ApiWo
     assert api.programs.retire("triage")["id"] == versions[0]["program_id"]
 
 
+def test_a_run_is_followed_to_its_end(api: Stratal, world: ApiWorld) -> None:
+    world.has_worker = False
+    api.programs.create("triage", SYNTAX)
+    ran = api.programs.execute("triage", {"message": "Hi."}, wait_s=0)
+    states: list[str] = []
+    for state in api.executions.follow(ran["execution_id"], every_s=0):
+        states.append(state["status"])
+        world.work()
+    assert states == ["pending", "completed"]
+
+
 def test_a_run_is_called_off(api: Stratal, world: ApiWorld) -> None:
     world.has_worker = False
     api.programs.create("triage", SYNTAX)
