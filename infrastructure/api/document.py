@@ -55,6 +55,12 @@ _SHARED: Final = frozenset(
         "limit",
     }
 )
+_HEADERS: Final = {
+    "ETag": "The version after it; send it as If-Match.",
+    "X-Stratal-Position": "Where in the log it ended; ask with at_least this to see it.",
+    "Location": "Where its result can be read, no staler than itself.",
+}
+_WRITTEN: Final = frozenset({"200", "201", "202"})
 _METHODS: Final = frozenset({"get", "post"})
 
 
@@ -101,6 +107,9 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
         told["404"] = "NotFound"
     if method == "post":
         told |= _WRITES
+    if "Idempotency-Key" in names:
+        for status in operation["responses"].keys() & _WRITTEN:
+            operation["responses"][status]["headers"] = _headers()
     if "If-Match" in names:
         told["412"] = "Stale"
     responses = operation["responses"]
@@ -116,6 +125,14 @@ def _share_parameters(operation: dict[str, Any], shared: dict[str, Any]) -> None
         name = each["name"]
         if name in _SHARED and shared.setdefault(name, each) == each:
             parameters[index] = {"$ref": f"#/components/parameters/{name}"}
+
+
+def _headers() -> dict[str, Any]:
+    """What every write tells of itself."""
+    return {
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in _HEADERS.items()
+    }
 
 
 def _problem(description: str) -> dict[str, Any]:

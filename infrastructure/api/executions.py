@@ -1,12 +1,11 @@
 """Executions over HTTP: run a program and wait for its answer; look, replay, call off."""
 
-from datetime import datetime
 from functools import partial
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import Path, Query, Response, status
-from pydantic import Field, PositiveInt
+from pydantic import AwareDatetime, Field, PositiveInt
 
 from application.executions import CancelExecution, RequestExecution
 from application.replays import RequestReplay
@@ -107,8 +106,8 @@ async def list_executions(
     program_version: Annotated[PositiveInt | None, Query(description="… of a version.")] = None,
     run_status: Annotated[RunStatus | None, Query(alias="status")] = None,
     actor: Annotated[str | None, Query(description="Only those that they requested.")] = None,
-    since: Annotated[datetime | None, Query(description="Requested then or later.")] = None,
-    until: Annotated[datetime | None, Query(description="Requested before then.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Requested then or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Requested before then.")] = None,
     limit: Limit = LIMIT,
     cursor: After = None,
 ) -> PageView[ExecutionRow]:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
 from domain.kernel import Recorded
 from infrastructure.api.dependencies import Reading
@@ -62,8 +62,8 @@ async def read_audit(
     ] = None,
     aggregate_id: Annotated[UUID | None, Query(description="Only about one thing.")] = None,
     correlation_id: Annotated[UUID | None, Query(description="Only for one reason.")] = None,
-    since: Annotated[datetime | None, Query(description="Then or later.")] = None,
-    until: Annotated[datetime | None, Query(description="Before then.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Then or later.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Before then.")] = None,
     order: Literal["newest", "oldest"] = "newest",
     limit: Limit = LIMIT,
     cursor: After = None,

@@ -1,5 +1,6 @@
 """The API process: takes commands and answers queries; programs run in workers."""
 
+import gc
 import logging
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -20,6 +21,7 @@ from infrastructure.system import new_id
 from projections.registry import PROJECTIONS
 
 CONNECTIONS = 16
+KEEP_ALIVE_S = 30
 GRACE_S = 3
 """How long requests under way may take to end once the process is told to stop."""
 
@@ -32,6 +34,7 @@ def main() -> None:
         waiters = Waiters()
         with LogListener(system.conninfo) as listener:
             listener.subscribe(waiters.heard)
+            gc.freeze()  # what was imported is never garbage: a full collection need not look at it
             uvicorn.run(
                 create_app(_dependencies(system, waiters)),
                 host=settings.host,
@@ -40,6 +43,7 @@ def main() -> None:
                 log_config=None,
                 server_header=False,
                 timeout_graceful_shutdown=GRACE_S,
+                timeout_keep_alive=KEEP_ALIVE_S,
             )
 
 

@@ -43,6 +43,13 @@ def test_the_audit_trail_is_filtered_and_ordered(api: TestClient) -> None:
     assert api.get("/v1/audit?until=2000-01-01T00:00:00Z").json()["items"] == []
 
 
+def test_a_time_without_a_zone_is_refused(api: TestClient) -> None:
+    for path in ("/v1/audit", "/v1/executions"):
+        reply = api.get(f"{path}?since=2030-01-01T00:00:00")
+        fault = reply.json()["faults"][0]
+        assert (reply.status_code, fault["pointer"]) == (422, "/since")
+
+
 def test_the_feed_gives_every_fact_once_in_order(api: TestClient, world: ApiWorld) -> None:
     executed(api)
     seen: list[dict[str, Any]] = []
