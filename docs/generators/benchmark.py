@@ -1,0 +1,40 @@
+"""The figures of the benchmark, as it wrote them; nobody types a figure."""
+
+import json
+from typing import Any, Final
+
+from docs.generators.markdown import table
+from docs.generators.packages import ROOT
+
+FIGURES: Final = ROOT / "benchmarks" / "results" / "overhead.json"
+PLOT: Final = ROOT / "docs" / "_static" / "overhead.svg"
+
+_NONE: Final = "No run of the benchmark is on record here. `make bench` makes one.\n"
+_PICTURE: Final = """
+```{image} ../_static/overhead.svg
+:alt: Latency, throughput and CPU of bare DSPy and of Stratal, side by side
+:width: 100%
+```
+"""
+
+
+def overhead() -> str:
+    """The part of the page on overhead that the benchmark knows."""
+    if not FIGURES.is_file():
+        return _NONE
+    figures: dict[str, Any] = json.loads(FIGURES.read_text(encoding="utf-8"))
+    columns = ("system", "callers", "p50, ms", "p99, ms", "per second", "CPU, ms", "stored")
+    parts = [table(columns, [_row(each) for each in figures["rows"]])]
+    if stations := figures.get("stations_p50_ms"):
+        rows = [(name, f"{took_ms:.1f}") for name, took_ms in stations.items()]
+        parts.append("\nWhere the time of one execution goes, p50 with one caller:\n\n")
+        parts.append(table(("station", "ms"), rows))
+    if PLOT.is_file():
+        parts.append(_PICTURE)
+    return "".join(parts)
+
+
+def _row(row: dict[str, Any]) -> tuple[str, ...]:
+    stored = "-" if row["stored"] is None else f"{row['stored']} of {row['accepted']}"
+    figures = (row["p50_ms"], row["p99_ms"], row["rps"], row["cpu_ms"])
+    return row["name"], str(row["concurrency"]), *(f"{each:.1f}" for each in figures), stored

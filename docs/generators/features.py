@@ -1,0 +1,122 @@
+"""Features: which ids have an acceptance check among the tests, and which have none."""
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from docs.generators.markdown import code, table
+from docs.generators.packages import ROOT
+
+WANTED: Final = (
+    *(f"SIG-{number:02}" for number in (*range(1, 20), 23)),
+    *(f"MOD-{number:02}" for number in (*range(1, 8), *range(12, 18))),
+    *(f"PRG-{number:02}" for number in range(1, 7)),
+    *(f"EXE-{number:02}" for number in range(1, 9)),
+    *(f"DST-{number:02}" for number in range(1, 5)),
+    *(f"OPT-{number:02}" for number in range(1, 9)),
+    *(f"MET-{number:02}" for number in range(1, 5)),
+    *(f"LMP-{number:02}" for number in range(1, 7)),
+)
+"""The ids that the first issue set out to hold."""
+
+_HEAD: Final = """# Features
+
+A feature holds when a test shows it: the test bears the mark `@pytest.mark.feature("ID")`, and its
+name says what holds. This page is made of those marks by `python -m docs.generate`; a feature
+without a test is not claimed.
+"""
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Claim:
+    """A test that shows a feature, by what its name says."""
+
+    id: str
+    file: str
+    sentence: str
+
+
+def features() -> str:
+    """The page of all features that tests show, and of those that none shows."""
+    found = claims()
+    ids = sorted({claim.id for claim in found})
+    tests = {(claim.file, claim.sentence) for claim in found}
+    return "\n".join(
+        [
+            _HEAD,
+            f"{len(ids)} features are shown by {len(tests)} tests.\n",
+            table(("id", "what the tests say", "file"), (_row(each, found) for each in ids)),
+            _missing(set(ids)),
+        ]
+    )
+
+
+def claims() -> list[Claim]:
+    """Every mark of every test, found without importing any."""
+    found = set[Claim]()
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        file = path.relative_to(ROOT).as_posix()
+        found |= {Claim(id, file, sentence) for id, sentence in _marked(tree.body, ())}
+    return sorted(found)
+
+
+def _marked(body: Iterable[ast.stmt], outer: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Ids with sentences: *outer* ids are those of the module or class around."""
+    statements = list(body)
+    outer = (*outer, *(id for each in statements for id in _of_all(each)))
+    for each in statements:
+        match each:
+            case ast.ClassDef():
+                yield from _marked(each.body, (*outer, *_ids(each.decorator_list)))
+            case ast.FunctionDef() | ast.AsyncFunctionDef() if each.name.startswith("test_"):
+                for id in (*outer, *_ids(each.decorator_list)):
+                    yield id, _sentence(each.name)
+            case _:
+                pass
+
+
+def _of_all(statement: ast.stmt) -> Iterator[str]:
+    """The ids in ``pytestmark = …``."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(id="pytestmark")], value=value):
+            yield from _ids([value])
+        case _:
+            pass
+
+
+def _ids(expressions: Iterable[ast.expr]) -> Iterator[str]:
+    for expression in expressions:
+        for node in ast.walk(expression):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(attr="feature"), args=[ast.Constant(value=str(id))]
+                ):
+                    yield id
+                case _:
+                    pass
+
+
+def _sentence(name: str) -> str:
+    said = re.sub(r"^test_([a-z]{1,5}_[0-9]{2}_)*", "", name).replace("_", " ")
+    return said[0].upper() + said[1:] + "."
+
+
+def _row(id: str, found: Iterable[Claim]) -> tuple[str, str, str]:
+    mine = [claim for claim in found if claim.id == id]
+    sentences = "<br>".join(dict.fromkeys(claim.sentence for claim in mine))
+    return id, sentences, "<br>".join(dict.fromkeys(code(claim.file) for claim in mine))
+
+
+def _missing(shown: set[str]) -> str:
+    missing = [id for id in WANTED if id not in shown]
+    head = "## Without a test\n\n"
+    if not missing:
+        return f"{head}Every one of the {len(WANTED)} features that were set out has its test.\n"
+    listed = "".join(f"- {id}\n" for id in missing)
+    return (
+        f"{head}Of the {len(WANTED)} features that were set out, no test claims these "
+        f"{len(missing)}. They may work; nothing shows it.\n\n{listed}"
+    )
