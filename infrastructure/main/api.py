@@ -2,6 +2,7 @@
 
 import gc
 import logging
+import signal
 from collections.abc import Sequence
 from importlib.metadata import version
 
@@ -27,7 +28,9 @@ GRACE_S = 3
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
+    """Serve until SIGTERM or Ctrl-C."""
+    # uvicorn raises the signal again when it has ended; the default would skip what is to be closed.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s api %(message)s")
     settings = Settings.from_environment()
     with bootstrap.system(settings, "api", connections=CONNECTIONS) as system:
