@@ -1,0 +1,193 @@
+"""What holds of a database whatever was done to the processes: I-01, 02, 03, 04, 05, 06, 08."""
+
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, LiteralString
+from uuid import UUID, uuid4
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from domain.evaluation.events import EvaluationLmCalled
+from domain.execution.events import ExecutionLmCalled
+from domain.kernel import Recorded
+from domain.optimization.events import OptimizationLmCalled, TrialScored
+from domain.values import LmCall, LmSpend
+from infrastructure import bootstrap
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog
+from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.pool import open_pool
+from tests.support.projecting import read_models
+
+QUIET_S: Final = 30.0
+
+_RUNS: Final = {"execution", "optimization", "evaluation"}
+_LETTERS: Final = {
+    "requested": "R",
+    "started": "S",
+    "lm_called": "c",
+    "trial_scored": "c",
+    "completed": "E",
+    "failed": "E",
+    "cancelled": "E",
+    "replay_requested": "Q",
+    "replay_verified": "V",
+    "replay_diverged": "V",
+}
+_LIFE_OF_A_RUN: Final = re.compile(r"R(Sc*)*E?[QV]*")
+"""Requested, taken up any number of times, ended once; then replays of what happened."""
+
+_FIRST: Final = {"signature": "defined"}
+"""How the life of a thing begins, where that is not ``created``."""
+
+_GAPS: Final[LiteralString] = """
+    SELECT originator_id, count(*), count(DISTINCT originator_version), max(originator_version)
+    FROM stratal.events GROUP BY originator_id
+    HAVING count(*) <> max(originator_version)
+        OR count(DISTINCT originator_version) <> max(originator_version)
+"""
+_BEHIND: Final[LiteralString] = """
+    SELECT name, failure FROM stratal.projections WHERE live AND (failure IS NOT NULL
+        OR position < (SELECT coalesce(max(notification_id), 0) FROM stratal.events))
+"""
+
+
+def check(
+    conninfo: str, *, acknowledged: Collection[str] = (), refused: Collection[str] = ()
+) -> Sequence[Recorded]:
+    """Check every invariant; *acknowledged* and *refused* are Idempotency-Keys of clients.
+
+    Returns:
+        The whole log, for what else a test wants to know of it.
+    """
+    check_streams(conninfo)
+    recorded = whole_log(conninfo)
+    check_commands(recorded, acknowledged=acknowledged, refused=refused)
+    streams = by_stream(recorded)
+    for stream in streams.values():
+        check_life(stream)
+        check_sums(stream)
+    check_read_models(conninfo, recorded)
+    return recorded
+
+
+def whole_log(conninfo: str) -> Sequence[Recorded]:
+    """Every event of every tenant, in order."""
+    with open_pool(conninfo, min_size=1, max_size=1, name="invariants") as pool:
+        log = EventLog(PostgresRecorder(pool))
+        found: list[Recorded] = []
+        while part := log.events(found[-1].position or 0 if found else 0, 1000):
+            found += part
+    return found
+
+
+def by_stream(recorded: Sequence[Recorded]) -> Mapping[UUID, Sequence[Recorded]]:
+    """The events of each stream, in order."""
+    streams: dict[UUID, list[Recorded]] = defaultdict(list)
+    for each in recorded:
+        streams[each.originator_id].append(each)
+    return streams
+
+
+def check_streams(conninfo: str) -> None:
+    """I-01: the versions of each stream are 1..n; the order of the log is that of each stream."""
+    with psycopg.connect(conninfo) as connection:
+        assert connection.execute(_GAPS).fetchall() == []
+    for stream in by_stream(whole_log(conninfo)).values():
+        assert [each.originator_version for each in stream] == [*range(1, len(stream) + 1)]
+
+
+def check_commands(
+    recorded: Sequence[Recorded], *, acknowledged: Collection[str], refused: Collection[str]
+) -> None:
+    """I-02: what was acknowledged is in the log once; what was refused is not."""
+    times = Counter(each.envelope.command_id for each in recorded)
+    assert {key: times[key] for key in acknowledged if times[key] != 1} == {}
+    assert {key: times[key] for key in refused if times[key]} == {}
+
+
+def check_life(stream: Sequence[Recorded]) -> None:
+    """I-05 and I-08: a run ends exactly once; every stream goes a legal way from its beginning."""
+    topics = [each.event.TOPIC for each in stream]
+    kind = topics[0].partition(".")[0]
+    steps = [topic.removeprefix(f"{kind}.") for topic in topics]
+    if kind in _RUNS:
+        life = "".join(_LETTERS[step] for step in steps)
+        assert _LIFE_OF_A_RUN.fullmatch(life), f"{kind} {stream[0].originator_id}: {steps}"
+        attempts = [event.attempt for event in _events(stream) if hasattr(event, "attempt")]
+        assert attempts == [*range(1, len(attempts) + 1)]
+    else:
+        assert steps[0] == _FIRST.get(kind, "created"), f"{kind} {stream[0].originator_id}: {steps}"
+        assert "retired" not in steps[:-1]
+
+
+def check_ended(streams: Mapping[UUID, Sequence[Recorded]]) -> None:
+    """I-05: no run is left unfinished."""
+    for stream in streams.values():
+        kind, _, _ = stream[0].event.TOPIC.partition(".")
+        if kind in _RUNS:
+            ends = [_LETTERS[each.event.TOPIC.partition(".")[2]] for each in stream].count("E")
+            assert ends == 1, f"{kind} {stream[0].originator_id} ended {ends} times"
+
+
+def check_sums(stream: Sequence[Recorded]) -> None:
+    """I-06: what a run spent is the sum over its calls; no answer and no trial is booked twice."""
+    made = calls(stream)
+    spend = LmSpend()
+    for call in made:
+        spend = spend.plus(call)
+    answered = Counter(call.key for call in made if call.response is not None)
+    assert [key for key, times in answered.items() if times > 1] == []
+    for event in _events(stream):
+        assert getattr(event, "spend", spend) == spend
+    trials = [event.trial for event in _events(stream) if isinstance(event, TrialScored)]
+    assert trials == [*range(1, len(trials) + 1)]
+
+
+def calls(stream: Sequence[Recorded]) -> Sequence[LmCall]:
+    """The model calls that a stream has on record."""
+    called = ExecutionLmCalled | OptimizationLmCalled | EvaluationLmCalled
+    return [event.call for event in _events(stream) if isinstance(event, called)]
+
+
+def check_read_models(conninfo: str, recorded: Sequence[Recorded]) -> None:
+    """I-03 and I-04: every read model reaches the head, and equals one made anew from the log."""
+    _wait_until_quiet(conninfo)
+    with (
+        _beside(conninfo) as empty,
+        read_models(empty) as fresh,
+        read_models(conninfo) as live,
+    ):
+        fresh.project(recorded)
+        for tenant in sorted({each.envelope.tenant for each in recorded}):
+            assert live.dump(tenant) == fresh.dump(tenant)
+
+
+def _wait_until_quiet(conninfo: str) -> None:
+    deadline_s = time.monotonic() + QUIET_S
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        while behind := connection.execute(_BEHIND).fetchall():
+            assert time.monotonic() < deadline_s, f"Behind the log after {QUIET_S} s: {behind}"
+            time.sleep(0.1)
+
+
+@contextmanager
+def _beside(conninfo: str) -> Iterator[str]:
+    """A fresh database of ours on the same server."""
+    name = f"beside_{uuid4().hex[:12]}"
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        beside = make_conninfo(conninfo, dbname=name)
+        migrate(beside, bootstrap.migrations())
+        yield beside
+        drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
+        connection.execute(drop.format(sql.Identifier(name)))
+
+
+def _events(stream: Sequence[Recorded]) -> Iterator[object]:
+    return (each.event for each in stream)
