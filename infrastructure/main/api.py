@@ -29,7 +29,7 @@ GRACE_S = 3
 
 def main() -> None:
     """Serve until SIGTERM or Ctrl-C."""
-    # uvicorn raises the signal again when it has ended; the default would skip what is to be closed.
+    # uvicorn raises the signal again once it has ended; the default would close nothing of ours.
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s api %(message)s")
     settings = Settings.from_environment()
