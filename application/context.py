@@ -1,6 +1,6 @@
 """On whose behalf, and because of what, the present code runs."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ def current() -> Context:
 
 
 @contextmanager
-def within(context: Context) -> Iterator[None]:
+def within(context: Context) -> Generator[None, None, None]:
     """Run the body on behalf of *context*."""
     token = _current.set(context)
     try:

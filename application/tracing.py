@@ -1,6 +1,6 @@
 """Traces in the application's own words; ``infrastructure.telemetry`` speaks OpenTelemetry."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
@@ -71,5 +71,5 @@ class NoTracing:
 
 
 @contextmanager
-def _silence() -> Iterator[_Silent]:
+def _silence() -> Generator[_Silent, None, None]:
     yield _Silent()

@@ -12,7 +12,8 @@ from application.lm_ports import (
     RunnableProgram,
     ScoredRow,
 )
-from domain.evaluation.metrics import Metric, metric
+from domain.evaluation import metrics
+from domain.evaluation.metrics import Metric
 from domain.values import Failure
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.runtime import DspyRunner
@@ -32,7 +33,7 @@ class DspyEvaluator:
         self,
         program: RunnableProgram,
         rows: Sequence[JsonObject],
-        metric_name: str,
+        metric: str,
         journal: CallJournal,
     ) -> Sequence[ScoredRow]:
         """Run *program* on every row and score the answers; a row that failed scores 0.
@@ -41,7 +42,7 @@ class DspyEvaluator:
             RunStopped: The journal refused, or the model is unavailable: nothing was scored.
             ProgramFailed: The program itself cannot be built, or the metric failed.
         """
-        measure = metric(metric_name)
+        measure = metrics.metric(metric)
         built = self._runner.program(program)
         inputs = {field.name for field in program.graph.signature.inputs}
 
@@ -51,7 +52,7 @@ class DspyEvaluator:
                 outputs = self._runner.answer(built, program, given)
             except ProgramFailed as failed:
                 return ScoredRow(row, None, 0.0, failed.failure)
-            return ScoredRow(row, outputs, measured(measure, metric_name, row, outputs), None)
+            return ScoredRow(row, outputs, measured(measure, metric, row, outputs), None)
 
         with self._runner.settings(self._runner.engine(journal)):
             return in_order(score, rows, threads=self._threads)

@@ -5,13 +5,13 @@ import json
 from collections.abc import Sequence
 from typing import Any, ClassVar, LiteralString, cast
 
-from psycopg import Connection, Cursor
+from psycopg import Connection, Cursor, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 from pydantic import JsonValue
 
 from application.context import current
-from application.errors import PayloadIsMissing
+from application.errors import PayloadIsMissing, StoreIsUnavailable
 from application.payloads import Payload
 from domain.errors import DomainError
 from domain.values import PayloadRef
@@ -90,10 +90,14 @@ class PostgresPayloadStore:
         Raises:
             PayloadIsMissing: It was never stored, or was erased.
             PayloadIsDamaged: What is stored is not what was written.
+            StoreIsUnavailable: The database does not answer; try again.
         """
         key = [current().tenant, bytes.fromhex(ref.digest)]
-        with self._pool.connection() as connection:
-            row = connection.execute(_SELECT, key, binary=True).fetchone()
+        try:
+            with self._pool.connection() as connection:
+                row = connection.execute(_SELECT, key, binary=True).fetchone()
+        except OperationalError as error:
+            raise StoreIsUnavailable("its texts cannot be read", "Try again.") from error
         if row is None:
             raise PayloadIsMissing(ref.digest)
         return cast(JsonValue, json.loads(_checked(ref, row)))

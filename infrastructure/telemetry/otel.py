@@ -1,7 +1,7 @@
 """Tracing over the OpenTelemetry SDK, with the traceparent carried by hand between processes."""
 
 import atexit
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 from opentelemetry.context import Context
@@ -44,19 +44,21 @@ class OtelTracing:
         self._tracer = tracer
 
     @contextmanager
-    def span(self, name: str, attributes: Attributes | None = None) -> Iterator[OpenSpan]:
+    def span(
+        self, name: str, attributes: Attributes | None = None
+    ) -> Generator[OpenSpan, None, None]:
         with self._tracer.start_as_current_span(name, attributes=attributes) as span:
             yield OpenSpan(span)
 
     @contextmanager
-    def continued(self, traceparent: str | None, name: str) -> Iterator[OpenSpan]:
+    def continued(self, traceparent: str | None, name: str) -> Generator[OpenSpan, None, None]:
         carrier = {"traceparent": traceparent} if traceparent else {}
         parent: Context = _PROPAGATOR.extract(carrier)
         with self._tracer.start_as_current_span(name, context=parent, kind=SpanKind.SERVER) as span:
             yield OpenSpan(span)
 
     @contextmanager
-    def lm_call(self, model: str, node: str) -> Iterator[OpenSpan]:
+    def lm_call(self, model: str, node: str) -> Generator[OpenSpan, None, None]:
         with self._tracer.start_as_current_span(
             genai.span_name(model),
             kind=SpanKind.CLIENT,

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from application.context import within
+from application.errors import StoreIsUnavailable
 from application.payloads import Payload
 from application.ports import PayloadStore
 from infrastructure.payloads.store import (
@@ -88,3 +89,11 @@ class TestPostgresPayloadStore(PayloadStoreContract):
             connection.execute("UPDATE stratal.payloads SET body = %s", [body])
         with within(on_behalf_of("acme")), pytest.raises(PayloadIsDamaged):
             store.get(payload.ref)
+
+
+@pytest.mark.postgres
+def test_a_database_that_is_away_is_said_to_be_away(pool: Pool) -> None:
+    store, payload = PostgresPayloadStore(pool), Payload.of("text")
+    pool.close()
+    with within(on_behalf_of("acme")), pytest.raises(StoreIsUnavailable):
+        store.get(payload.ref)
