@@ -71,7 +71,7 @@ def test_an_unknown_metric_is_refused_before_any_call() -> None:
 
 
 def test_a_metric_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "metric", lambda name: lambda example, prediction: 1 / 0)
+    monkeypatch.setattr(module.metrics, "metric", lambda name: lambda example, prediction: 1 / 0)
     with pytest.raises(ProgramFailed) as failed:
         evaluator(Knowing(), 4).evaluate(single(), ROWS, "exact_match", MemoryJournal())
     assert failed.value.failure.code == "metric.failed"
