@@ -6,19 +6,16 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 from typing import Final
 
-import httpx2
 import psycopg
 import pytest
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from tests.support import invariants
-from tests.support.service import Http, Service, is_running, until
+from tests.support.load import wait_until_all_ended, writing
+from tests.support.service import Service, is_running, until
 from tests.support.triage import Triage, TriageLm
 
 pytestmark = [pytest.mark.slow, pytest.mark.worker, pytest.mark.timeout(300)]
@@ -51,62 +48,21 @@ def service(postgres: EmbeddedPostgres) -> Iterator[Service]:
         yield service
 
 
-@dataclass
-class Client:
-    """Writes all the time, and sends again under the same key what got no good answer."""
-
-    http: Http
-    program: str
-    name: str
-    acknowledged: list[str] = field(default_factory=list[str])
-    repeated: int = 0
-
-    def write(self, stop: Event) -> None:
-        """Write until *stop*; what was begun is finished."""
-        while not stop.is_set():
-            key = f"{self.name}-{len(self.acknowledged)}"
-            body: dict[str, object] = {"inputs": {"message": key}}
-            until(lambda sent=body, once=key: self._sent(sent, once), bool, timeout_s=60)  # type: ignore[misc]  # bound
-            self.acknowledged.append(key)
-
-    def _sent(self, body: object, key: str) -> bool:
-        headers = {"Idempotency-Key": key}
-        try:
-            reply = self.http.send(
-                "POST", self.program, json=body, headers=headers, params={"wait": 0}
-            )
-        except httpx2.TransportError:
-            self.repeated += 1
-            return False
-        if reply.status_code == 503:
-            self.repeated += 1
-            return False
-        assert reply.status_code in {200, 202}, reply.text
-        return True
-
-
 def test_f_08_no_acknowledged_write_is_lost_and_every_runner_comes_back(
     service: Service, postgres: EmbeddedPostgres
 ) -> None:
-    triage, stop = Triage(service.http()).create(), Event()
+    triage = Triage(service.http()).create()
     assert triage.execute("It crashes on save")["status"] == "completed"
     before = _sessions(service)
-    tenant, path = triage.http.tenant, f"{triage.program}/execute"
-    clients = [Client(service.http(tenant), path, f"client-{n}") for n in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as threads:
-        writing = [threads.submit(client.write, stop) for client in clients]
+    with writing(service, triage, CLIENTS) as writers:
         for _ in range(CRASHES):
             time.sleep(LOAD_S)
             _crash(postgres)
             postgres.start()
             _wait_until_all_work(service, triage, before)
-        stop.set()
-        for each in writing:
-            each.result(90)
-
-    acknowledged = [key for client in clients for key in client.acknowledged]
-    assert sum(client.repeated for client in clients) > 0
-    until(lambda: _unfinished(service), lambda left: left == 0, timeout_s=90)
+    assert sum(writer.repeated for writer in writers) > 0
+    wait_until_all_ended(service)
+    acknowledged = [key for writer in writers for key in writer.acknowledged]
     log = invariants.check(service.database, acknowledged=acknowledged)
     invariants.check_ended(invariants.by_stream(log))
 
@@ -150,13 +106,3 @@ def _sessions(service: Service) -> set[str]:
         return {name for (name,) in service.rows(SESSIONS)} - {""}
     except psycopg.OperationalError:
         return set()
-
-
-def _unfinished(service: Service) -> int:
-    """Executions without an end."""
-    [[number]] = service.rows(
-        "SELECT count(*) FILTER (WHERE topic = 'execution.requested')"
-        " - count(*) FILTER (WHERE topic IN ('execution.completed', 'execution.failed'))"
-        " FROM stratal.events"
-    )
-    return int(number)

@@ -1,8 +1,10 @@
 """An Idempotency-Key makes every request that writes safe to repeat."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.support.service import Http, Service
@@ -91,3 +93,36 @@ def test_an_execution_is_called_off_once(service: Service, triage: Triage) -> No
     assert (ended["status"], ended["cancelled_because"]) == ("cancelled", body["reason"])
     topics = [each["topic"] for each in triage.http.events()]
     assert topics.count("execution.cancelled") == 1
+
+
+def test_f_29_50_equal_requests_at_once_have_one_effect_and_one_answer(
+    service: Service, triage: Triage
+) -> None:
+    path, headers = f"{triage.program}/execute", {"Idempotency-Key": "once"}
+
+    def send(_: int) -> httpx2.Response:
+        return triage.http.send("POST", path, json=MESSAGE, headers=headers, params={"wait": 60})
+
+    asked = service.lm.calls
+    with ThreadPoolExecutor(50) as threads:
+        replies = list(threads.map(send, range(50)))
+    assert {each.status_code for each in replies} == {200}
+    assert len({each.text for each in replies}) == 1
+    assert service.lm.calls == asked + 1
+    assert [each["command_id"] for each in triage.http.events()].count("once") == 1
+
+
+def test_f_29_a_key_is_its_tenants_own(service: Service) -> None:
+    tenants, headers = [service.http(), service.http()], {"Idempotency-Key": "same"}
+    made = [each.post("/v1/datasets", {"name": "mail"}, headers=headers) for each in tenants]
+    assert made[0]["id"] != made[1]["id"]
+    for each in tenants:
+        assert [it["topic"] for it in each.events()] == ["dataset.created"]
+
+
+def test_f_29_another_actor_repeats_the_same_request(service: Service, http: Http) -> None:
+    headers = {"Idempotency-Key": "same"}
+    first = http.post("/v1/datasets", {"name": "mail"}, headers=headers)
+    bob = service.http(http.tenant, actor="bob")
+    assert bob.post("/v1/datasets", {"name": "mail"}, headers=headers) == first
+    assert [each["actor"] for each in http.events()] == ["ann"]
