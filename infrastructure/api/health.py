@@ -16,6 +16,7 @@ STALE_AFTER_S: Final = 15.0
 """A runner that said nothing for so long is not trusted to be alive."""
 
 _PATIENCE_S: Final = 3.0
+_NEVER: Final = "There are no read models: no projector has run on this database yet. Start one."
 
 routes = router("", "service")
 
@@ -82,7 +83,7 @@ async def readiness(request: Request, response: Response) -> ReadinessView:
     except TimeoutError:
         why = f"it did not answer within {_PATIENCE_S:.0f} s"
         raise StoreIsUnavailable(why, "Try again.") from None
-    reasons = tuple(reason for lag in lags if (reason := _reason(lag)))
+    reasons = tuple(reason for lag in lags if (reason := _reason(lag))) if lags else (_NEVER,)
     if reasons:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     return ReadinessView(

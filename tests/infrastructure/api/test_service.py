@@ -109,6 +109,13 @@ def test_not_ready_when_a_runner_is_silent_or_stopped(
     assert reason in reply.json()["reasons"][0]
 
 
+def test_not_ready_before_any_projector_has_run(world: ApiWorld) -> None:
+    with world.client(lags=list) as api:
+        reply = api.get("/readyz")
+    assert (reply.status_code, reply.json()["status"]) == (503, "not_ready")
+    assert "no projector has run" in reply.json()["reasons"][0]
+
+
 def test_not_ready_when_the_database_is_down(world: ApiWorld) -> None:
     def lags() -> list[FakeLag]:
         raise StoreIsUnavailable("gone")
