@@ -9,7 +9,7 @@ import pytest
 from tests.support.service import Service
 from tests.support.triage import Triage
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("service")]
 
 MESSAGE = {"inputs": {"message": "It crashes on save"}}
 

@@ -10,7 +10,7 @@ import pytest
 from tests.support.service import Http, Service
 from tests.support.triage import SYNTAX, Triage
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("service")]
 
 MESSAGE = {"inputs": {"message": "It crashes on save"}}
 

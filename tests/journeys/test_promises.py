@@ -9,7 +9,7 @@ import pytest
 from tests.support.service import Http, Service, until
 from tests.support.triage import SYNTAX, Triage
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("service")]
 
 MESSAGE = {"inputs": {"message": "It crashes on save"}}
 
@@ -143,7 +143,7 @@ def test_mod_05_a_program_runs_the_signature_as_it_was_frozen(http: Http) -> Non
     http.post("/v1/programs", {"name": "triage", "modules": [{"module_id": made}]})
     http.post(f"/v1/signatures/{signature}/revise", {"syntax": "other: str -> thing: int"})
     ended = http.post("/v1/programs/triage/execute", MESSAGE, wait=60)
-    assert list(ended["outputs"]) == ["reasoning", "queue"]
+    assert set(ended["outputs"]) == {"reasoning", "queue"}
 
 
 @pytest.mark.feature("MOD-12")

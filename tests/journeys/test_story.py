@@ -11,7 +11,7 @@ from tests.support.otlp import Collector, Seen
 from tests.support.service import Http, Service, until
 from tests.support.triage import HELDOUT, SYNTAX, TRAIN, Triage
 
-pytestmark = pytest.mark.journey
+pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("service")]
 
 STRING: Final = {"kind": "primitive", "name": "string"}
 MESSAGE: Final = "It crashes when I click save"
