@@ -1,8 +1,8 @@
 """Where projections keep their rows and positions, and who may write them: one runner at a time."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from typing import LiteralString
+from typing import LiteralString, NamedTuple
 from zlib import crc32
 
 from psycopg import Connection
@@ -26,10 +26,12 @@ _LIVE_IF_FIRST: LiteralString = """
 _STATE: LiteralString = """
     SELECT position, live FROM stratal.projections WHERE name = %s AND version = %s
 """
+_ENTER_SCHEMA: LiteralString = "SELECT set_config('search_path', %s, true)"
 _MOVE: LiteralString = """
-    UPDATE stratal.projections
-    SET position = %s, failure = NULL, updated_at = clock_timestamp()
-    WHERE name = %s AND version = %s
+    UPDATE stratal.projections AS p
+    SET position = m.position, failure = NULL, updated_at = clock_timestamp()
+    FROM unnest(%s::text[], %s::int[], %s::bigint[]) AS m(name, version, position)
+    WHERE p.name = m.name AND p.version = m.version
 """
 _FAIL: LiteralString = """
     UPDATE stratal.projections SET failure = %s, updated_at = clock_timestamp()
@@ -45,7 +47,15 @@ _RETIRE_OLDER: LiteralString = """
 """
 _TABLES: LiteralString = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
 
-FIRST_MEASURED_AT = 100
+MEASURED_FROM = 50
+
+
+class Folded(NamedTuple):
+    """What a projection makes of the log up to *position*."""
+
+    projection: Projection
+    writes: Sequence[Write]
+    position: int
 
 
 class ProjectionTables:
@@ -83,16 +93,23 @@ class ProjectionTables:
         assert row is not None
         return row[0], row[1]
 
-    def write(self, projection: Projection, writes: Iterable[Write], position: int) -> None:
-        """Write rows and position, both or none."""
+    def write(self, folded: Sequence[Folded]) -> None:
+        """Write rows and positions of all of *folded*, or nothing, in one round trip."""
         with self._together():
-            self.connection.execute(_path(projection))
-            for write in writes:
-                self.connection.execute(write.sql, write.params, prepare=True)
-            self.connection.execute(_MOVE, (position, projection.name, projection.version))
-        if position >= 2 * self._measured_at.get(projection.name, FIRST_MEASURED_AT // 2):
-            self._measure(projection)
-            self._measured_at[projection.name] = position
+            for each in folded:
+                if each.writes:
+                    schema = _schema(each.projection)
+                    self.connection.execute(_ENTER_SCHEMA, (schema,), prepare=True)
+                for write in each.writes:
+                    self.connection.execute(write.sql, write.params, prepare=True)
+            names = [each.projection.name for each in folded]
+            versions = [each.projection.version for each in folded]
+            positions = [each.position for each in folded]
+            self.connection.execute(_MOVE, (names, versions, positions), prepare=True)
+        for each in folded:
+            if each.position >= 2 * self._measured_at.get(each.projection.name, MEASURED_FROM):
+                self._measure(each.projection)
+                self._measured_at[each.projection.name] = each.position
 
     def fail(self, projection: Projection, why: str) -> None:
         """Record why it stopped."""

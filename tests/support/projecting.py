@@ -12,7 +12,7 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from domain.kernel import Event, Recorded
-from infrastructure.eventstore.projection_tables import ProjectionTables
+from infrastructure.eventstore.projection_tables import Folded, ProjectionTables
 from infrastructure.postgres.pool import open_pool
 from infrastructure.postgres.read_store import PostgresReadStore
 from projections.kernel import Projection, ReadStore, Write
@@ -50,7 +50,7 @@ class ReadModels:
                 part = recorded[start : start + batch]
                 position = part[-1].position
                 assert position is not None
-                self.tables.write(projection, writes_of(projection, part), position)
+                self.tables.write([Folded(projection, list(writes_of(projection, part)), position)])
 
     def dump(self, tenant: str) -> Mapping[str, Sequence[str]]:
         """Every row of *tenant* by table, with the tenant's own name left out."""

@@ -194,7 +194,7 @@ def test_a_poison_event_stops_its_projection_with_the_reason_and_no_other(
     assert failure is not None
     assert f"DivisionByZero at position {poison} (program.retired)" in failure
     assert len(table(pool, "fussy_board_v1")) == 2
-    assert fussy.tries == 1 + 3
+    assert fussy.tries == 2 + 3  # with the others, in a batch of its own, three times alone
     assert state(pool)["note_board_v1"] == (head, True, None)
 
 
