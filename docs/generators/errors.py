@@ -113,7 +113,7 @@ def _at_models() -> set[str]:
 
 
 def _said(name: str) -> Iterator[str]:
-    """The literal codes of every ``name(…)`` in the source."""
+    """The codes of every ``name(…)`` in the source, with … for what varies in them."""
     for package in PACKAGES:
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -128,8 +128,5 @@ def _literals(call: ast.Call, *, positional: int) -> Iterator[str]:
     given = [each.value for each in call.keywords if each.arg == "code"]
     given += call.args[positional : positional + 1]
     for each in given:
-        match each:
-            case ast.Constant(value=str(found)):
-                yield found
-            case _:
-                pass
+        if (found := _sentence(each)).strip("…"):
+            yield found

@@ -59,21 +59,21 @@ def claims() -> list[Claim]:
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         file = path.relative_to(ROOT).as_posix()
-        found |= {Claim(id, file, sentence) for id, sentence in _marked(tree.body, ())}
+        found |= {Claim(feature, file, said) for feature, said in _marked(tree.body, ())}
     return sorted(found)
 
 
 def _marked(body: Iterable[ast.stmt], outer: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Ids with sentences: *outer* ids are those of the module or class around."""
     statements = list(body)
-    outer = (*outer, *(id for each in statements for id in _of_all(each)))
+    outer = (*outer, *(feature for each in statements for feature in _of_all(each)))
     for each in statements:
         match each:
             case ast.ClassDef():
                 yield from _marked(each.body, (*outer, *_ids(each.decorator_list)))
             case ast.FunctionDef() | ast.AsyncFunctionDef() if each.name.startswith("test_"):
-                for id in (*outer, *_ids(each.decorator_list)):
-                    yield id, _sentence(each.name)
+                for feature in (*outer, *_ids(each.decorator_list)):
+                    yield feature, _sentence(each.name)
             case _:
                 pass
 
@@ -92,9 +92,9 @@ def _ids(expressions: Iterable[ast.expr]) -> Iterator[str]:
         for node in ast.walk(expression):
             match node:
                 case ast.Call(
-                    func=ast.Attribute(attr="feature"), args=[ast.Constant(value=str(id))]
+                    func=ast.Attribute(attr="feature"), args=[ast.Constant(value=str(feature))]
                 ):
-                    yield id
+                    yield feature
                 case _:
                     pass
 
@@ -111,11 +111,11 @@ def _row(id: str, found: Iterable[Claim]) -> tuple[str, str, str]:
 
 
 def _missing(shown: set[str]) -> str:
-    missing = [id for id in WANTED if id not in shown]
+    missing = [feature for feature in WANTED if feature not in shown]
     head = "## Without a test\n\n"
     if not missing:
         return f"{head}Every one of the {len(WANTED)} features that were set out has its test.\n"
-    listed = "".join(f"- {id}\n" for id in missing)
+    listed = "".join(f"- {feature}\n" for feature in missing)
     return (
         f"{head}Of the {len(WANTED)} features that were set out, no test claims these "
         f"{len(missing)}. They may work; nothing shows it.\n\n{listed}"
