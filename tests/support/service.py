@@ -151,7 +151,7 @@ class Process:
         return self._process is not None and self._process.poll() is None
 
     def children(self) -> list[int]:
-        """The ids of the processes it started."""
+        """The ids of the processes it started and has not yet buried."""
         return [
             int(each.parent.name)
             for each in Path("/proc").glob("[0-9]*/stat")
@@ -174,20 +174,23 @@ class Service:
         *,
         workers: int = 1,
         worker_argv: Sequence[str] = ("-m", "infrastructure.main.worker"),
+        supervised: bool = False,
         environment: Mapping[str, str] | None = None,
     ) -> None:
+        """With *supervised*, one process, ``serve``, starts the others and keeps them alive."""
         self.database, self.lm = database, lm
         self.home = Path(tempfile.mkdtemp(prefix="stratal-service-"))
         self.url = f"http://127.0.0.1:{_free_port()}"
         told = self._environment() | dict(environment or {})
-        argvs = {
+        alone: dict[str, Sequence[str]] = {
             "projector": ("-m", "infrastructure.main.projector"),
             "api": ("-m", "infrastructure.main.api"),
             **{f"worker-{number}": worker_argv for number in range(1, workers + 1)},
         }
+        serve = {"serve": ("-m", "infrastructure.main.cli", "serve")}
         self.processes = {
             name: Process(name, argv, told, self.home / f"{name}.log")
-            for name, argv in argvs.items()
+            for name, argv in (serve if supervised else alone).items()
         }
         self._clients: list[Http] = []
 
@@ -238,6 +241,7 @@ class Service:
         with httpx2.Client(base_url=self.url, timeout=10, trust_env=False) as client:
 
             def ready() -> bool:
+                assert all(each.is_alive for each in self.processes.values()), "A process ended."
                 with suppress(httpx2.TransportError):
                     reply = client.get("/readyz")
                     return reply.is_success and len(reply.json()["projections"]) == len(PROJECTIONS)
