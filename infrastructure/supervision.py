@@ -50,7 +50,7 @@ class Child:
             env=self._environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_end_with_parent,  # noqa: PLW1509 - runs one prctl, no Python locks
+            preexec_fn=end_with_parent,  # noqa: PLW1509 - runs one prctl, no Python locks
         )
         self._started_s = time.monotonic()
         logger.info("%s: started, pid %s", self.spec.name, self.process.pid)
@@ -85,26 +85,35 @@ class Child:
 
 
 class Supervisor:
-    """Runs children until it is told to stop; stops them last started first."""
+    """Runs groups of children until it is told to stop; the last group started stops first."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
-        self.children = tuple(children)
+    def __init__(self, *groups: Sequence[Child]) -> None:
+        self.groups = groups
 
     def start(self) -> None:
-        for child in self.children:
-            child.start()
+        for group in self.groups:
+            for child in group:
+                child.start()
 
     def run(self, stop: threading.Event, *, every_s: float = 0.1) -> None:
         """Keep the children alive until *stop* is set."""
         while not stop.wait(every_s):
-            for child in self.children:
+            self.tick()
+
+    def tick(self) -> None:
+        """Start again whoever ended and is due."""
+        for group in self.groups:
+            for child in group:
                 child.tick()
 
     def stop(self) -> None:
-        for child in reversed(self.children):
-            child.terminate()
-            child.join()
-            logger.info("%s: stopped", child.spec.name)
+        """Stop group after group; the children of a group stop together."""
+        for group in reversed(self.groups):
+            for child in group:
+                child.terminate()
+            for child in group:
+                child.join()
+                logger.info("%s: stopped", child.spec.name)
 
 
 def stop_on_signals() -> threading.Event:
@@ -128,6 +137,7 @@ def _libc() -> Callable[..., int] | None:
 _PRCTL = _libc()
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """Called in a new child: on Linux it gets SIGTERM when the thread that started it ends."""
     if _PRCTL is not None:
         _PRCTL(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -2,24 +2,32 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import typer
 
+from infrastructure.cli.audit import AuditCommand
+from infrastructure.cli.connection import Connect
 from infrastructure.cli.database import DatabaseCommands
+from infrastructure.cli.datasets import DatasetCommands
 from infrastructure.cli.doctor import DoctorCommand
-from infrastructure.cli.optimize import OptimizeCommand
-from infrastructure.cli.resources import ResourceCommands
+from infrastructure.cli.executions import ExecutionCommands
+from infrastructure.cli.models import ModelCommands
+from infrastructure.cli.programs import ProgramCommands
+from infrastructure.cli.runs import RunCommands
+from infrastructure.cli.signatures import SignatureCommands
 
 
 @dataclass(frozen=True, slots=True)
 class Verbs:
     """What the command line can do; ``processes`` are verbs that run until they are stopped."""
 
+    version: Callable[[], str]
     processes: Mapping[str, Callable[..., None]]
+    connect: Connect
     database: DatabaseCommands
     doctor: DoctorCommand
-    resources: ResourceCommands
-    optimize: OptimizeCommand
+    models: ModelCommands
 
 
 def build_app(verbs: Verbs) -> typer.Typer:
@@ -29,10 +37,36 @@ def build_app(verbs: Verbs) -> typer.Typer:
         pretty_exceptions_enable=False,
         help="An event-sourced control plane for DSPy programs.",
     )
+    app.callback()(_options(verbs.version))
     for name, run in verbs.processes.items():
         app.command(name)(run)
-    app.add_typer(verbs.database.app(), name="db")
-    verbs.resources.add_to(app)
-    app.command("optimize")(verbs.optimize.__call__)
+    runs = RunCommands(verbs.connect)
+    app.command("evaluate")(runs.evaluate)
+    app.command("optimize")(runs.optimize)
+    app.command("audit")(AuditCommand(verbs.connect).__call__)
     app.command("doctor")(verbs.doctor.__call__)
+    app.add_typer(SignatureCommands(verbs.connect).app(), name="signature")
+    app.add_typer(ProgramCommands(verbs.connect).app(), name="program")
+    app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
+    app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")
+    app.add_typer(verbs.models.app(), name="model")
+    app.add_typer(verbs.database.app(), name="db")
     return app
+
+
+def _options(version: Callable[[], str]) -> Callable[..., None]:
+    def show(wanted: bool) -> None:
+        if wanted:
+            typer.echo(f"stratal {version()}")
+            raise typer.Exit
+
+    def options(
+        *,
+        shown: Annotated[
+            bool,
+            typer.Option("--version", callback=show, is_eager=True, help="Say the version."),
+        ] = False,
+    ) -> None:
+        del shown
+
+    return options

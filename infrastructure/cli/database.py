@@ -1,13 +1,13 @@
 """``stratal db``: the embedded Postgres of this home."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Protocol
+from typing import Protocol
 
 import typer
 
-from infrastructure.cli.output import people, show_json, show_pairs
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+from infrastructure.cli.connection import Json
+from infrastructure.cli.output import say, show_json, show_pairs
 
 
 class Status(Protocol):
@@ -33,9 +33,9 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DatabaseCommands:
-    """The verbs of ``stratal db`` on *server*."""
+    """The verbs of ``stratal db`` on the server of the settings' home."""
 
-    server: Server
+    server: Callable[[], Server]
 
     def app(self) -> typer.Typer:
         verbs = typer.Typer(no_args_is_help=True, help="The embedded Postgres under STRATAL_HOME.")
@@ -45,16 +45,21 @@ class DatabaseCommands:
 
     def start(self, *, json: Json = False) -> None:
         """Start it, or adopt it when it runs."""
-        self._said(self.server.start(), "running", json)
+        server = self.server()
+        was_running = server.status().state == "running"
+        url = server.start()
+        word = "runs already" if was_running else "was started"
+        _tell(f"The embedded Postgres {word}: {url}", "running", url, as_json=json)
 
     def stop(self, *, json: Json = False) -> None:
         """Stop it; nothing acknowledged is lost."""
-        was_running = self.server.stop()
-        self._said("stopped" if was_running else "It was not running.", "stopped", json)
+        server = self.server()
+        word = "was stopped" if server.stop() else "was not running"
+        _tell(f"The embedded Postgres {word}.", "stopped", server.status().url, as_json=json)
 
     def status(self, *, json: Json = False) -> None:
         """Say whether it runs, and where its data and log are."""
-        status = self.server.status()
+        status = self.server().status()
         pairs = {
             "state": status.state,
             "pid": status.pid,
@@ -62,12 +67,13 @@ class DatabaseCommands:
             "log": str(status.log),
             "url": status.url,
         }
-        show_json(dict(pairs)) if json else show_pairs(pairs)
+        show_json(pairs) if json else show_pairs(pairs)
 
     def url(self, *, json: Json = False) -> None:
         """Print its address, for psql and STRATAL_DATABASE_URL."""
-        self._said(self.server.status().url, self.server.status().state, json)
+        status = self.server().status()
+        _tell(status.url, status.state, status.url, as_json=json)
 
-    @staticmethod
-    def _said(sentence: str, state: str, as_json: bool) -> None:
-        show_json({"state": state, "said": sentence}) if as_json else people.print(sentence)
+
+def _tell(sentence: str, state: str, url: str, *, as_json: bool) -> None:
+    show_json({"state": state, "url": url}) if as_json else say(sentence)

@@ -1,11 +1,12 @@
 """``stratal doctor``: says what is wrong with a set-up and how to mend it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated
+from dataclasses import asdict, dataclass
 
 import typer
+from rich.markup import escape
 
+from infrastructure.cli.connection import Json
 from infrastructure.cli.output import people, show_json, show_pairs
 
 
@@ -20,38 +21,37 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Examination:
+    """What is set, and what was found."""
+
+    settings: Mapping[str, str]
+    findings: Sequence[Finding]
+
+
+@dataclass(frozen=True, slots=True)
 class DoctorCommand:
-    """Looks at everything with *checks*; each one answers instead of raising."""
+    """Looks at everything with *examine*, which answers instead of raising."""
 
-    settings: Callable[[], Mapping[str, str]]
-    checks: Sequence[Callable[[], Finding]]
+    examine: Callable[[], Examination]
 
-    def __call__(
-        self, *, json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-    ) -> None:
+    def __call__(self, *, json: Json = False) -> None:
         """Say what is wrong with this set-up and how to mend it; ends with 1 if anything is."""
-        findings = [check() for check in self.checks]
+        found = self.examine()
         if json:
-            show_json(
-                {
-                    "settings": dict(self.settings()),
-                    "findings": [
-                        {
-                            "what": each.what,
-                            "is_well": each.is_well,
-                            "found": each.found,
-                            "advice": each.advice,
-                        }
-                        for each in findings
-                    ],
-                }
-            )
+            findings = [asdict(each) for each in found.findings]
+            show_json({"settings": dict(found.settings), "findings": findings})
         else:
-            show_pairs({name: value or "(unset)" for name, value in self.settings().items()})
-            people.print()
-            for each in findings:
-                mark = "[green]well[/green]" if each.is_well else "[red]ill [/red]"
-                people.print(f"{mark}  {each.what}: {each.found}")
-                if not each.is_well:
-                    people.print(f"      → {each.advice}")
-        raise typer.Exit(0 if all(each.is_well for each in findings) else 1)
+            if found.settings:
+                show_pairs({name: value or "(unset)" for name, value in found.settings.items()})
+                people.print()
+            for each in found.findings:
+                _show(each)
+        if not all(each.is_well for each in found.findings):
+            raise typer.Exit(1)
+
+
+def _show(finding: Finding) -> None:
+    mark = "[green]well[/green]" if finding.is_well else "[red]ill [/red]"
+    people.print(f"{mark}  {finding.what}: {escape(finding.found)}")
+    if not finding.is_well:
+        people.print(f"      → {escape(finding.advice)}")

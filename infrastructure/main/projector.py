@@ -13,7 +13,7 @@ from projections.registry import PROJECTIONS
 
 
 def main() -> None:
-    """Project until SIGTERM. SIGINT is left to the parent, which stops its children in order."""
+    """Project until SIGTERM or Ctrl-C."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s projector %(message)s")
     stop, wake = threading.Event(), threading.Event()
 
@@ -21,7 +21,7 @@ def main() -> None:
         stop.set()
         wake.set()
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     conninfo = bootstrap.connect(Settings.from_environment())
     with LogListener(conninfo) as listener:

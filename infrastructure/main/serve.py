@@ -1,70 +1,72 @@
 """``stratal serve``: embedded Postgres, projector, workers and API as one supervised group."""
 
-import fcntl
 import logging
 import os
+import socket
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
 
 from infrastructure import bootstrap
+from infrastructure.main.address import ANY, free_port, url_of
+from infrastructure.main.owner import Serving, sole_owner
 from infrastructure.settings import Settings
 from infrastructure.supervision import Child, ChildSpec, Supervisor, stop_on_signals
 
 logger = logging.getLogger("stratal.serve")
 
-
-class AlreadyServing(Exception):
-    """Another ``stratal serve`` owns this home."""
-
-    code = "serve.already_running"
-
-    def __init__(self, home: Path) -> None:
-        super().__init__(
-            f"Another `stratal serve` runs on {home}. Use it, stop it, or set STRATAL_HOME."
-        )
+LOOK_S = 0.1
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then stop API, workers, projector and Postgres in that order.
 
     Raises:
-        AlreadyServing: The home is taken; nothing was started.
+        AlreadyServing, HomeIsUnusable: The home is taken or cannot be written.
+        AddressIsUnusable: Nothing can listen on the host and port.
+        PostgresError: The database cannot be used.
     """
     stop = stop_on_signals()
-    with _sole_owner(settings.home), bootstrap.database(settings) as url:
-        bootstrap.prepare(url)
-        supervisor = Supervisor(_children(settings.model_copy(update={"database_url": url})))
-        supervisor.start()
-        logger.info("serving on http://%s:%s", settings.host, settings.port)
-        try:
-            supervisor.run(stop)
-        finally:
-            supervisor.stop()
+    with sole_owner(settings.home) as announce:
+        port = free_port(settings.host, settings.port)
+        url = url_of(settings.host, port)
+        with bootstrap.database(settings) as database:
+            bootstrap.prepare(database)
+            if stop.is_set():
+                return
+            here = settings.model_copy(update={"database_url": database, "port": port})
+            supervisor = Supervisor(*_groups(here))
+            supervisor.start()
+            announce(Serving(url, settings.lm))
+            try:
+                _say_when_it_listens(supervisor, stop, here)
+                supervisor.run(stop)
+            finally:
+                announce(None)
+                supervisor.stop()
 
 
-def _children(settings: Settings) -> list[Child]:
+def _say_when_it_listens(supervisor: Supervisor, stop: threading.Event, settings: Settings) -> None:
+    url = url_of(settings.host, settings.port)
+    while not stop.wait(LOOK_S):
+        supervisor.tick()
+        address = (ANY.get(settings.host, settings.host), settings.port)
+        with suppress(OSError), socket.create_connection(address, timeout=1):
+            logger.info("serving on %s, its pages on %s/docs; Ctrl-C stops it", url, url)
+            return
+
+
+def _groups(settings: Settings) -> Sequence[Sequence[Child]]:
     environment = os.environ | settings.environment()
     specs = [
-        _process("projector", grace_s=5),
-        *(_process("worker", number, grace_s=12) for number in range(1, settings.workers + 1)),
-        _process("api", grace_s=5),
+        [_process("projector", grace_s=5)],
+        [_process("worker", number, grace_s=12) for number in range(1, settings.workers + 1)],
+        [_process("api", grace_s=5)],
     ]
-    return [Child(spec, environment) for spec in specs]
+    return [[Child(spec, environment) for spec in group] for group in specs]
 
 
 def _process(role: str, number: int = 0, *, grace_s: float) -> ChildSpec:
     name = f"{role}-{number}" if number else role
-    return ChildSpec(name, [sys.executable, "-m", f"infrastructure.main.{role}"], grace_s)
-
-
-@contextmanager
-def _sole_owner(home: Path) -> Iterator[None]:
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (home / "serve.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise AlreadyServing(home) from None
-        yield
+    return ChildSpec(name, [sys.executable, "-m", "infrastructure.main.process", role], grace_s)

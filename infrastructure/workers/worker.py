@@ -107,10 +107,10 @@ class WorkerProcess:
         return not any(station.is_busy for station in self._stations)
 
     def run(self) -> None:
-        """Work until SIGTERM. SIGINT is left to the parent, which stops its children in order."""
+        """Work until SIGTERM or Ctrl-C."""
         stopping = threading.Event()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, lambda _number, _frame: stopping.set())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda _number, _frame: stopping.set())
         self.start()
         logger.info("Worker %d is ready.", os.getpid())
         stopping.wait()

@@ -58,7 +58,7 @@ def test_children_stop_in_reverse_order_of_start() -> None:
     for each in (first, second):
         join = each.join
         each.join = lambda each=each, join=join: (join(), order.append(each.spec.name))[0]  # type: ignore[method-assign]
-    supervisor = Supervisor([first, second])
+    supervisor = Supervisor([first], [second])
     supervisor.start()
     supervisor.stop()
 

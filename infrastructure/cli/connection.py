@@ -1,0 +1,29 @@
+"""What the verbs that ask the API have in common."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from infrastructure.client import Stratal
+
+Connect = Callable[[], Stratal]
+Data = dict[str, Any]
+"""A reply of the API, as its OpenAPI document describes it."""
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ProgramName = Annotated[str, typer.Argument(help="Id or name of a program.", metavar="PROGRAM")]
+DatasetName = Annotated[str, typer.Argument(help="Id or name of a dataset.", metavar="DATASET")]
+ExecutionId = Annotated[str, typer.Argument(help="Id of an execution.", metavar="EXECUTION")]
+
+
+class InputIsUnusable(Exception):
+    """What was typed cannot be sent; nothing was."""
+
+    code = "cli.input_unusable"
+
+
+def at(kind: str, name: str, action: str) -> str:
+    """The path of *action* on the thing of that *kind* and *name*, whatever the name holds."""
+    return f"/v1/{kind}/{quote(name, safe='')}/{action}"

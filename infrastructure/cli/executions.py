@@ -1,0 +1,134 @@
+"""``stratal execution``: what a program was asked and answered, and repeating it from the log."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from infrastructure.cli.connection import Connect, Data, ExecutionId, Json
+from infrastructure.cli.output import moment, people, plain, say, show_json, show_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionCommands:
+    """The verbs of ``stratal execution``."""
+
+    connect: Connect
+
+    def app(self) -> typer.Typer:
+        verbs = typer.Typer(no_args_is_help=True, help="Runs of programs.")
+        verbs.command()(self.show)
+        verbs.command()(self.replay)
+        return verbs
+
+    def show(
+        self,
+        execution: ExecutionId,
+        *,
+        trace: Annotated[bool, typer.Option("--trace", help="With every model call.")] = False,
+        json: Json = False,
+    ) -> None:
+        """Show an execution: inputs, outputs, cost, and on request its model calls."""
+        client = self.connect()
+        found = client.executions.get(execution)
+        calls = list(client.executions.trace(execution)) if trace else []
+        if json:
+            show_json({**found, "trace": calls} if trace else found)
+            return
+        show_pairs(_shown(found))
+        for call in calls:
+            _show_call(call, len(calls))
+
+    def replay(self, execution: ExecutionId, *, json: Json = False) -> None:
+        """Repeat an execution from the log, with the model switched off, and compare."""
+        verdict = self.connect().executions.replay(execution, wait_s=60)
+        if json:
+            show_json(verdict)
+        elif verdict["outcome"] == "verified":
+            answered = verdict["answered_from_log"]
+            say(f"Verified: model calls 0, answered from the log {answered}, outputs equal.")
+        elif verdict["outcome"] == "pending":
+            say("No worker has taken it up within 60 s. Run it again to see the verdict.")
+        else:
+            say(f"Diverged: {verdict['failure']['message']}")
+        if verdict["outcome"] != "verified":
+            raise typer.Exit(1)
+
+
+def show_answer(ran: Data) -> None:
+    """Print what a run gave, and one line on the run itself."""
+    usage = ran["token_usage"]
+    show_pairs(
+        {
+            **(ran["outputs"] or {}),
+            **_ending(ran),
+            "·": f"{ran['status']}, version {ran['program_version']}, {usage['calls']} model "
+            f"call(s), {plain(usage['total_tokens'])} tokens, execution {ran['execution_id']}",
+        }
+    )
+
+
+def _shown(found: Data) -> dict[str, object]:
+    usage, took_ms = found["token_usage"], found["duration_ms"]
+    verdicts = [f"{each['replay']} {each['outcome']}" for each in found["replays"]]
+    pairs: dict[str, object] = {
+        "execution": found["execution_id"],
+        "status": found["status"],
+        "program": f"{found['program_id']}, version {found['program_version']}",
+        **{f"in   {name}": value for name, value in found["inputs"].items()},
+        **{f"out  {name}": value for name, value in (found["outputs"] or {}).items()},
+        **_ending(found),
+        "model calls": usage["calls"],
+        "tokens": usage["total_tokens"],
+        "US dollars": usage["cost_usd"],
+        "took": None if took_ms is None else f"{took_ms:.0f} ms",
+        "requested": f"{moment(found['requested_at'])} by {found['actor']}",
+    }
+    if found["attempts"] > 1:
+        pairs["attempts"] = found["attempts"]
+    if verdicts:
+        pairs["replays"] = ", ".join(verdicts)
+    return pairs
+
+
+def _ending(run: Data) -> dict[str, object]:
+    """Why a run came to no answer."""
+    why: dict[str, object] = {}
+    if run["failure"]:
+        why["failure"] = f"{run['failure']['message']} ({run['failure']['code']})"
+    if run["cancelled_because"]:
+        why["cancelled"] = run["cancelled_because"]
+    return why
+
+
+def _show_call(call: Data, of: int) -> None:
+    people.print()
+    took = f"{call['latency_ms']:.0f} ms, {plain(call['usage']['total_tokens'])} tokens"
+    people.print(f"[bold]call {call['index']} of {of}[/bold]", end="  ")
+    say(f"{call['node']} asked {call['model']}: {took}")
+    for role, text in _messages(call):
+        people.print(f"[dim]── {role}[/dim]")
+        say(text)
+    if call["failure"]:
+        say(f"It failed: {call['failure']['message']} ({call['failure']['code']})")
+
+
+def _messages(call: Data) -> Iterator[tuple[str, str]]:
+    """Prompt and answer as they were said, part after part."""
+    request, response = call["request"], call["response"]
+    if request is None:
+        yield "prompt", "(erased)"
+    else:
+        if request.get("system"):
+            yield "system", _text(request["system"])
+        for message in request["messages"]:
+            yield message["role"], _text(message["parts"])
+    if response is not None:
+        yield "answer", _text(response["message"]["parts"])
+
+
+def _text(parts: Any) -> str:
+    if isinstance(parts, str):
+        return parts.strip("\n")
+    return "\n".join(part["text"] if "text" in part else plain(part) for part in parts).strip("\n")

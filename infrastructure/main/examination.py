@@ -1,0 +1,116 @@
+"""What ``stratal doctor`` looks at; each check answers instead of raising."""
+
+import os
+import platform
+import socket
+import sys
+from getpass import getuser
+from urllib.parse import urlsplit
+
+import psycopg
+
+from application.tracing import NoTracing
+from infrastructure.cli.doctor import Examination, Finding
+from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
+from infrastructure.main.address import AddressIsUnusable, free_port, url_of
+from infrastructure.main.owner import serving
+from infrastructure.postgres.embedded import EmbeddedPostgres
+from infrastructure.postgres.errors import PostgresError
+from infrastructure.postgres.safety import check_server
+from infrastructure.settings import Settings, SettingsAreInvalid
+
+OLDEST_PYTHON = (3, 11)
+PATIENCE_S = 3
+BROKER_PORTS = {"redis": 6379, "rediss": 6379, "amqp": 5672, "amqps": 5671}
+
+
+def examine() -> Examination:
+    """Look at everything; with settings that cannot be used, at nothing that needs them."""
+    try:
+        settings = Settings.from_environment()
+    except SettingsAreInvalid as error:
+        ill = Finding("settings", False, "cannot be used", str(error))
+        return Examination({}, [_python(), ill])
+    checks = (_home, _database, _broker, _model, _port)
+    return Examination(settings.shown(), [_python(), *(check(settings) for check in checks)])
+
+
+def _python() -> Finding:
+    return Finding(
+        "Python",
+        sys.version_info >= OLDEST_PYTHON,
+        platform.python_version(),
+        "Install Python 3.11 or newer and run `make setup`.",
+    )
+
+
+def _home(settings: Settings) -> Finding:
+    nearest = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    is_well = nearest.is_dir() and os.access(nearest, os.W_OK)
+    advice = (
+        f"{nearest} cannot be written by {getuser()}. Set STRATAL_HOME to a directory of yours."
+    )
+    return Finding("home", is_well, str(settings.home), advice)
+
+
+def _database(settings: Settings) -> Finding:
+    embedded = EmbeddedPostgres(settings.home)
+    if settings.database_url is None and embedded.status().state == "stopped":
+        return Finding("database", True, "embedded, not running now")
+    try:
+        report = check_server(settings.database_url or embedded.url)
+    except PostgresError as error:
+        return Finding("database", False, "refused", str(error))
+    except psycopg.Error as error:
+        why = " ".join(str(error).split())
+        return Finding("database", False, why, "Start it, or mend STRATAL_DATABASE_URL.")
+    checksums = "on" if report.data_checksums else "off"
+    return Finding("database", True, f"Postgres {report.version}, data checksums {checksums}")
+
+
+def _broker(settings: Settings) -> Finding:
+    if settings.broker_url is None:
+        return Finding("queue", True, "in the database")
+    parts = urlsplit(settings.broker_url)
+    where = (parts.hostname or "localhost", parts.port or BROKER_PORTS[parts.scheme])
+    found = f"{parts.scheme} on {where[0]}, port {where[1]}"
+    try:
+        with socket.create_connection(where, timeout=PATIENCE_S):
+            return Finding("queue", True, found)
+    except OSError as error:
+        advice = f"{error.strerror or error}. Start it, or mend or unset STRATAL_BROKER_URL."
+        return Finding("queue", False, found, advice)
+
+
+def _model(settings: Settings) -> Finding:
+    from infrastructure.models.binding import ModelError  # noqa: PLC0415 - as below
+    from infrastructure.runtime import build_runtime  # noqa: PLC0415 - it imports DSPy
+
+    try:
+        build_runtime(settings, NoTracing())
+    except ModelError as error:
+        return Finding("language model", False, settings.lm, str(error))
+    return Finding("language model", True, settings.lm)
+
+
+def _port(settings: Settings) -> Finding:
+    url = url_of(settings.host, settings.port)
+    try:
+        with Stratal(url, timeout_s=PATIENCE_S) as api:
+            api.health()
+    except StratalUnreachable:
+        return _free(settings, url)
+    except StratalProblem:
+        advice = f"Something else answers at {url}. Stop it, or set STRATAL_PORT."
+        return Finding("API", False, "another program", advice)
+    return Finding("API", True, f"answers at {url}")
+
+
+def _free(settings: Settings, url: str) -> Finding:
+    if (other := serving(settings.home)) is not None and other.url != url:
+        return Finding("API", True, f"not at {url}; the service of this home is at {other.url}")
+    try:
+        free_port(settings.host, settings.port)
+    except AddressIsUnusable as error:
+        return Finding("API", False, "cannot listen", str(error))
+    return Finding("API", True, f"not running now; {url} is free")
