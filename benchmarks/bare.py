@@ -3,7 +3,10 @@
 No cache, no history, the native engine: the fastest way DSPy itself offers.
 """
 
+import os
 import sys
+
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "true"  # as Stratal sets it: no price table is fetched
 
 import dspy
 import uvicorn

@@ -74,6 +74,8 @@ def bind(model: str, *, api_base: str | None, api_key: str | None) -> ModelBindi
     engine = NativeEngine(model, provider=resolution.provider, api_base=api_base, api_key=api_key)
 
     def cost_of(response: lm15.Response) -> Decimal | None:
+        if api_base is not None:
+            return None  # the provider's prices say nothing about somebody else's server
         usd, _ = estimate_cost(
             response, provider=resolution.provider, requested_model=resolution.model
         )

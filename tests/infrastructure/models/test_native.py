@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from dspy import lm15
 
 from application.lm_ports import ProgramFailed
 from infrastructure.dspy_runtime.retries import Retries
@@ -56,8 +57,23 @@ def test_lmp_02_a_provider_is_asked_over_its_own_interface(
     assert headers["Authorization"] == f"Bearer {KEY}"
     (call,) = journal.calls
     assert (call.usage.prompt_tokens, call.usage.completion_tokens) == (100, 20)
-    assert call.cost_usd is not None
-    assert call.cost_usd > Decimal(0)
+    assert call.cost_usd is None, "the provider's prices say nothing about another server"
+
+
+def test_a_call_to_the_provider_itself_is_priced(tmp_path: Path) -> None:
+    model = build_engine("openai/gpt-4o-mini", api_base=None, api_key=KEY, home=tmp_path)
+    response = lm15.Response(
+        id="1",
+        model="gpt-4o-mini",
+        message=lm15.Message.assistant("because"),
+        finish_reason="stop",
+        usage=lm15.Usage(input_tokens=1000, output_tokens=100, total_tokens=1100),
+    )
+
+    cost = model.cost_of(response)
+
+    assert cost is not None
+    assert cost > Decimal(0)
 
 
 @pytest.mark.feature("LMP-03")
