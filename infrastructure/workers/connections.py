@@ -21,10 +21,16 @@ SESSION: dict[str, str | int] = {
 }
 """A peer that vanished is noticed in about ten seconds."""
 
+_NOTICED_BY_THE_SERVER = (
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+)
+"""The same from the other end: a machine that lost its power must not count as alive for hours."""
+
 
 def connect(conninfo: str, *, options: str = "") -> Connection:
     """A connection of one's own, in autocommit, with server *options* (``-c name=value``)."""
-    return psycopg.connect(make_conninfo(conninfo, options=options, **SESSION), autocommit=True)
+    told = make_conninfo(conninfo, options=f"{_NOTICED_BY_THE_SERVER} {options}", **SESSION)
+    return psycopg.connect(told, autocommit=True)
 
 
 class Connections:
