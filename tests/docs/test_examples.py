@@ -11,15 +11,63 @@ from tests.support.examples import Page
 ROOT = Path(__file__).parents[2]
 TUTORIALS = ROOT / "docs" / "tutorials"
 
-pytestmark = pytest.mark.journey
 
-
+@pytest.mark.journey
 def test_the_readme_shows_what_happens(page: Callable[[Path, Path], Page], tmp_path: Path) -> None:
     model = tmp_path / "smollm2.json"
     model.write_text(json.dumps({"default": {"reply": {"queue": "bug"}}}))
     assert page(ROOT / "README.md", model).run() == 3
 
 
+@pytest.mark.journey
 def test_the_tutorial_shows_what_happens(page: Callable[[Path, Path], Page]) -> None:
     tutorial = page(TUTORIALS / "first-program.md", TUTORIALS / "files" / "model.json")
-    assert tutorial.run() > 5
+    assert tutorial.run() == 11
+
+
+OLD, NEW = "8761a99c-2735-51e4-9a8e-0d2cc5f5d318", "00000000-2735-51e4-9a8e-0d2cc5f5d318"
+
+
+def _page(tmp_path: Path, text: str) -> Page:
+    path = tmp_path / "page.md"
+    path.write_text(text)
+    return Page(path, "http://127.0.0.1:1", tmp_path, {"PATH": "/usr/bin:/bin"})
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        f"""```console
+$ echo 'Created triage ({NEW}) in 7 ms at 2026-01-01 10:00:00 UTC.'
+Created … ({OLD}) in 311 ms at 2026-11-20 07:31:34 UTC.
+$ echo show {OLD}
+show {OLD}
+```""",
+        """```python
+print(1 + 1)  # 2
+```""",
+    ],
+)
+def test_a_page_that_shows_what_happens_passes(tmp_path: Path, example: str) -> None:
+    assert _page(tmp_path, example).run() == 1
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        """```console
+$ echo Created another.
+Created triage.
+```""",
+        f"""```console
+$ echo {NEW} {OLD}
+{OLD} {OLD}
+```""",
+        """```python
+print(1 + 1)  # 3
+```""",
+    ],
+)
+def test_a_page_that_shows_something_else_fails(tmp_path: Path, example: str) -> None:
+    with pytest.raises(AssertionError, match="shows"):
+        _page(tmp_path, example).run()
