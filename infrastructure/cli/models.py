@@ -47,7 +47,7 @@ class ModelCommands:
         announcement = self.announce(name)
         if announcement is not None:
             errors.print(announcement, markup=False)
-            if not agreed(yes=yes):
+            if not agrees(yes=yes):
                 raise ModelNotWanted
         path = self.fetch(name)
         if json:
@@ -57,12 +57,16 @@ class ModelCommands:
             say(f"{name} {was}: {path}. Use it with STRATAL_LM=local:{name}.")
 
 
-def agreed(*, yes: bool) -> bool:
-    """Whether the download is wanted; where nobody answers, it is not."""
+def agrees(*, yes: bool) -> bool:
+    """Whether the download is wanted.
+
+    Raises:
+        ModelNotWanted: Nobody is there to say so.
+    """
     if yes:
         return True
     try:
         return typer.confirm("Download it?", err=True)
     except typer.Abort:
         errors.print()
-        return False
+        raise ModelNotWanted from None

@@ -1,124 +1,187 @@
 """``stratal demo``: starts the service if none runs, tells the story, stops what it started."""
 
-import logging
 import os
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import typer
 
+from application.tracing import NoTracing
+from infrastructure.cli.models import agrees
 from infrastructure.client import Stratal, StratalProblem
 from infrastructure.demo.story import DemoFailed, Story
-from infrastructure.demo.task import TASK
+from infrastructure.demo.task import task_for
 from infrastructure.demo.telling import Teller
+from infrastructure.main.address import PortIsTaken, free_port, url_of
+from infrastructure.main.owner import Serving, is_owned, serving
 from infrastructure.models.fetch import announcement, download_named, fetch
-from infrastructure.models.weights import DOWNLOADS, fetched_path
+from infrastructure.models.weights import DOWNLOADS, SMOLLM2, fetched_path, located
 from infrastructure.settings import Settings
+from infrastructure.supervision import end_with_parent
 
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
+LOOK_S = 0.1
+INTERRUPTED = 130
 
 
 def demo(settings: Settings, *, agreed: bool) -> None:
-    """Tell the whole story on ``settings.lm``.
+    """Tell the whole story on ``settings.lm``, or on the model of the service that runs.
 
     Raises:
         DemoFailed: The service did not start, or a run ended badly.
-        ModelError: The model is missing, and was not to be downloaded.
+        ModelError, ModelNotWanted: The model cannot be used, or nobody agreed to a download.
+        HomeIsUnusable: Nothing can be kept in the home.
     """
     teller = Teller()
     began_s = time.monotonic()
-    teller.console.print(f"[bold]Stratal[/bold]  model {settings.lm}, home {settings.home}")
-    _offer_download(settings, agreed=agreed)
-    with _service(settings, teller) as url, Stratal(url, actor="demo") as api:
-        Story(api, TASK, settings.lm, teller).tell()
-    _farewell(settings, url, teller, time.monotonic() - began_s)
-
-
-def _offer_download(settings: Settings, *, agreed: bool) -> None:
-    name = settings.lm.removeprefix("local:")
-    if name not in DOWNLOADS or fetched_path(name, settings.home).is_file():
-        return
-    download = download_named(name)
-    typer.echo(announcement(download, settings.home))
-    if agreed or typer.confirm("Download it?"):
-        fetch(download, settings.home)
+    try:
+        with (
+            _service(settings, teller, agreed=agreed) as service,
+            Stratal(service.url, actor="demo") as api,
+        ):
+            Story(api, task_for(service.lm), service.lm, teller).tell()
+    except KeyboardInterrupt:
+        teller.console.print("Interrupted. Run it again: it goes on from there.")
+        raise typer.Exit(INTERRUPTED) from None
+    _farewell(settings, service, teller, time.monotonic() - began_s)
 
 
 @contextmanager
-def _service(settings: Settings, teller: Teller) -> Generator[str, None, None]:
-    """The address of the service: the one that runs on this home, or one for the block."""
-    url = f"http://{settings.host}:{settings.port}"
-    if _answers(url):
+def _service(settings: Settings, teller: Teller, *, agreed: bool) -> Generator[Serving, None, None]:
+    """The service that runs on this home, or one for the block."""
+    running = _running(settings, teller)
+    _introduce(running.lm if running else settings.lm, settings, teller)
+    if running is not None:
         with teller.step("Use the service that runs"):
-            teller.say(f"API {url}")
-        yield url
+            teller.say(f"API  {running.url}")
+        yield running
         return
-    settings = settings.model_copy(update={"port": _free_port(settings)})
-    url = f"http://{settings.host}:{settings.port}"
+    _model_is_there(settings, agreed=agreed)
+    settings = settings.model_copy(update={"port": _port(settings)})
+    service = Serving(url_of(settings.host, settings.port), settings.lm)
     log = settings.home / "logs" / "demo.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with log.open("wb") as output:
+        process = _start(settings, output.fileno())
+    try:
         with teller.step("Start an embedded Postgres and the service"):
-            process = _start(settings, output.fileno())
-            _wait_until_ready(process, url, log)
-            teller.say(f"API {url}, with a worker and a projector; log {log}")
-        try:
-            yield url
-        finally:
-            process.terminate()
-            process.wait(STOP_TIMEOUT_S)
+            _wait_until_ready(process, service.url, log)
+            teller.say(f"API  {service.url}, with a worker and a projector")
+            teller.say(f"log  {log}")
+        yield service
+        with teller.step("Stop what was started"):
+            _stop(process)
+    finally:
+        _stop(process)
+
+
+def _running(settings: Settings, teller: Teller) -> Serving | None:
+    """The service of this home once it answers; one that stops is waited for."""
+    deadline_s = time.monotonic() + START_TIMEOUT_S
+    while is_owned(settings.home):
+        found = serving(settings.home)
+        if found is not None and _is_ready(found.url):
+            return found
+        if time.monotonic() > deadline_s:
+            raise DemoFailed(
+                f"A service owns {settings.home} and does not answer. "
+                "Stop it (`stratal serve` shows why), then run the demo again."
+            )
+        teller.now("another `stratal serve` of this home starts or stops")
+        time.sleep(LOOK_S)
+    return None
+
+
+def _introduce(lm: str, settings: Settings, teller: Teller) -> None:
+    say = teller.console.print
+    say(f"[bold]Stratal[/bold]  model {lm}, home {settings.home}")
+    if lm != settings.lm:
+        say(f"The service that runs has this model; stop it to use {settings.lm}.")
+
+
+def _model_is_there(settings: Settings, *, agreed: bool) -> None:
+    """Refuse a model that cannot be used, before anything starts; offer one that can be fetched."""
+    kind, _, name = settings.lm.partition(":")
+    if kind != "local":
+        from infrastructure.runtime import build_runtime  # noqa: PLC0415 - it imports DSPy
+
+        build_runtime(settings, NoTracing())
+        return
+    if name in DOWNLOADS and not fetched_path(name, settings.home).is_file():
+        download = download_named(name)
+        typer.echo(announcement(download, settings.home))
+        if not agrees(yes=agreed):
+            typer.echo("Nothing was downloaded. `make demo` runs on a small model that is there.")
+            raise typer.Exit
+        fetch(download, settings.home)
+    located(name or SMOLLM2, settings.home)
+
+
+def _port(settings: Settings) -> int:
+    """The port of the settings, or any other when it is taken: the demo asks no questions."""
+    try:
+        return free_port(settings.host, settings.port)
+    except PortIsTaken:
+        return free_port(settings.host, 0)
 
 
 def _start(settings: Settings, output: int) -> subprocess.Popen[bytes]:
+    """Start a service in a session of its own: a Ctrl-C here reaches it through us, once."""
     return subprocess.Popen(
         [sys.executable, "-m", "infrastructure.main.cli", "serve"],
         env=os.environ | settings.environment(),
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
+        start_new_session=True,
+        preexec_fn=end_with_parent,  # noqa: PLW1509 - runs one prctl, no Python locks
     )
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline_s = time.monotonic() + START_TIMEOUT_S
-    while not _answers(url, ready=True):
+    while not _is_ready(url):
         if process.poll() is not None or time.monotonic() > deadline_s:
-            process.terminate()
             last = log.read_text(errors="replace").splitlines()[-5:]
             raise DemoFailed("The service did not start. Its log ends:\n" + "\n".join(last))
-        time.sleep(0.1)
+        time.sleep(LOOK_S)
 
 
-def _answers(url: str, *, ready: bool = False) -> bool:
+def _is_ready(url: str) -> bool:
     try:
         with Stratal(url, timeout_s=5) as api:
-            api.readiness() if ready else api.health()
+            api.readiness()
     except StratalProblem:
         return False
     return True
 
 
-def _free_port(settings: Settings) -> int:
-    """The port of the settings, or any other when it is taken: the demo asks no questions."""
-    for port in (settings.port, 0):
-        try:
-            with socket.create_server((settings.host, port)) as probe:
-                found: int = probe.getsockname()[1]
-                return found
-        except OSError:
-            logging.getLogger(__name__).info("Port %s is taken.", port)
-    raise DemoFailed(f"No port is free on {settings.host}. Set STRATAL_HOST.")
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the service and its Postgres in order. A second call does nothing."""
+    if process.poll() is None:
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_TIMEOUT_S)
+            return
+        process.kill()
+        process.wait()
 
 
-def _farewell(settings: Settings, url: str, teller: Teller, took_s: float) -> None:
+def _farewell(settings: Settings, service: Serving, teller: Teller, took_s: float) -> None:
     say = teller.console.print
-    say(f"\n[bold]Done[/bold] in {took_s:.0f} s. Nothing was asked of any provider.")
-    say("  go on      .venv/bin/stratal serve, then .venv/bin/stratal program run …")
-    say(f"  API, docs  {url}/docs (while the service runs)")
-    say(f"  data       {settings.home}")
+    is_local = service.lm.partition(":")[0] in {"local", "scripted"}
+    asked = " Nothing was asked of any provider." if is_local else ""
+    url = url_of(settings.host, settings.port)
+    if serving(settings.home) is not None:
+        url, again = service.url, "it runs; use `.venv/bin/stratal program run …`"
+    else:
+        again = "`.venv/bin/stratal serve`, then `.venv/bin/stratal program run …`"
+    say(f"\n[bold]Done[/bold] in {took_s:.0f} s.{asked}")
+    say(f"  go on  {again}", markup=False)
+    say(f"  API    {url}, its pages on {url}/docs (while the service runs)", markup=False)
+    say(f"  data   {settings.home}", markup=False)
