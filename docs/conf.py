@@ -9,5 +9,6 @@ exclude_patterns = ["_build", "explanation/_*.md"]
 html_theme = "furo"
 html_title = "Stratal"
 html_static_path = ["_static"]
+html_css_files = ["stratal.css"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

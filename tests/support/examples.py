@@ -24,13 +24,14 @@ _ID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _VARIES: Final = re.compile(
     rf"(?P<id>{_ID.pattern})|(?P<any>…)|(?P<gap>\s+)"
     r"|(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?)"
-    r"|(?P<figure>\b\d+(?:\.\d+)?(?= (?:tokens|ms|s)\b)|(?<=_ms\":)[\d.]+|(?<=_tokens\":)\d+)"
+    r"|(?P<duration>\b\d+(?:\.\d+)? m?s\b)|(?P<count>\b\d+(?= tokens\b))"
 )
 _PATTERNS: Final = {
     "any": r".*?",
     "gap": r"\s+",
     "time": r"[-\d:.TZ ]+?",
-    "figure": r"[\d.]+",
+    "duration": r"[\d.]+ m?s",
+    "count": r"\d+",
 }
 _READS: Final = re.compile(r"curl (?!.*-d )(?!.*-X )|stratal (audit|\w+ (show|versions))\b")
 _PATIENCE_S: Final = 20.0
