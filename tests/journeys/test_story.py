@@ -165,7 +165,7 @@ def test_exe_08_tokens_are_those_the_model_counted(service: Service, story: Stor
     assert (spend["calls"], spend["prompt_tokens"]) == (1, script.prompt_tokens)
     assert spend["total_tokens"] == script.prompt_tokens + script.completion_tokens
     assert spend["cached_tokens"] is None
-    assert Decimal(spend["cost_usd"]) > 0
+    assert spend["cost_usd"] is None  # another server in the provider's name has no known price
     [call] = story.http.get(f"/v1/executions/{story.first['execution_id']}/trace")["items"]
     assert MESSAGE in str(call["request"])
     assert "howto" in str(call["response"])
@@ -274,7 +274,9 @@ def test_lmp_19_usage_is_the_sum_of_the_calls_in_the_log(story: Story) -> None:
     for name in ("prompt_tokens", "completion_tokens", "total_tokens"):
         assert total[name] == sum(call["usage"][name] for call in calls)
     assert total["calls"] == len(calls)
-    assert Decimal(total["cost_usd"]) == sum(Decimal(call["cost_usd"]) for call in calls)
+    priced = [Decimal(call["cost_usd"]) for call in calls if call["cost_usd"] is not None]
+    assert Decimal(total["cost_usd"]) == sum(priced)
+    assert total["calls_with_unknown_cost"] == len(calls) - len(priced)
     by_day = story.http.pages("/v1/usage", limit=1)
     assert sum(each["calls"] for each in by_day) == len(calls)
 

@@ -3,7 +3,7 @@
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, LiteralString
 from uuid import UUID, uuid4
@@ -12,10 +12,10 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from domain.evaluation.events import EvaluationLmCalled
-from domain.execution.events import ExecutionLmCalled
+from domain.evaluation.events import EvaluationLmCalled, EvaluationStarted
+from domain.execution.events import ExecutionLmCalled, ExecutionStarted
 from domain.kernel import Recorded
-from domain.optimization.events import OptimizationLmCalled, TrialScored
+from domain.optimization.events import OptimizationLmCalled, OptimizationStarted, TrialScored
 from domain.values import LmCall, LmSpend
 from infrastructure import bootstrap
 from infrastructure.eventstore.recorder import PostgresRecorder
@@ -25,6 +25,9 @@ from infrastructure.postgres.pool import open_pool
 from tests.support.projecting import read_models
 
 QUIET_S: Final = 30.0
+
+Started = ExecutionStarted | OptimizationStarted | EvaluationStarted
+Called = ExecutionLmCalled | OptimizationLmCalled | EvaluationLmCalled
 
 _RUNS: Final = {"execution", "optimization", "evaluation"}
 _LETTERS: Final = {
@@ -119,7 +122,7 @@ def check_life(stream: Sequence[Recorded]) -> None:
     if kind in _RUNS:
         life = "".join(_LETTERS[step] for step in steps)
         assert _LIFE_OF_A_RUN.fullmatch(life), f"{kind} {stream[0].originator_id}: {steps}"
-        attempts = [event.attempt for event in _events(stream) if hasattr(event, "attempt")]
+        attempts = [event.attempt for event in _events(stream) if isinstance(event, Started)]
         assert attempts == [*range(1, len(attempts) + 1)]
     else:
         assert steps[0] == _FIRST.get(kind, "created"), f"{kind} {stream[0].originator_id}: {steps}"
@@ -151,8 +154,7 @@ def check_sums(stream: Sequence[Recorded]) -> None:
 
 def calls(stream: Sequence[Recorded]) -> Sequence[LmCall]:
     """The model calls that a stream has on record."""
-    called = ExecutionLmCalled | OptimizationLmCalled | EvaluationLmCalled
-    return [event.call for event in _events(stream) if isinstance(event, called)]
+    return [event.call for event in _events(stream) if isinstance(event, Called)]
 
 
 def check_read_models(conninfo: str, recorded: Sequence[Recorded]) -> None:
@@ -177,7 +179,7 @@ def _wait_until_quiet(conninfo: str) -> None:
 
 
 @contextmanager
-def _beside(conninfo: str) -> Iterator[str]:
+def _beside(conninfo: str) -> Generator[str]:
     """A fresh database of ours on the same server."""
     name = f"beside_{uuid4().hex[:12]}"
     with psycopg.connect(conninfo, autocommit=True) as connection:

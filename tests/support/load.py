@@ -1,6 +1,6 @@
 """A client that writes all the time, and repeats under the same key what got no good answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -53,7 +53,7 @@ class Writer:
 
 
 @contextmanager
-def writing(service: Service, triage: Triage, clients: int) -> Iterator[Sequence[Writer]]:
+def writing(service: Service, triage: Triage, clients: int) -> Generator[Sequence[Writer]]:
     """*clients* that write while the block runs; after it they have finished what they began."""
     path, tenant = f"{triage.program}/execute", triage.http.tenant
     writers = [Writer(service.http(tenant), path, f"client-{n}") for n in range(clients)]

@@ -261,7 +261,7 @@ class Service:
 
     def logs(self, *, lines: int = 60) -> str:
         """The last *lines* of what each process said."""
-        parts = []
+        parts: list[str] = []
         for name, process in self.processes.items():
             if process.log.exists():
                 told = process.log.read_text(errors="replace").splitlines()[-lines:]
