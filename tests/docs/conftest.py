@@ -13,6 +13,8 @@ from tests.support.postgres import copy_of
 from tests.support.scripted_lm import ScriptedLmServer
 from tests.support.service import Service, pytest_runtest_makereport
 
+CURL = Path(__file__).parents[1] / "support" / "curl.py"
+
 __all__ = ["pytest_runtest_makereport"]
 
 
@@ -33,8 +35,12 @@ def page(cluster: str, template: str) -> Iterator[Callable[[Path, Path], Page]]:
 
 def _reader(service: Service) -> dict[str, str]:
     """The environment of somebody who activated ours and asks *service*."""
+    curl = service.home / "bin" / "curl"
+    curl.parent.mkdir()
+    curl.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{CURL}" "$@"\n')
+    curl.chmod(0o755)
     return {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{curl.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(service.home),
         "LOGNAME": "ann",
         "COLUMNS": "400",
