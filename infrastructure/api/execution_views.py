@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, JsonValue
@@ -22,11 +22,15 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
+from domain.execution.values import ExecutionAction
 from domain.kernel import Recorded
 from domain.run import RunStatus
 from domain.values import Failure, LmUsage, PayloadRef
 from infrastructure.api.runs import spent
 from projections.runs import Spend
+
+_FOR_CALLERS: Final = frozenset({ExecutionAction.CANCEL, ExecutionAction.REQUEST_REPLAY})
+"""The other actions are for workers."""
 
 
 class ReplayView(BaseModel):
@@ -74,7 +78,7 @@ class ExecutionView(BaseModel):
     requested_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    allowed_actions: tuple[str, ...] = Field(description="What its state permits.")
+    allowed_actions: tuple[str, ...] = Field(description="What its state permits a caller.")
     replays: tuple[ReplayView, ...]
 
     @property
@@ -205,7 +209,9 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
         "actor": first.envelope.actor,
         "correlation_id": first.envelope.correlation_id,
         "requested_at": first.timestamp,
-        "allowed_actions": execution.allowed_actions,
+        "allowed_actions": tuple(
+            action for action in execution.allowed_actions if action in _FOR_CALLERS
+        ),
         "replays": _replays(history),
     }
 

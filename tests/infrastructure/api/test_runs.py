@@ -35,6 +35,7 @@ def test_exe_01_an_execution_is_waited_for_and_has_every_field(api: TestClient) 
     assert reply.headers["ETag"] == f'"{view["version"]}"'
     detail = api.get(f"/v1/executions/{view['execution_id']}").json()
     assert detail == view | {"inputs": {"message": "It crashes."}}
+    assert view["allowed_actions"] == ["request_replay"], "what workers do is not offered"
     (row,) = api.get("/v1/executions?status=completed").json()["items"]
     assert row["execution_id"] == view["execution_id"]
 
