@@ -1,8 +1,8 @@
 """``stratal execution``: what a program was asked and answered, and repeating it from the log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -122,13 +122,14 @@ def _messages(call: Data) -> Iterator[tuple[str, str]]:
     else:
         if request.get("system"):
             yield "system", _text(request["system"])
-        for message in request["messages"]:
+        for message in request.get("messages", ()):
             yield message["role"], _text(message["parts"])
     if response is not None:
-        yield "answer", _text(response["message"]["parts"])
+        yield "answer", _text(response.get("message", {}).get("parts", plain(response)))
 
 
-def _text(parts: Any) -> str:
+def _text(parts: str | Sequence[Data]) -> str:
+    """What stands in *parts*; one that is no text is shown as its data."""
     if isinstance(parts, str):
         return parts.strip("\n")
     return "\n".join(part["text"] if "text" in part else plain(part) for part in parts).strip("\n")
