@@ -50,13 +50,18 @@ def tag(response: Response, version: int) -> None:
     response.headers["ETag"] = f'"{version}"'
 
 
+def placed(response: Response, position: int) -> None:
+    """Say where in the log lies the latest that the reply shows."""
+    response.headers[POSITION] = str(position)
+
+
 def written(response: Response, receipt: Receipt, path: str | None = None) -> Written:
     """Say what a write did, in headers and body; *path* is where its result can be read.
 
     The Location asks for at least the write's own position, so that following it always finds it.
     """
     tag(response, receipt.version)
-    response.headers[POSITION] = str(receipt.position)
+    placed(response, receipt.position)
     if path is not None:
         fresh = f"?at_least={receipt.position}" if receipt.position else ""
         response.headers["Location"] = path + fresh

@@ -41,6 +41,7 @@ class ReplayView(BaseModel):
     outcome: Literal["pending", "verified", "diverged"] = Field(
         description="verified: the same end. diverged: the failure says where it differs."
     )
+    position: int = Field(description="Where in the log its latest event lies.")
     requested_at: datetime
     requested_by: str
     finished_at: datetime | None = None
@@ -62,6 +63,7 @@ class ExecutionView(BaseModel):
 
     execution_id: UUID
     version: int = Field(description="How many events it has had: its ETag.")
+    position: int = Field(description="Where in the log the latest lies: ask with it at_least.")
     program_id: UUID
     program_version: int
     status: RunStatus
@@ -199,6 +201,7 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
     return times | {
         "execution_id": execution.id,
         "version": execution.version,
+        "position": _position(history[-1]),
         "program_id": execution.program_id,
         "program_version": execution.program_version,
         "status": execution.status,
@@ -238,6 +241,7 @@ def _replays(history: Sequence[Recorded]) -> list[ReplayView]:
                     execution_id=recorded.originator_id,
                     replay=replay,
                     outcome="pending",
+                    position=_position(recorded),
                     requested_at=recorded.timestamp,
                     requested_by=recorded.envelope.actor,
                 )
@@ -255,12 +259,18 @@ def _judged(
     return view.model_copy(
         update={
             "outcome": "diverged" if diverged else "verified",
+            "position": _position(recorded),
             "finished_at": recorded.timestamp,
             "duration_ms": verdict.duration_ms,
             "answered_from_log": verdict.answered_from_log,
             "failure": verdict.failure if isinstance(verdict, ReplayDiverged) else None,
         }
     )
+
+
+def _position(recorded: Recorded) -> int:
+    assert recorded.position is not None, "What was read from the log has a place in it."
+    return recorded.position
 
 
 def _outputs_of_replay(history: Sequence[Recorded], view: ReplayView) -> PayloadRef | None:

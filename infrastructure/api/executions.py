@@ -21,7 +21,7 @@ from domain.run import RunStatus
 from domain.text import JsonObject
 from infrastructure.api.bodies import Cancellation, NewThing
 from infrastructure.api.dependencies import Desk, Expected, IdOrName, Reading, Writer, Writing, wish
-from infrastructure.api.etags import Written, tag, written
+from infrastructure.api.etags import Written, placed, tag, written
 from infrastructure.api.execution_views import (
     ExecutionDetail,
     ExecutionView,
@@ -94,6 +94,7 @@ async def execute_program(
         look = partial(desk.run, partial(_view, desk, execution_id))
         view = await until_ended(expectation, look, wait_s, is_new=desk.key is None)
     tag(response, view.version)
+    placed(response, view.position)
     if not view.ended:
         response.status_code = status.HTTP_202_ACCEPTED
     return view
@@ -163,6 +164,7 @@ async def replay_execution(
         look = partial(desk.run, partial(_replay, desk, id, receipt.version))
         wait_s = DEFAULT_WAIT_S if wait is None else wait
         view = await until_ended(expectation, look, wait_s, is_new=desk.key is None)
+    placed(response, view.position)
     if not view.ended:
         response.status_code = status.HTTP_202_ACCEPTED
     return view

@@ -36,6 +36,8 @@ def test_exe_01_an_execution_is_waited_for_and_has_every_field(api: TestClient) 
     detail = api.get(f"/v1/executions/{view['execution_id']}").json()
     assert detail == view | {"inputs": {"message": "It crashes."}}
     assert view["allowed_actions"] == ["request_replay"], "what workers do is not offered"
+    (last, *_) = api.get("/v1/audit").json()["items"]
+    assert reply.headers["X-Stratal-Position"] == str(view["position"]) == str(last["position"])
     (row,) = api.get("/v1/executions?status=completed").json()["items"]
     assert row["execution_id"] == view["execution_id"]
 
