@@ -17,7 +17,6 @@ from infrastructure.demo.task import Task
 from infrastructure.demo.telling import Teller
 
 LONGEST_RUN_S = 1800.0
-MOST_ATTEMPTS = 20
 LOOK_S = 0.3
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
@@ -43,7 +42,7 @@ class Story:
 
     def __init__(self, api: Stratal, task: Task, model: str, teller: Teller) -> None:
         self._api, self._task, self._teller = api, task, teller
-        self._program = f"{task.name}-{_slug(model)}-{task.edition}"
+        self.program = f"{task.name}-{_slug(model)}-{task.edition}"
         self._dataset = f"{task.name}-{task.edition}"
         self._ids: list[str] = []
         self._head = 0
@@ -73,9 +72,9 @@ class Story:
             compiled = self._api.signatures.compile(self._task.signature)
             self._teller.say(f"signature  {compiled['syntax']}")
             module = {"kind": self._task.kind, "signature_syntax": self._task.signature}
-            body = {"name": self._program, "modules": [module]}
+            body = {"name": self.program, "modules": [module]}
             is_old = self._is_old(self._post("/v1/programs", body, "create")["id"])
-            what = f"program    {self._program}, version 1: one {self._task.kind} module"
+            what = f"program    {self.program}, version 1: one {self._task.kind} module"
             self._teller.say(what, is_old=is_old)
 
     def _load_dataset(self) -> None:
@@ -137,7 +136,7 @@ class Story:
                 "reason": reason,
                 "evidence": [first.evaluation_id, second.evaluation_id],
             }
-            done = self._post(f"/v1/programs/{self._program}/deploy", body, "deploy")
+            done = self._post(f"/v1/programs/{self.program}/deploy", body, "deploy")
             self._teller.say(reason, is_old=done["position"] <= self._head)
         return better.version
 
@@ -149,9 +148,8 @@ class Story:
                 f"{path}/replay", key=self._key("replay", ran["execution_id"]), params={"wait": 60}
             )
             if verdict["outcome"] != "verified":
-                raise DemoFailed(
-                    f"The replay is {verdict['outcome']}: {verdict['failure'] or 'try again'}."
-                )
+                why = verdict["failure"]["message"] if verdict["failure"] else "Try again."
+                raise DemoFailed(f"The replay is {verdict['outcome']}: {why}")
             answered = verdict["answered_from_log"]
             self._teller.say(
                 f"model calls 0, answered from the log {answered}, outputs equal", is_old=is_old
@@ -171,7 +169,7 @@ class Story:
 
     def _usage(self) -> None:
         with self._teller.step("Add up what it cost"):
-            program = self._api.programs.get(self._program)["program_id"]
+            program = self._api.programs.get(self.program)["program_id"]
             usage = self._api.usage(program_id=program)
             columns = ["    model calls of", "calls", "tokens in", "tokens out", "US dollars"]
             rows = [
@@ -185,25 +183,25 @@ class Story:
             time.sleep(0.05)
 
     def _completed(
-        self, kind: str, verb: str, body: Mapping[str, object], step: str
+        self, kind: str, verb: str, body: Mapping[str, object], step: str, attempt: int = 1
     ) -> tuple[dict[str, Any], bool]:
         """A run that came to a good end, and whether it had begun before this story.
 
         One that ended badly in an earlier story is asked for again; in this one it is the end.
         """
-        for attempt in range(1, MOST_ATTEMPTS + 1):
-            path, name = f"/v1/programs/{self._program}/{verb}", f"{step}-{attempt}"
-            started = self._post(path, body, name)
-            run_id = started["execution_id"] if kind == "executions" else started["id"]
-            is_old = self._is_old(run_id)
-            state: dict[str, Any] = {}
-            for state in self._states(kind, run_id):
-                self._teller.now(_progress(state))
-            if state["status"] == "completed":
-                return state, is_old
-            if not is_old:
-                break
-        raise DemoFailed(f"A run ended as {state['status']}: {state['failure']}.")
+        path = f"/v1/programs/{self.program}/{verb}"
+        started = self._post(path, body, f"{step}-{attempt}")
+        run_id = started["execution_id"] if kind == "executions" else started["id"]
+        is_old = self._is_old(run_id)
+        state: dict[str, Any] = {}
+        for state in self._states(kind, run_id):
+            self._teller.now(_progress(state))
+        if state["status"] == "completed":
+            return state, is_old
+        if is_old:
+            return self._completed(kind, verb, body, step, attempt + 1)
+        why = state["failure"]["message"] if state["failure"] else "Somebody called it off."
+        raise DemoFailed(f"A run ended as {state['status']}: {why}")
 
     def _states(self, kind: str, id: str) -> Iterator[dict[str, Any]]:
         """The run again and again until nothing more comes; each trial is told as it comes."""
@@ -224,7 +222,7 @@ class Story:
         return self._api.post(path, body, key=self._key(step, json.dumps(body, sort_keys=True)))
 
     def _key(self, step: str, content: str) -> str:
-        return f"demo-{self._program}-{step}-{sha256(content.encode()).hexdigest()[:12]}"
+        return f"demo-{self.program}-{step}-{sha256(content.encode()).hexdigest()[:12]}"
 
     def _is_old(self, id: str) -> bool:
         """Whether the thing was there when the story began. Its audit trail will be told."""

@@ -44,11 +44,13 @@ def demo(settings: Settings, *, agreed: bool) -> None:
             _service(settings, teller, agreed=agreed) as service,
             Stratal(service.url, actor="demo") as api,
         ):
-            Story(api, task_for(service.lm), service.lm, teller).tell()
+            story = Story(api, task_for(service.lm), service.lm, teller)
+            story.tell()
     except KeyboardInterrupt:
         teller.console.print("Interrupted. Run it again: it goes on from there.")
         raise typer.Exit(INTERRUPTED) from None
-    _farewell(settings, service, teller, time.monotonic() - began_s)
+    teller.console.print(f"\n[bold]Done[/bold] in {time.monotonic() - began_s:.0f} s.", end="")
+    _farewell(settings, service, story.program, teller)
 
 
 @contextmanager
@@ -172,16 +174,15 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _farewell(settings: Settings, service: Serving, teller: Teller, took_s: float) -> None:
-    say = teller.console.print
+def _farewell(settings: Settings, service: Serving, program: str, teller: Teller) -> None:
     is_local = service.lm.partition(":")[0] in {"local", "scripted"}
-    asked = " Nothing was asked of any provider." if is_local else ""
-    url = url_of(settings.host, settings.port)
-    if serving(settings.home) is not None:
-        url, again = service.url, "it runs; use `.venv/bin/stratal program run …`"
-    else:
-        again = "`.venv/bin/stratal serve`, then `.venv/bin/stratal program run …`"
-    say(f"\n[bold]Done[/bold] in {took_s:.0f} s.{asked}")
-    say(f"  go on  {again}", markup=False)
-    say(f"  API    {url}, its pages on {url}/docs (while the service runs)", markup=False)
-    say(f"  data   {settings.home}", markup=False)
+    url, first = service.url, ""
+    if serving(settings.home) is None:
+        url, first = url_of(settings.host, settings.port), ".venv/bin/stratal serve, then "
+    lines = [
+        " Nothing was asked of any provider." if is_local else "",
+        f"  go on  {first}.venv/bin/stratal program show {program}",
+        f"  API    {url}, its pages on {url}/docs (while the service runs)",
+        f"  data   {settings.home}",
+    ]
+    teller.console.print("\n".join(lines), markup=False)
