@@ -1,0 +1,122 @@
+"""The doctor finds what is wrong with a set-up and says how to mend it."""
+
+import json
+import os
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from infrastructure.cli.doctor import Finding
+from infrastructure.main import examination
+from infrastructure.main.address import free_port
+from infrastructure.main.examination import examine
+from infrastructure.main.owner import Serving, sole_owner
+from infrastructure.settings import Settings
+from tests.support.api import ApiWorld
+from tests.support.served import served
+
+
+@pytest.fixture(autouse=True)
+def set_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    for name in [each for each in os.environ if each.startswith("STRATAL_")]:
+        monkeypatch.delenv(name)
+    script = tmp_path / "model.json"
+    script.write_text("{}")
+    monkeypatch.setenv("STRATAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("STRATAL_PORT", str(free_port("127.0.0.1", 0)))
+    monkeypatch.setenv("STRATAL_LM", f"scripted:{script}")
+    monkeypatch.setattr("infrastructure.client.transport.time.sleep", lambda _s: None)
+    return monkeypatch
+
+
+def finding(what: str) -> Finding:
+    return next(each for each in examine().findings if each.what == what)
+
+
+def test_a_fresh_set_up_is_well() -> None:
+    found = examine()
+    assert [each.what for each in found.findings if not each.is_well] == []
+    assert [each.what for each in found.findings] == [
+        "Python", "home", "database", "queue", "language model", "API",
+    ]  # fmt: skip
+    assert found.settings["STRATAL_HOST"] == "127.0.0.1"
+
+
+def test_settings_that_cannot_be_used_are_named(set_up: pytest.MonkeyPatch) -> None:
+    set_up.setenv("STRATAL_WORKERS", "many")
+    found = finding("settings")
+    assert not found.is_well
+    assert "STRATAL_WORKERS" in found.advice
+
+
+def test_a_home_under_a_file_is_ill(set_up: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    set_up.setenv("STRATAL_HOME", str(tmp_path / "file" / "home"))
+    assert not examination._home(Settings.from_environment()).is_well
+
+
+def test_the_database_is_looked_at(set_up: pytest.MonkeyPatch, cluster: str) -> None:
+    set_up.setenv("STRATAL_DATABASE_URL", cluster)
+    assert finding("database").found.endswith("data checksums on")
+    set_up.setenv("STRATAL_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    assert "mend STRATAL_DATABASE_URL" in finding("database").advice
+
+
+def test_an_unsafe_database_is_ill(set_up: pytest.MonkeyPatch, cluster: str) -> None:
+    unsafe = f"{cluster}&options=-c%20synchronous_commit%3Doff"
+    set_up.setenv("STRATAL_DATABASE_URL", unsafe)
+    assert "synchronous_commit = off" in finding("database").advice
+
+
+def test_a_queue_is_reached_or_not(set_up: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as broker:
+        port = broker.getsockname()[1]
+        set_up.setenv("STRATAL_BROKER_URL", f"redis://127.0.0.1:{port}")
+        assert finding("queue") == Finding("queue", True, f"redis on 127.0.0.1, port {port}")
+    set_up.setenv("STRATAL_BROKER_URL", "amqp://127.0.0.1:9")
+    assert finding("queue").advice.startswith("Connection refused. Start it")
+
+
+def test_a_model_that_is_not_there_is_ill(set_up: pytest.MonkeyPatch) -> None:
+    set_up.setenv("STRATAL_LM", "local:qwen2.5-coder-0.5b")
+    assert "stratal model fetch" in finding("language model").advice
+
+
+def test_a_service_that_answers_is_well(set_up: pytest.MonkeyPatch) -> None:
+    with served(ApiWorld()) as url:
+        set_up.setenv("STRATAL_PORT", url.rpartition(":")[2])
+        assert finding("API") == Finding("API", True, f"answers at {url}")
+
+
+def test_another_program_on_the_port_is_ill(set_up: pytest.MonkeyPatch) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_error(418, json.dumps({}))
+
+        def log_message(self, format: str, *args: object) -> None:
+            del format, args
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        set_up.setenv("STRATAL_PORT", str(server.server_port))
+        assert finding("API").found == "another program"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_address_nobody_can_listen_on_is_ill(set_up: pytest.MonkeyPatch) -> None:
+    set_up.setattr(examination, "PATIENCE_S", 0.1)
+    set_up.setenv("STRATAL_HOST", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        set_up.setenv("STRATAL_PORT", str(deaf.getsockname()[1]))
+        assert finding("API").found == "cannot listen"
+
+
+def test_the_service_of_the_home_may_be_elsewhere(set_up: pytest.MonkeyPatch) -> None:
+    with sole_owner(Settings.from_environment().home) as announce:
+        announce(Serving("http://127.0.0.1:1", "local"))
+        assert finding("API").found.endswith("the service of this home is at http://127.0.0.1:1")
