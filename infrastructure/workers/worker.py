@@ -45,10 +45,13 @@ class Station:
         self.broker.emit_after("process_boot")  # or no time limit ever fires
         self._worker.start()
 
-    def stop(self, timeout_ms: int) -> None:
-        """Finish what runs, for *timeout_ms* at most, and give back the rest."""
+    def drain(self) -> None:
+        """Take no more jobs: one that is handed back now is not for this process."""
         if isinstance(self.broker, PostgresBroker):
             self.broker.drain()
+
+    def stop(self, timeout_ms: int) -> None:
+        """Finish what runs, for *timeout_ms* at most, and give back the rest."""
         self._worker.stop(timeout=timeout_ms)
         self.broker.close()
 
@@ -92,6 +95,8 @@ class WorkerProcess:
         Children are ended at once and their jobs handed back. A job that runs on after the grace
         goes to another worker, so the caller must end this process then.
         """
+        for station in self._stations:
+            station.drain()
         self._children.stop()
         for leader in self._leaders:
             leader.end()

@@ -95,7 +95,8 @@ def _requested(http: Http, message: str) -> tuple[int, str]:
         params={"wait": 0},
     )
     assert reply.status_code == 202, reply.text
-    return int(reply.headers["X-Stratal-Position"]), reply.headers["Location"]
+    place = reply.headers["Location"]
+    return int(place.rpartition("at_least=")[2]), place
 
 
 def _pid_of_its_worker(http: Http, position: int) -> int:
