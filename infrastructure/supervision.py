@@ -21,6 +21,7 @@ FIRST_DELAY_S = 0.2
 LONGEST_DELAY_S = 30.0
 SETTLED_AFTER_S = 30.0
 """A child that lived this long starts again with the first delay."""
+ONE_WISH_S = 1.0
 PR_SET_PDEATHSIG = 1
 
 
@@ -117,13 +118,20 @@ class Supervisor:
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that SIGINT and SIGTERM set; a second signal ends the process at once."""
+    """An event that SIGINT and SIGTERM set; a later one, of somebody impatient, ends the process.
+
+    The kernel may tell the end of a parent once for each of its threads: that is one wish.
+    """
     stop = threading.Event()
+    asked_s = 0.0
 
     def handle(number: int, _frame: object) -> None:
-        if stop.is_set():
+        nonlocal asked_s
+        if not stop.is_set():
+            asked_s = time.monotonic()
+            stop.set()
+        elif time.monotonic() - asked_s > ONE_WISH_S:
             os._exit(128 + number)
-        stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, handle)

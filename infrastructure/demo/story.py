@@ -18,6 +18,7 @@ from infrastructure.demo.telling import Teller
 
 LONGEST_RUN_S = 1800.0
 LOOK_S = 0.3
+LONGEST_SLUG = 30
 ENDED = frozenset({"completed", "failed", "cancelled"})
 
 
@@ -269,4 +270,8 @@ def _figures(sums: Mapping[str, Any]) -> list[str]:
 
 
 def _slug(model: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in model.lower()).strip("-")
+    """A short name for *model*, another for another."""
+    letters = "".join(each if each.isalnum() else "-" for each in model.lower())
+    if len(letters) <= LONGEST_SLUG:
+        return letters
+    return f"{letters[:12].strip('-')}-{sha256(model.encode()).hexdigest()[:8]}"

@@ -4,7 +4,7 @@ import re
 import textwrap
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 from rich.markup import escape
@@ -34,17 +34,22 @@ class Teller:
         self._number += 1
         began_s = self._told_s = time.monotonic()
         self.console.print(f"[bold]{self._number:>2}  {escape(title)}[/bold]")
-        self._status = self.console.status("")
         try:
-            with self._status:
+            with self._watched():
                 yield
         finally:
             self._status = None
         self.console.print(f"    [dim]{time.monotonic() - began_s:.1f} s[/dim]")
 
+    def _watched(self) -> AbstractContextManager[object]:
+        if not self.console.is_terminal:
+            return nullcontext()
+        self._status = self.console.status("")
+        return self._status
+
     def now(self, what: str) -> None:
         """Say what the present step is doing, where somebody watches or has waited for long."""
-        if self._status is not None and self.console.is_terminal:
+        if self._status is not None:
             self._status.update(escape(what))
         elif time.monotonic() - self._told_s >= self._patience_s:
             self.say(f"… {what}")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from infrastructure.supervision import Child, ChildSpec, Supervisor
 
@@ -94,3 +95,36 @@ def test_children_end_when_the_parent_is_killed() -> None:
     until(
         lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     )
+
+
+IMPATIENT = (
+    "import sys\n"
+    "from infrastructure import supervision\n"
+    "supervision.ONE_WISH_S = float(sys.argv[1])\n"
+    "stop = supervision.stop_on_signals()\n"
+    "print('ready', flush=True); stop.wait(); print('stopping', flush=True)\n"
+    "sys.stdin.read(); print('stopped', flush=True)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("one_wish_s", "status", "said"),
+    [(60.0, 0, "stopped\n"), (0.0, 128 + signal.SIGTERM, "")],
+)
+def test_a_second_signal_ends_at_once_unless_it_is_the_same_wish(
+    one_wish_s: float, status: int, said: str
+) -> None:
+    command = [sys.executable, "-c", IMPATIENT, str(one_wish_s)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "stopping\n"
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        if not one_wish_s:
+            assert process.wait(10) == status
+        process.stdin.close()
+        assert (process.stdout.read(), process.wait(10)) == (said, status)

@@ -191,6 +191,18 @@ def test_the_task_fits_the_model() -> None:
     assert task_for("local").name != task_for("local:qwen2.5-coder-0.5b").name
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        ("local", "triage-local-"),
+        ("openai/gpt-4o-mini", "triage-openai-gpt-4o-mini-"),
+        ("scripted:/a/very/long/way/to/the/model.json", "triage-scripted--a-"),
+    ],
+)
+def test_the_program_is_named_after_task_and_model(api: Watching, model: str, name: str) -> None:
+    assert Story(api, TASK, model, Teller()).program.startswith(name)
+
+
 def _program(api: Watching) -> str:
     [program] = api.programs.list()
     return str(program["program_id"])
