@@ -5,7 +5,7 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 MODEL ?= local
 
-.PHONY: help setup demo test check format lint types contracts bench docs lock audit clean
+.PHONY: help setup demo test check format lint types contracts bench docs hooks lock audit clean
 
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,14 +25,13 @@ demo: setup ## The main job: one program from signature to audited, replayed exe
 	@STRATAL_LM=$(MODEL) $(BIN)/stratal demo
 
 test: setup ## All tests: unit, Postgres, workers, journeys, faults
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
-check: lint types contracts ## Everything CI checks: lint, types, contracts, tests with coverage, docs
+check: lint types contracts docs ## What CI runs: lint, types, import contracts, docs, tests with coverage
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=
-	$(BIN)/coverage report --fail-under=95
-	$(BIN)/coverage report --include='domain/*,application/*' --fail-under=100
-	$(MAKE) --no-print-directory docs
+	$(MAKE) --no-print-directory test PYTEST="--cov --cov-report="
+	$(BIN)/coverage report --fail-under=95 --skip-covered
+	$(BIN)/coverage report --fail-under=100 --include='domain/*,application/*'
 
 lint: setup ## Format, lint and spelling
 	$(BIN)/ruff format --check .
@@ -55,6 +54,9 @@ bench: setup ## Overhead against bare DSPy in one run; writes benchmarks/results
 
 docs: setup ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+
+hooks: setup ## Install the commit hooks
+	$(BIN)/prek install
 
 lock: setup ## Compile the hashed lock files (releases at least a week old)
 	set -e; week_ago=$$(date -u -d '7 days ago' +%F); \

@@ -21,7 +21,15 @@ def _binaries() -> Path:
 
 
 _BIN = _binaries()
-_INITDB_OPTIONS = "-U postgres -A trust --encoding=UTF8 --locale=C.UTF-8 --no-sync".split()
+_INITDB_OPTIONS = [
+    "-U",
+    "postgres",
+    "-A",
+    "trust",
+    "--encoding=UTF8",
+    "--locale=C.UTF-8",
+    "--no-sync",
+]
 _OPTIONS = "-h '' -c fsync=off -c full_page_writes=off -c shared_buffers=64MB"
 
 
