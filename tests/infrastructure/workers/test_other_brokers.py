@@ -12,7 +12,12 @@ from infrastructure.workers.relay import BrokerIsUnknown, carrier_broker
 from tests.support.brokers import BrokerServer, rabbitmq_server, redis_server
 from tests.support.workers import Note, NoteApart, Notebook, running, spawned, worker
 
-pytestmark = [pytest.mark.postgres, pytest.mark.worker, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.brokers,
+    pytest.mark.postgres,
+    pytest.mark.worker,
+    pytest.mark.slow,
+]
 
 
 @pytest.fixture(scope="module", params=[redis_server, rabbitmq_server], ids=["redis", "rabbitmq"])
