@@ -98,7 +98,7 @@ def _read(file: Path) -> tuple[str, bytes]:
 
 def _rows(fields: Data) -> Iterator[list[object]]:
     for name, of in fields.items():
-        labels = of["labels"] or {}
+        labels: dict[str, int] = of["labels"] or {}
         few = 0 < len(labels) <= MOST_LABELS
         mean = of["length_mean"]
         yield [

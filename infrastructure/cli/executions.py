@@ -71,13 +71,14 @@ def show_answer(ran: Data) -> None:
 
 def _shown(found: Data) -> dict[str, object]:
     usage, took_ms = found["token_usage"], found["duration_ms"]
+    outputs: Data = found["outputs"] or {}
     verdicts = [f"{each['replay']} {each['outcome']}" for each in found["replays"]]
     pairs: dict[str, object] = {
         "execution": found["execution_id"],
         "status": found["status"],
         "program": f"{found['program_id']}, version {found['program_version']}",
         **{f"in   {name}": value for name, value in found["inputs"].items()},
-        **{f"out  {name}": value for name, value in (found["outputs"] or {}).items()},
+        **{f"out  {name}": value for name, value in outputs.items()},
         **_ending(found),
         "model calls": usage["calls"],
         "tokens": usage["total_tokens"],

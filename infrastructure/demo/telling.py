@@ -3,7 +3,7 @@
 import re
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
@@ -29,7 +29,7 @@ class Teller:
         self._told_s = 0.0
 
     @contextmanager
-    def step(self, title: str) -> Iterator[None]:
+    def step(self, title: str) -> Generator[None, None, None]:
         """Number a step, name it, run it, and say how long it took."""
         self._number += 1
         began_s = self._told_s = time.monotonic()

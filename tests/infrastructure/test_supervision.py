@@ -66,6 +66,21 @@ def test_children_stop_in_reverse_order_of_start() -> None:
     assert order == ["second", "first"]
 
 
+def test_the_children_of_a_group_are_told_together_and_then_waited_for() -> None:
+    first, second = child("first", SLEEP), child("second", SLEEP)
+    told: list[str] = []
+    for each in (first, second):
+        for verb in ("terminate", "join"):
+            real = getattr(each, verb)
+            note = f"{verb} {each.spec.name}"
+            setattr(each, verb, lambda real=real, note=note: (told.append(note), real())[1])
+    supervisor = Supervisor([first, second])
+    supervisor.start()
+    supervisor.stop()
+
+    assert told == ["terminate first", "terminate second", "join first", "join second"]
+
+
 def test_a_deaf_child_is_killed_after_its_grace(tmp_path: Path) -> None:
     sign = tmp_path / "deaf"
     deaf = child("deaf", DEAF.format(sign=str(sign)), grace_s=0.2)
