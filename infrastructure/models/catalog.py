@@ -26,7 +26,7 @@ def build_engine(
     if kind == "local":
         name = rest or SMOLLM2
         # Measured: SmolLM2 answers the same with and without the cache, and ten times sooner.
-        engine = LocalEngine(located(name, home), prompt_cache=name == SMOLLM2)
+        engine = LocalEngine(located(name, home))
         return ModelBinding(engine, f"local/{_short(name)}", "json", free_of_charge, 1)
     if kind == "scripted" and rest:
         path = Path(rest).expanduser()
