@@ -59,7 +59,7 @@ TRIAGE: Final = Task(
     metric="exact_match",
     optimizer="bootstrap_random_search",
     config={
-        "num_candidate_programs": 4,
+        "num_candidate_programs": 2,
         "max_bootstrapped_demos": 2,
         "max_labeled_demos": 12,
     },

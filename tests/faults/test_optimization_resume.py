@@ -51,7 +51,8 @@ def test_opt_20_kills_change_neither_the_outcome_nor_repeat_a_recorded_call(
     first, second = _optimizations(log)
     assert _outcome(first) == _outcome(second)
     surplus = lm.asked() - undisturbed
-    assert surplus.total() == lost > 0  # what was in flight at a kill is asked again; nothing else is
+    # What was in flight at a kill is asked again; nothing else is.
+    assert surplus.total() == lost > 0
     assert max(surplus.values(), default=0) <= 3
     assert not undisturbed - lm.asked()
 
