@@ -93,11 +93,11 @@ def stratal(provider: str, home: Path) -> Generator[System, None, None]:
     with python("infrastructure.main.cli", "serve", environment=environment) as process:
         wait_until_serving(f"{url}/healthz")
         module = {"kind": "predict", "signature_syntax": SIGNATURE}
-        post(f"{url}/v1/programs", {"name": "bench", "modules": [module]})
+        made = post(f"{url}/v1/programs", {"name": "bench", "modules": [module]})
         postgres = EmbeddedPostgres(home).status().pid
         assert postgres is not None
         roots = [psutil.Process(process.pid), psutil.Process(postgres)]
-        yield System("stratal", f"{url}/v1/programs/bench/execute", roots)
+        yield System("stratal", f"{url}/v1/programs/{made['id']}/execute", roots)
 
 
 def stations(conninfo: str, after: int, until: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 
@@ -67,10 +68,11 @@ def free_port() -> int:
         return port
 
 
-def post(url: str, body: object) -> None:
-    """Send *body* as JSON; anything but success raises."""
+def post(url: str, body: object) -> dict[str, Any]:
+    """Send *body* as JSON and return the reply; anything but success raises."""
     request = urllib.request.Request(
         url, json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
-    with urllib.request.urlopen(request, timeout=30):
-        return
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        answer: dict[str, Any] = json.load(reply)
+        return answer

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 TRIES = 3
 BEAT_S = 1.0
-PACE_S = 0.02
+PACE_S = 0.05
 """Steps begin no closer together: under load each then folds more, for a fraction of the work."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 
