@@ -37,12 +37,18 @@ WITH queued AS (
 ) SELECT pg_notify('stratal_jobs', queue) FROM (SELECT DISTINCT queue FROM queued) q"""
 
 _CLAIM: LiteralString = """
-UPDATE stratal.jobs SET owner = %(owner)s, claim = %(claim)s FROM (
+WITH ready AS MATERIALIZED (
   SELECT message_id FROM stratal.jobs
   WHERE queue = %(queue)s AND owner IS NULL AND dead_at IS NULL AND run_at <= now()
   ORDER BY run_at, id LIMIT %(room)s FOR UPDATE SKIP LOCKED
-) ready WHERE jobs.message_id = ready.message_id
+)
+UPDATE stratal.jobs SET owner = %(owner)s, claim = %(claim)s
+FROM ready WHERE jobs.message_id = ready.message_id
 RETURNING jobs.id, jobs.message_id, jobs.tries, jobs.message"""
+"""Materialized: a join may run a plain subquery once for each row, and skip what it locked before.
+
+The limit then holds for each run, and a worker gets more than it has room for.
+"""
 
 _TAKE: LiteralString = """
 UPDATE stratal.jobs SET owner = %(owner)s, claim = %(claim)s

@@ -123,3 +123,15 @@ def test_connections_are_few_and_broken_ones_replaced(notebook: Notebook) -> Non
         connections.close()
     assert other.closed
     assert connections._slots._value == CONNECTIONS_MAX
+
+
+def test_no_more_jobs_are_claimed_than_there_is_room_for_whatever_the_plan(
+    notebook: Notebook, table: JobTable
+) -> None:
+    """Where the planner expects one row, a nested loop runs a plain subquery once for each row."""
+    notebook.queue(Note(n=0))
+    assert len(table.claim("notes", 1)) == 1
+    with psycopg.connect(notebook.conninfo, autocommit=True) as connection:
+        connection.execute("VACUUM ANALYZE stratal.jobs")
+    notebook.queue(*(Note(n=n) for n in range(1, 4)))
+    assert len(table.claim("notes", 2)) == 2
