@@ -10,6 +10,8 @@ from tests.support.triage import Triage, TriageLm
 
 pytestmark = [pytest.mark.slow, pytest.mark.worker]
 
+JOBS = "SELECT count(*) FROM stratal.jobs"
+
 
 @pytest.fixture
 def service(database: str) -> Iterator[Service]:
@@ -21,6 +23,7 @@ def service(database: str) -> Iterator[Service]:
 def test_f_14_lost_jobs_are_sent_again_and_nothing_runs_twice(service: Service) -> None:
     triage = Triage(service.http()).create()
     http, ran = triage.http, triage.execute("It crashes at start")["execution_id"]
+    until(lambda: service.rows(JOBS), lambda rows: rows == [(0,)], timeout_s=30)
     service.kill("worker-1")
     path = f"{triage.program}/execute"
     waiting = [
@@ -28,7 +31,7 @@ def test_f_14_lost_jobs_are_sent_again_and_nothing_runs_twice(service: Service) 
         triage.request_optimization("labeled_fewshot"),
     ]
     http.post(f"/v1/executions/{ran}/replay", wait=0)
-    assert service.rows("SELECT count(*) FROM stratal.jobs") == [(7,)]
+    assert service.rows(JOBS) == [(7,)]
     service.rows("DELETE FROM stratal.jobs RETURNING 1")
     service.restart("worker-1")
     for each in waiting:
