@@ -48,6 +48,7 @@ class PayloadStoreContract:
         suppress_health_check=[
             HealthCheck.function_scoped_fixture,  # texts do not meet: they are named by digest
             HealthCheck.differing_executors,  # each adapter runs the contract in a class of its own
+            HealthCheck.too_slow,
         ],
     )
     def test_what_was_kept_is_read_again(

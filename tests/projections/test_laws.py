@@ -27,7 +27,9 @@ from tests.support.projecting import ReadModels, for_tenant, pages
 pytestmark = pytest.mark.postgres
 
 property_test = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
