@@ -7,7 +7,7 @@ MODEL ?= local
 # The queue over Redis and RabbitMQ is tested where both are installed, as CI does.
 BROKERS := $(and $(shell command -v redis-server),$(wildcard /usr/sbin/rabbitmq-server))
 
-.PHONY: help setup demo test check again format lint types contracts bench docs hooks lock audit clean
+.PHONY: help setup demo test check format lint types contracts bench docs hooks lock audit clean
 
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,12 +32,9 @@ test: setup ## All tests: unit, Postgres, workers, journeys, faults
 
 check: lint types contracts docs ## What CI runs: lint, types, import contracts, docs, tests with coverage
 	$(BIN)/coverage erase
-	$(MAKE) --no-print-directory test PYTEST="--cov --cov-report=" || $(MAKE) --no-print-directory again
+	$(MAKE) --no-print-directory test PYTEST="--cov --cov-report="
 	$(BIN)/coverage report --fail-under=95 --skip-covered
 	$(BIN)/coverage report --fail-under=100 --include='domain/*,application/*'
-
-again: setup ## The tests that failed last, one at a time: the faults kill real processes, and a busy machine can be late
-	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none --cov --cov-append --cov-report=
 
 lint: setup ## Format, lint and spelling
 	$(BIN)/ruff format --check .
