@@ -6,6 +6,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -25,6 +26,11 @@ LOAD_S: Final = 3.0
 CLIENTS: Final = 3
 BACK_S: Final = 10.0
 
+WAITING_WRITES: Final = """
+    SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND classid = 7301 AND NOT granted
+      AND application_name LIKE 'stratal %'
+"""
 SESSIONS: Final = """
     SELECT DISTINCT application_name FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
@@ -57,7 +63,7 @@ def test_f_08_no_acknowledged_write_is_lost_and_every_runner_comes_back(
     with writing(service, triage, CLIENTS) as writers:
         for _ in range(CRASHES):
             time.sleep(LOAD_S)
-            _crash(postgres)
+            _crash_in_mid_write(service, postgres)
             postgres.start()
             _wait_until_all_work(service, triage, before)
     assert all(writer.acknowledged for writer in writers)
@@ -65,6 +71,14 @@ def test_f_08_no_acknowledged_write_is_lost_and_every_runner_comes_back(
     acknowledged = [key for writer in writers for key in writer.acknowledged]
     log = invariants.check(service.database, acknowledged=acknowledged)
     invariants.check_ended(invariants.by_stream(log))
+
+
+def _crash_in_mid_write(service: Service, postgres: EmbeddedPostgres) -> None:
+    """Crash the server while a write of the service is under way: it waits for its turn."""
+    with closing(psycopg.connect(postgres.url)) as blocker:
+        blocker.execute("SELECT pg_advisory_xact_lock(7301, 1)")
+        until(lambda: service.rows(WAITING_WRITES), lambda rows: rows != [(0,)], timeout_s=10)
+        _crash(postgres)
 
 
 def _crash(postgres: EmbeddedPostgres) -> None:
