@@ -12,6 +12,7 @@ from domain.evaluation.events import EvaluationLmCalled, EvaluationRequested
 from domain.execution.events import ExecutionLmCalled, ExecutionRequested
 from domain.kernel import Event, Recorded
 from domain.optimization.events import OptimizationLmCalled, OptimizationRequested
+from domain.program.events import ProgramCreated
 from domain.values import Digest, Failure, LmCall, LmUsage, PayloadRef
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
@@ -27,6 +28,7 @@ class LmCallRow(Row):
     program_id: UUID
     program_version: int
     node: str = Field(description="The predictor that asked.")
+    module_id: UUID | None = Field(description="The module it was taken from, if from one.")
     role: Literal["task", "optimizer"] = Field(
         description="The program's own call, or one that an optimizer made to think."
     )
@@ -48,7 +50,7 @@ class LmCallRow(Row):
 
 class LmCalls(Projection):
     name: ClassVar[str] = "lm_calls"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     schema: ClassVar[LiteralString] = """
         CREATE TABLE lm_call_run (
             tenant          text NOT NULL,
@@ -58,6 +60,13 @@ class LmCalls(Projection):
             program_version integer NOT NULL,
             PRIMARY KEY (tenant, run_id)
         );
+        CREATE TABLE lm_call_module (
+            tenant     text NOT NULL,
+            program_id uuid NOT NULL,
+            node       text NOT NULL,
+            module_id  uuid NOT NULL,
+            PRIMARY KEY (tenant, program_id, node)
+        );
         CREATE TABLE lm_call (
             tenant          text NOT NULL,
             position        bigint NOT NULL,
@@ -66,6 +75,7 @@ class LmCalls(Projection):
             program_id      uuid NOT NULL,
             program_version integer NOT NULL,
             node            text NOT NULL,
+            module_id       uuid,
             role            text NOT NULL,
             model           text NOT NULL,
             model_served    text,
@@ -85,9 +95,11 @@ class LmCalls(Projection):
         );
         CREATE INDEX lm_call_by_run ON lm_call (tenant, run_id, position);
         CREATE INDEX lm_call_by_program ON lm_call (tenant, program_id, position);
+        CREATE INDEX lm_call_by_module ON lm_call (tenant, module_id, position);
         CREATE INDEX lm_call_by_model ON lm_call (tenant, model, position);
     """
     events: ClassVar[tuple[type[Event], ...]] = (
+        ProgramCreated,
         ExecutionRequested,
         ExecutionLmCalled,
         OptimizationRequested,
@@ -98,6 +110,11 @@ class LmCalls(Projection):
 
     def project(self, recorded: Recorded) -> Iterable[Write]:
         match recorded.event:
+            case ProgramCreated(graph=graph):
+                for node in graph.nodes:
+                    if node.module_id is not None:
+                        columns = row(recorded, node=node.id, module_id=node.module_id)
+                        yield Write(_MODULE, columns)
             case ExecutionRequested() as event:
                 yield Write(_RUN, row(recorded, run="execution", **_program(event)))
             case OptimizationRequested() as event:
@@ -132,6 +149,7 @@ def recent_lm_calls(
     *,
     tenant: str,
     program_id: UUID | None = None,
+    module_id: UUID | None = None,
     model: str | None = None,
     limit: int = DEFAULT_LIMIT,
     after: Cursor | None = None,
@@ -139,6 +157,7 @@ def recent_lm_calls(
     """The newest model calls first, whatever made them."""
     select = Select(_SELECT, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
+    select.where("module_id = %(module_id)s", module_id=module_id)
     select.where("model = %(model)s", model=model)
     return select.page(store, LmCallRow, NEWEST_FIRST, limit=limit, after=after)
 
@@ -170,9 +189,9 @@ def _call(call: LmCall) -> dict[str, object]:
 
 
 _SELECT: LiteralString = """
-    SELECT position, run, run_id, program_id, program_version, node, role, model, model_served,
-           key, rollout_id, candidate, request, response, usage, cost_usd, latency_ms, attempts,
-           finish_reason, failure, called_at
+    SELECT position, run, run_id, program_id, program_version, node, module_id, role, model,
+           model_served, key, rollout_id, candidate, request, response, usage, cost_usd, latency_ms,
+           attempts, finish_reason, failure, called_at
     FROM lm_call WHERE tenant = %(tenant)s"""
 
 _RUN: LiteralString = """
@@ -180,13 +199,21 @@ _RUN: LiteralString = """
     VALUES (%(tenant)s, %(id)s, %(run)s, %(program_id)s, %(program_version)s)
     ON CONFLICT DO NOTHING"""
 
+_MODULE: LiteralString = """
+    INSERT INTO lm_call_module (tenant, program_id, node, module_id)
+    VALUES (%(tenant)s, %(id)s, %(node)s, %(module_id)s)
+    ON CONFLICT DO NOTHING"""
+
 _CALL: LiteralString = """
-    INSERT INTO lm_call (tenant, position, run, run_id, program_id, program_version, node, role,
-                         model, model_served, key, rollout_id, candidate, request, response, usage,
-                         cost_usd, latency_ms, attempts, finish_reason, failure, called_at)
-    SELECT tenant, %(position)s, run, run_id, program_id, program_version, %(node)s, %(role)s,
-           %(model)s, %(model_served)s, %(key)s, %(rollout_id)s, %(candidate)s, %(request)s,
-           %(response)s, %(usage)s, %(cost_usd)s, %(latency_ms)s, %(attempts)s,
-           %(finish_reason)s, %(failure)s, %(at)s
-    FROM lm_call_run WHERE tenant = %(tenant)s AND run_id = %(id)s
+    INSERT INTO lm_call (tenant, position, run, run_id, program_id, program_version, node,
+                         module_id, role, model, model_served, key, rollout_id, candidate, request,
+                         response, usage, cost_usd, latency_ms, attempts, finish_reason, failure,
+                         called_at)
+    SELECT r.tenant, %(position)s, r.run, r.run_id, r.program_id, r.program_version, %(node)s,
+           m.module_id, %(role)s, %(model)s, %(model_served)s, %(key)s, %(rollout_id)s,
+           %(candidate)s, %(request)s, %(response)s, %(usage)s, %(cost_usd)s, %(latency_ms)s,
+           %(attempts)s, %(finish_reason)s, %(failure)s, %(at)s
+    FROM lm_call_run AS r LEFT JOIN lm_call_module AS m
+        ON m.tenant = r.tenant AND m.program_id = r.program_id AND m.node = %(node)s
+    WHERE r.tenant = %(tenant)s AND r.run_id = %(id)s
     ON CONFLICT DO NOTHING"""

@@ -7,11 +7,13 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from infrastructure.api import (
+    catalogs,
     datasets,
     docs,
     evaluations,
     executions,
     health,
+    lm_calls,
     modules,
     optimizations,
     programs,
@@ -58,6 +60,8 @@ def create_app(deps: ApiDependencies) -> FastAPI:
         evaluations.routes,
         datasets.routes,
         trail.routes,
+        lm_calls.routes,
+        catalogs.routes,
         health.routes,
         docs.routes,
     ):

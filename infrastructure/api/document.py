@@ -22,6 +22,7 @@ TAGS: Final = [
     {"name": "evaluations", "description": "Scores of a version on a dataset."},
     {"name": "datasets", "description": "Labelled rows to learn from and to judge on."},
     {"name": "trail", "description": "What happened, who did it, and what it cost."},
+    {"name": "catalogs", "description": "What a request may name: metrics and optimizers."},
     {"name": "service", "description": "Whether it lives, and what its problems mean."},
 ]
 

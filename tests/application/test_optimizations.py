@@ -1,5 +1,6 @@
 """Optimizations from the wish to the new version."""
 
+from collections.abc import Callable
 from uuid import UUID, uuid4
 
 import pytest
@@ -7,7 +8,14 @@ from pydantic import ValidationError
 
 from application.attempts import RunInterrupted
 from application.datasets import CreateDataset, DatasetDoesNotFit, DatasetPartIsEmpty, LoadRows
-from application.lm_ports import ProgramFailed, RunStopped
+from application.lm_ports import (
+    CallJournal,
+    JsonObject,
+    OptimizedProgram,
+    OptimizerJob,
+    ProgramFailed,
+    RunStopped,
+)
 from application.optimizations import (
     AdoptOptimization,
     CancelOptimization,
@@ -34,7 +42,7 @@ from domain.program.events import ProgramCompiled
 from domain.values import Failure
 from tests.support.memory import NOW
 from tests.support.run_world import Killed, World
-from tests.support.runs import OVERLOADED
+from tests.support.runs import OVERLOADED, answered
 
 ROWS = ({"message": "crash", "queue": "bug"}, {"message": "refund", "queue": "billing"})
 
@@ -150,6 +158,41 @@ def test_opt_05_a_run_records_its_pins_calls_trials_and_result(world: World) -> 
     assert completed.spend.calls == 2
     assert world.stored({"trial": 1})
     assert world.stored({"trial": 2})
+
+
+class AsksOnce:
+    """An optimizer of one's own: it asks the model one thing and is content."""
+
+    def pins(self, seed: int) -> dict[str, str]:
+        return {"asks-once": f"1.0 with seed {seed}"}
+
+    def optimize(
+        self,
+        job: OptimizerJob,
+        journal: CallJournal,
+        on_trial: Callable[[int, float, JsonObject], None],
+    ) -> OptimizedProgram:
+        call, request, response = answered(f"How to {job.metric}?")
+        journal.record(call, request, response)
+        on_trial(1, 1.0, {"content": True})
+        return OptimizedProgram({"content": True}, 1.0)
+
+
+@pytest.mark.feature("OPT-07")
+def test_opt_07_an_optimizer_of_ones_own_runs_behind_the_port_and_leaves_its_traces(
+    world: World,
+) -> None:
+    world.bus = world.bus_with(world.runner, world.evaluator, AsksOnce())
+    optimization_id = request(world)
+    run(world, optimization_id)
+    _, started, call, trial, completed = world.events(optimization_id)
+    assert isinstance(started, OptimizationStarted)
+    assert started.pins == {"asks-once": "1.0 with seed 9"}
+    assert isinstance(call, OptimizationLmCalled)
+    assert call.call == answered("How to exact_match?")[0]
+    assert trial == TrialScored(trial=1, score=1.0, candidate=Payload.of({"content": True}).ref)
+    assert isinstance(completed, OptimizationCompleted)
+    assert completed.training_score == 1.0
 
 
 @pytest.mark.feature("OPT-17")

@@ -146,6 +146,29 @@ def test_mod_05_a_program_runs_the_signature_as_it_was_frozen(http: Http) -> Non
     assert set(ended["outputs"]) == {"reasoning", "queue"}
 
 
+@pytest.mark.feature("MOD-04")
+def test_mod_04_the_calls_of_a_module_are_read_with_prompt_and_answer(http: Http) -> None:
+    signature = http.post("/v1/signatures", {"name": "routing", "syntax": SYNTAX})["id"]
+    module = {"name": "router", "kind": "predict", "signature_id": signature}
+    made = http.post("/v1/modules", module)["id"]
+    http.post("/v1/programs", {"name": "of-it", "modules": [{"module_id": made}]})
+    other = [{"kind": "predict", "signature_syntax": SYNTAX}]
+    http.post("/v1/programs", {"name": "of-another", "modules": other})
+    ran = [
+        http.post(f"/v1/programs/{name}/execute", MESSAGE, wait=60)["execution_id"]
+        for name in ("of-it", "of-another", "of-it")
+    ]
+    latest = http.get(f"/v1/executions/{ran[2]}")["position"]
+    calls = http.get("/v1/lm-calls", module_id=made, at_least=latest)["items"]
+    assert [each["run_id"] for each in calls] == [ran[2], ran[0]]
+    for call in calls:
+        [traced] = http.get(f"/v1/executions/{call['run_id']}/trace")["items"]
+        assert (call["request_text"], call["response_text"]) == (
+            traced["request"],
+            traced["response"],
+        )
+
+
 @pytest.mark.feature("MOD-12")
 @pytest.mark.feature("MOD-16")
 @pytest.mark.parametrize(

@@ -230,3 +230,12 @@ def test_another_tenant_sees_nothing_of_it(told: ProjectionScenario) -> None:
     assert programs(store, tenant="stranger").rows == ()
     assert execution(store, an_id("execution 1"), tenant="stranger") is None
     assert lm_usage_total(store, tenant="stranger").calls == 0
+
+
+@pytest.mark.feature("MOD-04")
+def test_mod_04_the_calls_of_a_module_come_newest_first(told: ProjectionScenario) -> None:
+    store, tenant = told.models.store, told.log.tenant
+    page = recent_lm_calls(store, tenant=tenant, module_id=an_id("module"))
+    assert {each.module_id for each in page.rows} == {an_id("module")}
+    assert page.rows == recent_lm_calls(store, tenant=tenant).rows
+    assert recent_lm_calls(store, tenant=tenant, module_id=an_id("another")).rows == ()

@@ -78,7 +78,14 @@ TRIAGE = SignatureSpec(
 PREDICT = ModuleSpec(kind=ModuleKind.PREDICT, signature=TRIAGE, config=DEFAULTS[ModuleKind.PREDICT])
 GRAPH = ProgramGraph(
     signature=TRIAGE,
-    nodes=(Node(id="classify", module=PREDICT, inputs={"message": Source(field="message")}),),
+    nodes=(
+        Node(
+            id="classify",
+            module=PREDICT,
+            inputs={"message": Source(field="message")},
+            module_id=uuid5(_NAMESPACE, "module"),
+        ),
+    ),
     outputs={"queue": Source(node="classify", field="queue")},
 )
 FAILURE = Failure(
