@@ -103,7 +103,7 @@ def audit(
     after: Cursor | None = None,
 ) -> Page[AuditRow]:
     """What happened, at or after *since* and before *until*; *aggregate* is a kind: ``program``."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=AuditTrail, tenant=tenant)
     select.where("actor = %(actor)s", actor=actor)
     select.where("aggregate = %(aggregate)s", aggregate=aggregate)
     select.where("aggregate_id = %(aggregate_id)s", aggregate_id=aggregate_id)

@@ -108,14 +108,14 @@ def datasets(
     after: Cursor | None = None,
 ) -> Page[DatasetRow]:
     """The newest datasets first."""
-    select = Select(_SELECT, tenant=tenant).where("name = %(name)s", name=name)
+    select = Select(_SELECT, of=Datasets, tenant=tenant).where("name = %(name)s", name=name)
     select.where("purpose = %(purpose)s", purpose=purpose and purpose.value)
     return select.page(store, DatasetRow, NEWEST_FIRST, limit=limit, after=after)
 
 
 def dataset(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> DatasetRow | None:
     """One dataset, by its id or its name."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=Datasets, tenant=tenant)
     if isinstance(id_or_name, UUID):
         select.where("dataset_id = %(id)s", id=id_or_name)
     else:
@@ -132,7 +132,7 @@ def loads(
     after: Cursor | None = None,
 ) -> Page[LoadRow]:
     """What was loaded into a dataset, newest first."""
-    select = Select(_LOADS, tenant=tenant).where("dataset_id = %(id)s", id=dataset_id)
+    select = Select(_LOADS, of=Datasets, tenant=tenant).where("dataset_id = %(id)s", id=dataset_id)
     return select.page(store, LoadRow, NEWEST_FIRST, limit=limit, after=after)
 
 

@@ -97,7 +97,7 @@ def evaluations(
     after: Cursor | None = None,
 ) -> Page[EvaluationRow]:
     """The newest evaluations first."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=Evaluations, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
     select.where("program_version = %(program_version)s", program_version=program_version)
     select.where("dataset_id = %(dataset_id)s", dataset_id=dataset_id)
@@ -107,7 +107,7 @@ def evaluations(
 
 def evaluation(store: ReadStore, evaluation_id: UUID, *, tenant: str) -> EvaluationRow | None:
     """One evaluation."""
-    select = Select(_SELECT, tenant=tenant).where("id = %(id)s", id=evaluation_id)
+    select = Select(_SELECT, of=Evaluations, tenant=tenant).where("id = %(id)s", id=evaluation_id)
     return select.first(store, EvaluationRow, order="position")
 
 

@@ -144,7 +144,7 @@ def executions(
     after: Cursor | None = None,
 ) -> Page[ExecutionRow]:
     """The newest runs first, requested at or after *since* and before *until*."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=Executions, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
     select.where("program_version = %(program_version)s", program_version=program_version)
     select.where("status = %(status)s", status=status and status.value)
@@ -156,7 +156,7 @@ def executions(
 
 def execution(store: ReadStore, execution_id: UUID, *, tenant: str) -> ExecutionRow | None:
     """One run of a program."""
-    select = Select(_SELECT, tenant=tenant).where("id = %(id)s", id=execution_id)
+    select = Select(_SELECT, of=Executions, tenant=tenant).where("id = %(id)s", id=execution_id)
     return select.first(store, ExecutionRow, order="position")
 
 

@@ -14,26 +14,44 @@ class Write(NamedTuple):
     params: Mapping[str, object]
 
 
-class ReadStore(Protocol):
-    """A read-only view of the projected tables; unqualified names mean the live version of each."""
-
-    def rows(
-        self, sql: LiteralString, params: Mapping[str, object]
-    ) -> Sequence[Mapping[str, object]]: ...
-
-
 class Projection(ABC):
     """A read model. Raise ``version`` with ``schema`` and it is rebuilt from history.
 
     The tables live in a Postgres schema of their own, named after projection and version; the
     runner sets the search path, so ``schema`` and every statement use bare table names.
+
+    ``past`` is a WITH clause that defines the tables that are queried as they were at position
+    ``%(as_of)s``: put before a query, it has that query answered about the past. A read model
+    without one keeps no past; its tables are folded anew from the log for each such question.
     """
 
     name: ClassVar[str]
     version: ClassVar[int]
     schema: ClassVar[LiteralString]
     events: ClassVar[tuple[type[Event], ...]]
+    past: ClassVar[LiteralString | None] = None
 
     @abstractmethod
     def project(self, recorded: Recorded) -> Iterable[Write]:
         """The writes that fold *recorded* into the tables; the same ones at every replay."""
+
+
+class ReadStore(Protocol):
+    """A read-only view of projected tables, as they are or as they were at one position."""
+
+    def rows(
+        self,
+        sql: LiteralString,
+        params: Mapping[str, object],
+        *,
+        of: type[Projection] | None = None,
+    ) -> Sequence[Mapping[str, object]]:
+        """The rows of a query; bare table names mean the live version of each.
+
+        Args:
+            sql: The query.
+            params: Its values.
+            of: The read model that it is about. A query over several can only be asked about
+                the present.
+        """
+        ...

@@ -140,7 +140,7 @@ def lm_calls(
     after: Cursor | None = None,
 ) -> Page[LmCallRow]:
     """The model calls of one execution, optimization or evaluation, in order."""
-    select = Select(_SELECT, tenant=tenant).where("run_id = %(run_id)s", run_id=run_id)
+    select = Select(_SELECT, of=LmCalls, tenant=tenant).where("run_id = %(run_id)s", run_id=run_id)
     return select.page(store, LmCallRow, OLDEST_FIRST, limit=limit, after=after)
 
 
@@ -155,7 +155,7 @@ def recent_lm_calls(
     after: Cursor | None = None,
 ) -> Page[LmCallRow]:
     """The newest model calls first, whatever made them."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=LmCalls, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
     select.where("module_id = %(module_id)s", module_id=module_id)
     select.where("model = %(model)s", model=model)

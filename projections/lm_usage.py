@@ -120,7 +120,7 @@ def lm_usage(
     after: Cursor | None = None,
 ) -> Page[LmUsageRow]:
     """The newest days first, from the day *since* to before the day *until*, in UTC."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=LmUsage, tenant=tenant)
     _narrow(select, since=since, until=until, program_id=program_id, model=model, run=run)
     return select.page(store, LmUsageRow, _BY_DAY, limit=limit, after=after)
 
@@ -136,7 +136,7 @@ def lm_usage_total(
     run: RunKind | None = None,
 ) -> LmUsageSums:
     """The sums over everything that ``lm_usage`` would list; zeros when it lists nothing."""
-    select = Select(_TOTAL, tenant=tenant)
+    select = Select(_TOTAL, of=LmUsage, tenant=tenant)
     _narrow(select, since=since, until=until, program_id=program_id, model=model, run=run)
     return select.only(store, LmUsageSums)
 

@@ -93,7 +93,7 @@ def modules(
     after: Cursor | None = None,
 ) -> Page[ModuleRow]:
     """The newest modules first; with ``retired=True`` those that were retired instead."""
-    select = Select(_SELECT, tenant=tenant).where("name = %(name)s", name=name)
+    select = Select(_SELECT, of=Modules, tenant=tenant).where("name = %(name)s", name=name)
     select.where("signature_id = %(signature_id)s", signature_id=signature_id)
     select.where("retired_at IS NOT NULL" if retired else "retired_at IS NULL")
     return select.page(store, ModuleRow, NEWEST_FIRST, limit=limit, after=after)
@@ -101,7 +101,7 @@ def modules(
 
 def module(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ModuleRow | None:
     """One module, retired or not. Of several with the name, the living one, else the newest."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=Modules, tenant=tenant)
     if isinstance(id_or_name, UUID):
         select.where("module_id = %(id)s", id=id_or_name)
     else:

@@ -141,7 +141,7 @@ def optimizations(
     after: Cursor | None = None,
 ) -> Page[OptimizationRow]:
     """The newest optimizer runs first."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=OptimizationBoard, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
     select.where("dataset_id = %(dataset_id)s", dataset_id=dataset_id)
     select.where("status = %(status)s", status=status and status.value)
@@ -150,7 +150,9 @@ def optimizations(
 
 def optimization(store: ReadStore, optimization_id: UUID, *, tenant: str) -> OptimizationRow | None:
     """One optimizer run."""
-    select = Select(_SELECT, tenant=tenant).where("id = %(id)s", id=optimization_id)
+    select = Select(_SELECT, of=OptimizationBoard, tenant=tenant).where(
+        "id = %(id)s", id=optimization_id
+    )
     return select.first(store, OptimizationRow, order="position")
 
 
@@ -163,7 +165,9 @@ def trials(
     after: Cursor | None = None,
 ) -> Page[TrialRow]:
     """The trials of an optimizer run, in order."""
-    select = Select(_TRIALS, tenant=tenant).where("optimization_id = %(id)s", id=optimization_id)
+    select = Select(_TRIALS, of=OptimizationBoard, tenant=tenant).where(
+        "optimization_id = %(id)s", id=optimization_id
+    )
     return select.page(store, TrialRow, _BY_TRIAL, limit=limit, after=after)
 
 

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Generic, LiteralString, NamedTuple, Self, Ty
 from pydantic import BaseModel, ConfigDict
 
 from domain.errors import InvalidError
-from projections.kernel import ReadStore
+from projections.kernel import Projection, ReadStore
 
 MAX_LIMIT: Final = 200
 DEFAULT_LIMIT: Final = 50
@@ -96,9 +96,10 @@ OLDEST_FIRST = Order("position", "position > %(after_position)s", _POSITION)
 class Select:
     """A SELECT that grows by the filters that were asked for; values travel as parameters alone."""
 
-    def __init__(self, sql: LiteralString, **params: object) -> None:
-        """Begin with *sql*, which ends in a WHERE clause."""
+    def __init__(self, sql: LiteralString, *, of: type[Projection], **params: object) -> None:
+        """Begin with *sql* about the read model *of*; it ends in a WHERE clause."""
         self._sql: LiteralString = sql
+        self._of = of
         self._params: dict[str, object] = params
 
     def where(self, condition: LiteralString, **params: object) -> Self:
@@ -122,16 +123,16 @@ class Select:
         if after is not None:
             self.where(order.beyond, **order.params(after))
         sql = self._sql + " ORDER BY " + order.by + " LIMIT %(rows)s"
-        found = store.rows(sql, self._params | {"rows": limit + 1})
+        found = store.rows(sql, self._params | {"rows": limit + 1}, of=self._of)
         rows = tuple(row.model_validate(dict(each)) for each in found[:limit])
         return Page(rows, order.cursor(rows[-1]) if len(found) > limit else None)
 
     def first(self, store: ReadStore, row: type[R], *, order: LiteralString) -> R | None:
         """The first row in *order*, if any."""
         sql = self._sql + " ORDER BY " + order + " LIMIT 1"
-        found = store.rows(sql, self._params)
+        found = store.rows(sql, self._params, of=self._of)
         return row.model_validate(dict(found[0])) if found else None
 
     def only(self, store: ReadStore, row: type[R]) -> R:
         """The one row of a SELECT that always has one."""
-        return row.model_validate(dict(store.rows(self._sql, self._params)[0]))
+        return row.model_validate(dict(store.rows(self._sql, self._params, of=self._of)[0]))

@@ -118,7 +118,7 @@ def programs(
     after: Cursor | None = None,
 ) -> Page[ProgramRow]:
     """The newest programs first; retired ones only with ``stage=Stage.RETIRED``."""
-    select = Select(_SELECT, tenant=tenant).where("name = %(name)s", name=name)
+    select = Select(_SELECT, of=ProgramCatalog, tenant=tenant).where("name = %(name)s", name=name)
     if stage is None:
         select.where("stage <> 'retired'")
     else:
@@ -128,7 +128,7 @@ def programs(
 
 def program(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ProgramRow | None:
     """One program, retired or not. Of several with the name, the living one, else the newest."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=ProgramCatalog, tenant=tenant)
     if isinstance(id_or_name, UUID):
         select.where("program_id = %(id)s", id=id_or_name)
     else:

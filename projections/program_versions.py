@@ -149,7 +149,7 @@ def program_versions(
     after: Cursor | None = None,
 ) -> Page[ProgramVersionRow]:
     """The versions of a program, newest first."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=ProgramVersions, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
     return select.page(store, ProgramVersionRow, NEWEST_FIRST, limit=limit, after=after)
 
@@ -158,7 +158,7 @@ def program_version(
     store: ReadStore, program_id: UUID, program_version: int, *, tenant: str
 ) -> ProgramVersionRow | None:
     """One version of a program."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=ProgramVersions, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
     select.where("program_version = %(program_version)s", program_version=program_version)
     return select.first(store, ProgramVersionRow, order="position")
@@ -173,7 +173,7 @@ def deployments(
     after: Cursor | None = None,
 ) -> Page[Deployment]:
     """What was live when and why, newest first."""
-    select = Select(_DEPLOYMENTS, tenant=tenant)
+    select = Select(_DEPLOYMENTS, of=ProgramVersions, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
     return select.page(store, Deployment, NEWEST_FIRST, limit=limit, after=after)
 

@@ -84,14 +84,14 @@ def signatures(
     after: Cursor | None = None,
 ) -> Page[SignatureRow]:
     """The newest signatures first; with ``retired=True`` those that were retired instead."""
-    select = Select(_SELECT, tenant=tenant).where("name = %(name)s", name=name)
+    select = Select(_SELECT, of=Signatures, tenant=tenant).where("name = %(name)s", name=name)
     select.where("retired_at IS NOT NULL" if retired else "retired_at IS NULL")
     return select.page(store, SignatureRow, NEWEST_FIRST, limit=limit, after=after)
 
 
 def signature(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> SignatureRow | None:
     """One signature, retired or not. Of several with the name, the living one, else the newest."""
-    select = Select(_SELECT, tenant=tenant)
+    select = Select(_SELECT, of=Signatures, tenant=tenant)
     if isinstance(id_or_name, UUID):
         select.where("signature_id = %(id)s", id=id_or_name)
     else:

@@ -33,7 +33,11 @@ class PostgresReadStore:
         self._known_until = 0.0
 
     def rows(
-        self, sql: LiteralString, params: Mapping[str, object]
+        self,
+        sql: LiteralString,
+        params: Mapping[str, object],
+        *,
+        of: type[Projection] | None = None,
     ) -> Sequence[Mapping[str, object]]:
         """The rows of a query; bare table names mean the live version.
 
@@ -41,6 +45,7 @@ class PostgresReadStore:
             ProjectionIsLate: No runner has made its tables yet; try again.
             StoreIsUnavailable: The database does not answer.
         """
+        del of  # the live versions of all of them are in reach
         path = self._search_path()
         try:
             with self._connection() as connection:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from projections.executions import executions
+from projections.kernel import Projection
 from projections.lm_usage import lm_usage
 from projections.paging import MAX_LIMIT, CursorIsInvalid, LimitIsInvalid
 
@@ -13,12 +14,16 @@ from projections.paging import MAX_LIMIT, CursorIsInvalid, LimitIsInvalid
 class NeverAsked:
     """A store that must not be reached."""
 
-    def rows(self, sql: str, params: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    def rows(
+        self, sql: str, params: Mapping[str, object], *, of: type[Projection] | None = None
+    ) -> Sequence[Mapping[str, object]]:
         raise AssertionError(sql)
 
 
 class Empty:
-    def rows(self, sql: str, params: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    def rows(
+        self, sql: str, params: Mapping[str, object], *, of: type[Projection] | None = None
+    ) -> Sequence[Mapping[str, object]]:
         return []
 
 

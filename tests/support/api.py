@@ -35,6 +35,7 @@ from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
 from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies, Lag
+from projections.kernel import Projection
 from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
 from tests.support.payloads import MemoryPayloads
 from tests.support.projecting import ReadModels
@@ -105,9 +106,11 @@ class ApiWorld:
     def client(self, tenant: str = "default", **changes: Any) -> TestClient:
         return TestClient(self.app(**changes), headers={"X-Stratal-Tenant": tenant})
 
-    def rows(self, sql: str, params: object) -> Sequence[dict[str, object]]:
+    def rows(
+        self, sql: str, params: object, *, of: type[Projection] | None = None
+    ) -> Sequence[dict[str, object]]:
         """A read store without rows."""
-        del sql, params
+        del sql, params, of
         return []
 
     def dispatch(self, command: Command, context: Context) -> Receipt:

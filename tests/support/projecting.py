@@ -135,9 +135,11 @@ class Eavesdropper:
         default_factory=list[tuple[str, Mapping[str, object]]]
     )
 
-    def rows(self, sql: Any, params: Mapping[str, object]) -> Sequence[Mapping[str, object]]:
+    def rows(
+        self, sql: Any, params: Mapping[str, object], *, of: type[Projection] | None = None
+    ) -> Sequence[Mapping[str, object]]:
         self.asked.append((sql, params))
-        return self.store.rows(sql, params)
+        return self.store.rows(sql, params, of=of)
 
 
 def pages(query: Callable[..., Page[Any]], *arguments: Any, **options: Any) -> Iterator[Page[Any]]:
