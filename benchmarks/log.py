@@ -1,0 +1,25 @@
+"""The log on its own: ``python -m benchmarks.log [SECONDS_A_CELL]``."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import appends
+from infrastructure.bootstrap import prepare
+from infrastructure.postgres.embedded import EmbeddedPostgres
+
+
+def main() -> None:
+    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 3.0
+    with tempfile.TemporaryDirectory(prefix="stratal-bench-") as home:
+        server = EmbeddedPostgres(Path(home))
+        conninfo = server.start()
+        try:
+            prepare(conninfo)
+            appends.report(appends.measure(conninfo, seconds))
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
