@@ -45,7 +45,10 @@ class OtherKind(Aggregate[ModuleRetired]):
         del event
 
 
+@pytest.mark.feature("VIS-06")
 class RepositoryContract(ABC):
+    """Run over the log in Postgres and over the one in memory: the same words, word for word."""
+
     @abstractmethod
     def repository(self) -> Repository[Notes]: ...
 

@@ -1,13 +1,9 @@
 """F-08: Postgres stopped ``immediate`` and started again, three times, under the whole service."""
 
 import os
-import shutil
 import signal
-import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 import psycopg
@@ -17,7 +13,7 @@ from infrastructure.postgres.embedded import EmbeddedPostgres
 from tests.support import invariants
 from tests.support.load import wait_until_all_ended, writing
 from tests.support.service import Service, is_running, until
-from tests.support.triage import Triage, TriageLm
+from tests.support.triage import Triage
 
 pytestmark = [pytest.mark.slow, pytest.mark.worker, pytest.mark.timeout(300)]
 
@@ -35,23 +31,6 @@ SESSIONS: Final = """
     SELECT DISTINCT application_name FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()
 """
-
-
-@pytest.fixture
-def postgres() -> Iterator[EmbeddedPostgres]:
-    """A server of the test's own, with every safety on."""
-    home = Path(tempfile.mkdtemp(prefix="stratal-home-"))
-    server = EmbeddedPostgres(home)
-    server.start()
-    yield server
-    server.stop()
-    shutil.rmtree(home)
-
-
-@pytest.fixture
-def service(postgres: EmbeddedPostgres) -> Iterator[Service]:
-    with TriageLm() as lm, Service(postgres.url, lm) as service:
-        yield service
 
 
 def test_f_08_no_acknowledged_write_is_lost_and_every_runner_comes_back(

@@ -1,0 +1,65 @@
+"""The end of every process at once, the database too: nothing is known but what was on disk."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import pytest
+
+from infrastructure.postgres.embedded import EmbeddedPostgres
+from tests.support import invariants
+from tests.support.service import Http, Service, kill
+from tests.support.triage import Triage
+
+pytestmark = [pytest.mark.slow, pytest.mark.worker, pytest.mark.timeout(300)]
+
+LISTS: Final = (
+    "/v1/signatures",
+    "/v1/modules",
+    "/v1/programs",
+    "/v1/datasets",
+    "/v1/executions",
+    "/v1/optimizations",
+    "/v1/evaluations",
+    "/v1/lm-calls",
+    "/v1/usage",
+    "/v1/audit",
+)
+
+
+@pytest.mark.feature("VIS-14")
+def test_vis_14_after_every_process_was_killed_all_reads_are_as_they_were(
+    service: Service, postgres: EmbeddedPostgres
+) -> None:
+    triage = Triage(service.http()).create()
+    first = triage.execute("It crashes on save")
+    triage.optimize("labeled_fewshot", config={"k": 4})
+    judged = triage.evaluate(program_version=2)
+    evidence = {"evidence": [judged["evaluation_id"]], "reason": "It is better."}
+    triage.http.post(f"{triage.program}/deploy", {"program_version": 2, **evidence})
+    triage.http.post(f"/v1/executions/{first['execution_id']}/replay")
+    head = service.head()
+    before = _everything(triage.http, head)
+    for process in service.processes.values():
+        process.kill()
+    pid = postgres.status().pid
+    assert pid is not None
+    kill(pid)
+    postgres.start()
+    for name in service.processes:
+        service.restart(name)
+    service.wait_until_ready()
+    assert _everything(triage.http, head) == before
+    invariants.check(service.database)
+
+
+def _everything(http: Http, position: int) -> Mapping[str, Any]:
+    """All that can be read of the tenant, each thing by itself too, at *position* or later."""
+    read: dict[str, Any] = {"/v1/events": http.events()}
+    for path in LISTS:
+        items = read[path] = http.pages(path, at_least=position)
+        assert items, f"{path} tells nothing, so it shows nothing."
+    for path, key in (("/v1/programs", "program_id"), ("/v1/executions", "execution_id")):
+        for each in read[path]:
+            one = f"{path}/{each[key]}"
+            read[one] = http.get(one)
+    return read
