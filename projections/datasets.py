@@ -14,6 +14,7 @@ from domain.values import PayloadRef
 from projections.folding import documents, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+from projections.past import Kept, grown
 
 
 class DatasetRow(Row):
@@ -46,10 +47,18 @@ class LoadRow(Row):
     loaded_by: str
 
 
+_DATASET = Kept(
+    "dataset",
+    fixed=("name", "purpose", "description", "created_at", "created_by"),
+    changing=("version", "train_rows", "heldout_rows", "fields", "loads", "updated_at"),
+)
+
+
 class Datasets(Projection):
     name: ClassVar[str] = "datasets"
-    version: ClassVar[int] = 1
-    schema: ClassVar[LiteralString] = """
+    version: ClassVar[int] = 2
+    schema: ClassVar[LiteralString] = (
+        """
         CREATE TABLE dataset (
             tenant       text NOT NULL,
             dataset_id   uuid NOT NULL,
@@ -83,6 +92,9 @@ class Datasets(Projection):
             PRIMARY KEY (tenant, dataset_id, position)
         );
     """
+        + _DATASET.schema
+    )
+    past: ClassVar[tuple[LiteralString, ...]] = (_DATASET.past, grown("dataset_load"))
     events: ClassVar[tuple[type[Event], ...]] = (DatasetCreated, DatasetRowsLoaded)
 
     def project(self, recorded: Recorded) -> Iterable[Write]:
@@ -164,14 +176,11 @@ _CREATE: LiteralString = """
             %(description)s, %(at)s, %(actor)s, %(at)s)
     ON CONFLICT DO NOTHING"""
 
-_GROW: LiteralString = """
-    UPDATE dataset
-    SET version = %(version)s, updated_at = %(at)s, loads = loads + 1,
+_GROW = _DATASET.update("""loads = loads + 1,
         train_rows = train_rows + %(train)s, heldout_rows = heldout_rows + %(heldout)s,
         fields = fields || ARRAY(
             SELECT field FROM unnest(%(fields)s::text[]) WITH ORDINALITY AS new (field, place)
-            WHERE field <> ALL (fields) ORDER BY place)
-    WHERE tenant = %(tenant)s AND dataset_id = %(id)s AND version < %(version)s"""
+            WHERE field <> ALL (fields) ORDER BY place)""")
 
 _LOAD: LiteralString = """
     INSERT INTO dataset_load (tenant, dataset_id, position, split, count, size_bytes, fields,

@@ -20,7 +20,7 @@ class Projection(ABC):
     The tables live in a Postgres schema of their own, named after projection and version; the
     runner sets the search path, so ``schema`` and every statement use bare table names.
 
-    ``past`` is a WITH clause that defines the tables that are queried as they were at position
+    ``past`` is a WITH list that defines each table that is queried as it was at position
     ``%(as_of)s``: put before a query, it has that query answered about the past. A read model
     without one keeps no past; its tables are folded anew from the log for each such question.
     """
@@ -29,7 +29,7 @@ class Projection(ABC):
     version: ClassVar[int]
     schema: ClassVar[LiteralString]
     events: ClassVar[tuple[type[Event], ...]]
-    past: ClassVar[LiteralString | None] = None
+    past: ClassVar[tuple[LiteralString, ...]] = ()
 
     @abstractmethod
     def project(self, recorded: Recorded) -> Iterable[Write]:

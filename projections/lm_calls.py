@@ -17,6 +17,7 @@ from domain.values import Digest, Failure, LmCall, LmUsage, PayloadRef
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, OLDEST_FIRST, Cursor, Page, Row, Select
+from projections.past import grown
 
 RunKind = Literal["execution", "optimization", "evaluation"]
 
@@ -98,6 +99,7 @@ class LmCalls(Projection):
         CREATE INDEX lm_call_by_module ON lm_call (tenant, module_id, position);
         CREATE INDEX lm_call_by_model ON lm_call (tenant, model, position);
     """
+    past: ClassVar[tuple[LiteralString, ...]] = (grown("lm_call"),)
     events: ClassVar[tuple[type[Event], ...]] = (
         ProgramCreated,
         ExecutionRequested,

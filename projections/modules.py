@@ -14,6 +14,7 @@ from domain.signature.fields import SignatureSpec
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+from projections.past import Kept
 
 
 class ModuleRow(Row):
@@ -33,10 +34,26 @@ class ModuleRow(Row):
     retired_because: str | None
 
 
+_MODULE = Kept(
+    "module",
+    fixed=(
+        "name",
+        "kind",
+        "signature_id",
+        "signature_revision",
+        "signature",
+        "created_at",
+        "created_by",
+    ),
+    changing=("version", "config", "updated_at", "retired_at", "retired_because"),
+)
+
+
 class Modules(Projection):
     name: ClassVar[str] = "modules"
-    version: ClassVar[int] = 1
-    schema: ClassVar[LiteralString] = """
+    version: ClassVar[int] = 2
+    schema: ClassVar[LiteralString] = (
+        """
         CREATE TABLE module (
             tenant             text NOT NULL,
             module_id          uuid NOT NULL,
@@ -59,6 +76,9 @@ class Modules(Projection):
         CREATE INDEX module_name ON module (tenant, name, position);
         CREATE INDEX module_signature ON module (tenant, signature_id, position);
     """
+        + _MODULE.schema
+    )
+    past: ClassVar[tuple[LiteralString, ...]] = (_MODULE.past,)
     events: ClassVar[tuple[type[Event], ...]] = (ModuleCreated, ModuleConfigured, ModuleRetired)
 
     def project(self, recorded: Recorded) -> Iterable[Write]:
@@ -121,12 +141,6 @@ _CREATE: LiteralString = """
             %(signature_revision)s, %(signature)s, %(config)s, %(at)s, %(actor)s, %(at)s)
     ON CONFLICT DO NOTHING"""
 
-_CONFIGURE: LiteralString = """
-    UPDATE module SET version = %(version)s, config = %(config)s, updated_at = %(at)s
-    WHERE tenant = %(tenant)s AND module_id = %(id)s AND version < %(version)s"""
+_CONFIGURE = _MODULE.update("config = %(config)s")
 
-_RETIRE: LiteralString = """
-    UPDATE module
-    SET version = %(version)s, updated_at = %(at)s, retired_at = %(at)s,
-        retired_because = %(reason)s
-    WHERE tenant = %(tenant)s AND module_id = %(id)s AND version < %(version)s"""
+_RETIRE = _MODULE.update("retired_at = %(at)s, retired_because = %(reason)s")

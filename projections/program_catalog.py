@@ -21,6 +21,7 @@ from domain.values import Score
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+from projections.past import Kept
 
 
 class ProgramMetrics(Row):
@@ -54,10 +55,36 @@ class ProgramRow(Row):
     retired_because: str | None
 
 
+_PROGRAM = Kept(
+    "program",
+    fixed=(
+        "name",
+        "description",
+        "config",
+        "graph",
+        "default_optimizer",
+        "created_at",
+        "created_by",
+    ),
+    changing=(
+        "version",
+        "stage",
+        "latest_version",
+        "deployed_version",
+        "training_score",
+        "deployed_score",
+        "updated_at",
+        "retired_at",
+        "retired_because",
+    ),
+)
+
+
 class ProgramCatalog(Projection):
     name: ClassVar[str] = "program_catalog"
-    version: ClassVar[int] = 1
-    schema: ClassVar[LiteralString] = """
+    version: ClassVar[int] = 2
+    schema: ClassVar[LiteralString] = (
+        """
         CREATE TABLE program (
             tenant            text NOT NULL,
             program_id        uuid NOT NULL,
@@ -83,6 +110,9 @@ class ProgramCatalog(Projection):
         CREATE INDEX program_newest ON program (tenant, position);
         CREATE INDEX program_name ON program (tenant, name, position);
     """
+        + _PROGRAM.schema
+    )
+    past: ClassVar[tuple[LiteralString, ...]] = (_PROGRAM.past,)
     events: ClassVar[tuple[type[Event], ...]] = (
         ProgramCreated,
         ProgramTestingStarted,
@@ -169,24 +199,15 @@ _CREATE: LiteralString = """
             %(graph)s, %(default_optimizer)s, %(stage)s, 1, %(at)s, %(actor)s, %(at)s)
     ON CONFLICT DO NOTHING"""
 
-_STAGE: LiteralString = """
-    UPDATE program SET version = %(version)s, updated_at = %(at)s, stage = %(stage)s
-    WHERE tenant = %(tenant)s AND program_id = %(id)s AND version < %(version)s"""
+_STAGE = _PROGRAM.update("stage = %(stage)s")
 
-_COMPILE: LiteralString = """
-    UPDATE program
-    SET version = %(version)s, updated_at = %(at)s, latest_version = %(latest)s,
-        training_score = %(training_score)s
-    WHERE tenant = %(tenant)s AND program_id = %(id)s AND version < %(version)s"""
+_COMPILE = _PROGRAM.update("latest_version = %(latest)s, training_score = %(training_score)s")
 
-_DEPLOY: LiteralString = """
-    UPDATE program
-    SET version = %(version)s, updated_at = %(at)s, stage = %(stage)s,
-        deployed_version = %(deployed)s, deployed_score = %(score)s
-    WHERE tenant = %(tenant)s AND program_id = %(id)s AND version < %(version)s"""
+_DEPLOY = _PROGRAM.update(
+    "stage = %(stage)s, deployed_version = %(deployed)s, deployed_score = %(score)s"
+)
 
-_RETIRE: LiteralString = """
-    UPDATE program
-    SET version = %(version)s, updated_at = %(at)s, stage = %(stage)s, retired_at = %(at)s,
-        retired_because = %(reason)s, deployed_version = NULL, deployed_score = NULL
-    WHERE tenant = %(tenant)s AND program_id = %(id)s AND version < %(version)s"""
+_RETIRE = _PROGRAM.update(
+    "stage = %(stage)s, retired_at = %(at)s, retired_because = %(reason)s,"
+    " deployed_version = NULL, deployed_score = NULL"
+)

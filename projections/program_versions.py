@@ -21,6 +21,7 @@ from domain.values import PayloadRef, Score
 from projections.folding import document, documents, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+from projections.past import grown
 
 
 class VersionScore(Row):
@@ -65,7 +66,7 @@ class ProgramVersionRow(Row):
 
 class ProgramVersions(Projection):
     name: ClassVar[str] = "program_versions"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     schema: ClassVar[LiteralString] = """
         CREATE TABLE program_version (
             tenant          text NOT NULL,
@@ -93,6 +94,7 @@ class ProgramVersions(Projection):
             deployed_at      timestamptz NOT NULL,
             deployed_by      text NOT NULL,
             until            timestamptz,
+            until_position   bigint,
             PRIMARY KEY (tenant, program_id, position)
         );
         CREATE TABLE program_version_score (
@@ -106,12 +108,22 @@ class ProgramVersions(Projection):
             metric          text NOT NULL,
             score           double precision,
             scored_at       timestamptz,
+            scored_position bigint,
             PRIMARY KEY (tenant, evaluation_id)
         );
         CREATE INDEX program_version_score_newest
             ON program_version_score (tenant, program_id, program_version, scored_at)
             WHERE score IS NOT NULL;
     """
+    past: ClassVar[tuple[LiteralString, ...]] = (
+        grown("program_version"),
+        """program_deployment AS NOT MATERIALIZED (
+                SELECT tenant, program_id, position, program_version, previous_version, reason,
+                       evidence, deployed_at, deployed_by,
+                       CASE WHEN until_position <= %(as_of)s THEN until END AS until
+                FROM program_deployment WHERE position <= %(as_of)s)""",
+        grown("program_version_score", "scored_position"),
+    )
     events: ClassVar[tuple[type[Event], ...]] = (
         ProgramCreated,
         ProgramCompiled,
@@ -251,7 +263,7 @@ _ADD: LiteralString = """
     ON CONFLICT DO NOTHING"""
 
 _END: LiteralString = """
-    UPDATE program_deployment SET until = %(at)s
+    UPDATE program_deployment SET until = %(at)s, until_position = %(position)s
     WHERE tenant = %(tenant)s AND program_id = %(id)s AND position < %(position)s
       AND until IS NULL"""
 
@@ -270,5 +282,6 @@ _JUDGE: LiteralString = """
     ON CONFLICT DO NOTHING"""
 
 _SCORE: LiteralString = """
-    UPDATE program_version_score SET score = %(score)s, scored_at = %(at)s
+    UPDATE program_version_score
+    SET score = %(score)s, scored_at = %(at)s, scored_position = %(position)s
     WHERE tenant = %(tenant)s AND evaluation_id = %(id)s"""

@@ -14,6 +14,7 @@ from domain.values import Digest
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+from projections.past import Kept
 
 
 class SignatureRow(Row):
@@ -31,10 +32,26 @@ class SignatureRow(Row):
     retired_because: str | None
 
 
+_SIGNATURE = Kept(
+    "signature",
+    fixed=("name", "created_at", "created_by"),
+    changing=(
+        "version",
+        "revision",
+        "spec",
+        "content_hash",
+        "updated_at",
+        "retired_at",
+        "retired_because",
+    ),
+)
+
+
 class Signatures(Projection):
     name: ClassVar[str] = "signatures"
-    version: ClassVar[int] = 1
-    schema: ClassVar[LiteralString] = """
+    version: ClassVar[int] = 2
+    schema: ClassVar[LiteralString] = (
+        """
         CREATE TABLE signature (
             tenant          text NOT NULL,
             signature_id    uuid NOT NULL,
@@ -54,6 +71,9 @@ class Signatures(Projection):
         CREATE INDEX signature_newest ON signature (tenant, position);
         CREATE INDEX signature_name ON signature (tenant, name, position);
     """
+        + _SIGNATURE.schema
+    )
+    past: ClassVar[tuple[LiteralString, ...]] = (_SIGNATURE.past,)
     events: ClassVar[tuple[type[Event], ...]] = (
         SignatureDefined,
         SignatureRevised,
@@ -111,14 +131,8 @@ _DEFINE: LiteralString = """
             %(content_hash)s, %(at)s, %(actor)s, %(at)s)
     ON CONFLICT DO NOTHING"""
 
-_REVISE: LiteralString = """
-    UPDATE signature
-    SET version = %(version)s, revision = %(revision)s, spec = %(spec)s,
-        content_hash = %(content_hash)s, updated_at = %(at)s
-    WHERE tenant = %(tenant)s AND signature_id = %(id)s AND version < %(version)s"""
+_REVISE = _SIGNATURE.update(
+    "revision = %(revision)s, spec = %(spec)s, content_hash = %(content_hash)s"
+)
 
-_RETIRE: LiteralString = """
-    UPDATE signature
-    SET version = %(version)s, updated_at = %(at)s, retired_at = %(at)s,
-        retired_because = %(reason)s
-    WHERE tenant = %(tenant)s AND signature_id = %(id)s AND version < %(version)s"""
+_RETIRE = _SIGNATURE.update("retired_at = %(at)s, retired_because = %(reason)s")
