@@ -58,15 +58,21 @@ Words = tuple[str | UUID, ...]
 """A sentence in pieces; an id stands for the name of the thing, or for itself if it has none."""
 
 _MOST_CHARACTERS: Final = 200
+_SERVICE: Final = "Stratal"
 
 
 def sentence(recorded: Recorded) -> Words:
-    """Who did what, for whom, by which command, and when: one sentence."""
+    """Who did what, on whose behalf, when, for whom and by which command: one sentence.
+
+    A reaction to an event is done by the service on behalf of who caused that event.
+    """
     what = _SAYERS[type(recorded.event)](recorded.originator_id, recorded.event)
-    envelope = recorded.envelope
+    envelope, actor = recorded.envelope, plain(recorded.envelope.actor)
     when = f"{recorded.timestamp:%Y-%m-%d %H:%M:%S} UTC"
     circumstances = f" ({when}, for {plain(envelope.tenant)}, by {plain(envelope.command)})."
-    return (plain(envelope.actor), " ", *what, circumstances)
+    if envelope.causation_id is None:
+        return (actor, " ", *what, circumstances)
+    return (_SERVICE, " ", *what, f" on behalf of {actor}", circumstances)
 
 
 def quoted(text: str) -> str:

@@ -12,6 +12,7 @@ from infrastructure.api import (
     docs,
     evaluations,
     executions,
+    feed,
     health,
     lm_calls,
     modules,
@@ -19,6 +20,7 @@ from infrastructure.api import (
     programs,
     signatures,
     trail,
+    usage,
 )
 from infrastructure.api.dependencies import ApiDependencies
 from infrastructure.api.document import DESCRIPTION, TAGS, describe
@@ -60,6 +62,8 @@ def create_app(deps: ApiDependencies) -> FastAPI:
         evaluations.routes,
         datasets.routes,
         trail.routes,
+        feed.routes,
+        usage.routes,
         lm_calls.routes,
         catalogs.routes,
         health.routes,

@@ -1,16 +1,15 @@
 """The audit trail says everything, in one sentence each, and nobody can put words in its mouth."""
 
 import re
-from typing import get_args
+from functools import partial
+from typing import Literal, get_args
 from uuid import UUID
 
 import pytest
 
 from domain.dataset.events import DatasetEvent
 from domain.evaluation.events import EvaluationEvent
-from domain.execution.events import (
-    ExecutionEvent,
-)
+from domain.execution.events import ExecutionEvent, ExecutionStarted
 from domain.kernel import Event, Recorded
 from domain.module.events import ModuleEvent
 from domain.optimization.events import (
@@ -19,7 +18,8 @@ from domain.optimization.events import (
 from domain.program.events import ProgramEvent, ProgramTestingStarted
 from domain.signature.events import SignatureEvent
 from projections.audit_sentences import SAID, plain, quoted
-from projections.audit_trail import AuditTrail, audit
+from projections.audit_trail import AuditTrail, Cause, audit
+from projections.topics import TopicIsUnknown, matching
 from tests.support import histories as build
 from tests.support.histories import Log, an_id
 from tests.support.projecting import ProjectionScenario
@@ -130,6 +130,81 @@ def test_it_is_filtered_by_actor_thing_time_and_reason(scenario: ProjectionScena
     scenario.then_rows(audit, c, correlation_id=because)
     scenario.then_rows(audit, b1, a, until=at)
     scenario.then_rows(audit, c, b2, since=at)
+
+
+def test_a_reaction_is_done_by_the_service_on_behalf_of_whom_it_reacts_to() -> None:
+    event = build.execution_completed(build.lm_call(cost_usd=None), duration_ms=1234)
+    (recorded,) = Log().append(an_id("x"), event, causation_id=an_id("cause"))
+    assert written(recorded) == (
+        f"Stratal completed run {an_id('x')} in 1.2 s with 1 model call at unknown cost"
+        " on behalf of alice (2030-01-01 00:00:01 UTC, for acme, by CauseExecutionCompleted)."
+    )
+
+
+@pytest.mark.postgres
+def test_it_is_filtered_by_topic_and_command(scenario: ProjectionScenario) -> None:
+    scenario.given(an_id("a"), build.signature_defined())
+    scenario.given(an_id("b"), build.dataset_created(), build.rows_loaded(), build.rows_loaded())
+    a, b1, b2, b3 = ({"position": n} for n in range(1, 5))
+    scenario.then_rows(audit, b3, b2, topics=("dataset.rows_loaded",))
+    scenario.then_rows(audit, b3, b2, b1, topics=matching(["dataset.*"]))
+    scenario.then_rows(audit, b1, a, topics=("signature.defined", "dataset.created"))
+    scenario.then_rows(audit, a, command="CauseSignatureDefined")
+
+
+def test_topics_are_named_one_by_one_or_by_their_kind() -> None:
+    assert matching([]) == ()
+    assert matching(["dataset.created", "dataset.*", "module.retired"]) == (
+        "dataset.created",
+        "dataset.rows_loaded",
+        "module.retired",
+    )
+
+
+@pytest.mark.parametrize("wanted", ["", "*", "program", "program.", "programs.*", "program.gone"])
+def test_a_topic_that_names_nothing_is_refused(wanted: str) -> None:
+    with pytest.raises(TopicIsUnknown, match=r"program\.\*"):
+        matching([wanted])
+
+
+@pytest.mark.postgres
+def test_a_reaction_shows_its_cause_and_the_command_behind_it(scenario: ProjectionScenario) -> None:
+    (asked,) = scenario.log.append(an_id("a"), build.execution_requested(), command_id="key-1")
+    scenario.models.project([asked])
+    begun = {"causation_id": asked.envelope.event_id}
+    scenario.given(an_id("a"), ExecutionStarted(attempt=1, worker="worker-1"), **begun)
+    cause = Cause(
+        position=1,
+        topic="execution.requested",
+        command="CauseExecutionRequested",
+        command_id="key-1",
+    )
+    scenario.then_rows(audit, {"cause": cause, "actor": "alice"}, {"cause": None})
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("order", ["newest", "oldest"])
+@pytest.mark.parametrize("limit", [1, 2, 3, 7, 200])
+def test_its_pages_are_the_same_forwards_and_backwards(
+    scenario: ProjectionScenario, order: Literal["newest", "oldest"], limit: int
+) -> None:
+    told = scenario.given_log(a_story(tenant=scenario.log.tenant))
+    ask = partial(
+        audit, told.models.store, tenant=told.log.tenant, order=order, limit=limit, actor="alice"
+    )
+    forwards = [ask()]
+    while (following := forwards[-1].next) is not None:
+        forwards.append(ask(after=following))
+    assert sum(len(page.rows) for page in forwards) == len(told.log.recorded)
+    backwards = [forwards[-1]]
+    while (before := backwards[-1].previous) is not None:
+        backwards.append(ask(after=before))
+    # A page backwards begins at the row before, so only the first one may be cut short.
+    rows = [row for page in reversed(backwards) for row in page.rows]
+    assert rows == [row for page in forwards for row in page.rows]
+    assert [page.next for page in backwards[1:]] == [
+        (page.rows[-1].position,) for page in backwards[1:]
+    ]
 
 
 @pytest.mark.postgres

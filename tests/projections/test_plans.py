@@ -21,7 +21,7 @@ from projections.program_versions import deployments, program_versions
 from projections.signatures import signature, signatures
 from projections.unfinished import unfinished_work
 from tests.support import histories as build
-from tests.support.histories import Log, an_id
+from tests.support.histories import NOW, Log, an_id
 from tests.support.postgres import copy_of
 from tests.support.projecting import Eavesdropper, ReadModels, for_tenant, read_models, writes_of
 
@@ -111,6 +111,18 @@ QUERIES: dict[str, tuple[str, Query]] = {
     "audit of a reason": (
         "audit_entry_correlation",
         lambda store: audit(store, tenant=TENANT, correlation_id=ID),
+    ),
+    "audit of a topic": (
+        "audit_entry_topic",
+        lambda store: audit(store, tenant=TENANT, topics=("program.deployed",)),
+    ),
+    "audit of a command": (
+        "audit_entry_command",
+        lambda store: audit(store, tenant=TENANT, command="CauseProgramDeployed"),
+    ),
+    "audit of a time": (
+        "audit_entry_time",
+        lambda store: audit(store, tenant=TENANT, since=NOW, until=NOW, limit=10),
     ),
     "usage": ("lm_usage_pkey", lambda store: lm_usage(store, tenant=TENANT, limit=10)),
     "unfinished work": ("execution_unfinished", lambda store: unfinished_work(store, 60)),
