@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from infrastructure.api import (
+    audit_export,
     catalogs,
     datasets,
     docs,
@@ -62,6 +63,7 @@ def create_app(deps: ApiDependencies) -> FastAPI:
         evaluations.routes,
         datasets.routes,
         trail.routes,
+        audit_export.routes,
         feed.routes,
         usage.routes,
         lm_calls.routes,
