@@ -7,6 +7,7 @@ from pathlib import Path
 from benchmarks import appends
 from infrastructure.bootstrap import prepare
 from infrastructure.postgres.embedded import EmbeddedPostgres
+from infrastructure.postgres.roles import Access
 
 
 def main() -> None:
@@ -15,7 +16,7 @@ def main() -> None:
         server = EmbeddedPostgres(Path(home))
         conninfo = server.start()
         try:
-            prepare(conninfo)
+            prepare(Access(server.service_url, conninfo))
             appends.report(appends.measure(conninfo, seconds))
         finally:
             server.stop()

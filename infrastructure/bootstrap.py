@@ -37,8 +37,9 @@ from infrastructure.eventstore.repository import EventLog, EventSourcedRepositor
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
 from infrastructure.postgres.embedded import EmbeddedPostgres
-from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
+from infrastructure.postgres.roles import Access, check_role, grant
 from infrastructure.postgres.safety import check_server
 from infrastructure.settings import Settings
 from infrastructure.system import SystemClock
@@ -85,37 +86,60 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
     return (*LOG_MIGRATIONS, *PAYLOAD_MIGRATIONS, *JOB_MIGRATIONS)
 
 
+APPEND_ONLY: Sequence[str] = ("events",)
+"""Tables of ``stratal`` in which the service may neither change nor delete a row."""
+
+
 @contextmanager
-def database(settings: Settings) -> Generator[str, None, None]:
-    """The address of the database; an embedded one that was not running stops with the block."""
+def database(settings: Settings) -> Generator[Access, None, None]:
+    """The addresses of the database; an embedded one that was not running stops with the block."""
     if settings.database_url is not None:
-        yield settings.database_url
+        yield Access(settings.database_url, settings.database_owner_url)
         return
     embedded = EmbeddedPostgres(settings.home)
     was_running = embedded.status().state == "running"
-    url = embedded.start()
     try:
-        yield url
+        yield _started(embedded)
     finally:
         if not was_running:
             embedded.stop()
 
 
-def prepare(url: str) -> None:
-    """Refuse an unsafe server, then bring the tables up to date.
+def prepare(access: Access) -> str:
+    """Refuse an unsafe server or role; as the owner, bring the tables and rights up to date first.
+
+    Returns the name of the service's role.
 
     Raises:
-        PostgresError: The server may lose what it acknowledges, or holds a newer schema.
+        PostgresError: The server may lose what it acknowledges, holds a newer schema or lacks
+            tables that the service's role cannot make; or that role could change the log.
     """
-    check_server(url)
-    migrate(url, migrations())
+    check_server(access.service)
+    return prepare_tables(access)
+
+
+def prepare_tables(access: Access) -> str:
+    """The same without a look at the server's settings."""
+    if access.owner is not None:
+        migrate(access.owner, migrations())
+        grant(access, append_only=APPEND_ONLY)
+    role = check_role(access.service, append_only=APPEND_ONLY)
+    check_migrated(access.service, migrations())
+    return role
 
 
 def connect(settings: Settings) -> str:
-    """The address of a database that is ready: for a process that was started alone."""
-    url = settings.database_url or EmbeddedPostgres(settings.home).start()
-    prepare(url)
-    return url
+    """The service's address of a ready database: for a process that was started alone."""
+    if settings.database_url is None:
+        access = _started(EmbeddedPostgres(settings.home))
+    else:
+        access = Access(settings.database_url, settings.database_owner_url)
+    prepare(access)
+    return access.service
+
+
+def _started(embedded: EmbeddedPostgres) -> Access:
+    return Access(owner=embedded.start(), service=embedded.service_url)
 
 
 @contextmanager

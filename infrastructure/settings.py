@@ -6,7 +6,15 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 PREFIX = "STRATAL_"
 
@@ -27,6 +35,10 @@ class Settings(BaseModel):
     )
     database_url: Annotated[
         str | None, Field(description="Postgres to use; unset: an embedded one under STRATAL_HOME.")
+    ] = None
+    database_owner_url: Annotated[
+        str | None,
+        Field(description="The same by the role that owns the tables, to prepare it at the start."),
     ] = None
     broker_url: Annotated[
         str | None, Field(description="redis:// or amqp:// queue; unset: the Postgres database.")
@@ -67,6 +79,13 @@ class Settings(BaseModel):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
+    @field_validator("database_owner_url")
+    @classmethod
+    def _of_a_database(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if url is not None and info.data.get("database_url") is None:
+            raise ValueError("set STRATAL_DATABASE_URL, too, to the address of the service's role")
+        return url
+
     @field_validator("broker_url")
     @classmethod
     def _known_broker(cls, url: str | None) -> str | None:
@@ -75,8 +94,8 @@ class Settings(BaseModel):
         return url
 
     def environment(self) -> dict[str, str]:
-        """The variables that give a child process these settings."""
-        return {PREFIX + name.upper(): _plain(value) for name, value in self if value is not None}
+        """The variables that give a child process these settings, and unset what they leave out."""
+        return {PREFIX + name.upper(): _plain(value) for name, value in self}
 
     def shown(self) -> dict[str, str]:
         """Every setting by variable name, secrets hidden."""
@@ -84,6 +103,8 @@ class Settings(BaseModel):
 
 
 def _plain(value: object) -> str:
+    if value is None:
+        return ""
     return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
 
 

@@ -41,7 +41,7 @@ def verbs() -> Verbs:
             "projector": _process("projector", "Keep the read models alone."),
         },
         connect=_connect,
-        database=DatabaseCommands(_embedded),
+        database=DatabaseCommands(_embedded, _prepare),
         doctor=DoctorCommand(_examine),
         models=ModelCommands(_announce, _fetch),
     )
@@ -93,6 +93,14 @@ def _embedded() -> "EmbeddedPostgres":
     from infrastructure.postgres.embedded import EmbeddedPostgres
 
     return EmbeddedPostgres(_settings().home)
+
+
+def _prepare() -> str:
+    from infrastructure import bootstrap
+    from infrastructure.main.process import reaching_the_database
+
+    with reaching_the_database(), bootstrap.database(_settings()) as access:
+        return bootstrap.prepare(access)
 
 
 def _examine() -> Examination:

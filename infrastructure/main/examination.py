@@ -10,12 +10,15 @@ from urllib.parse import urlsplit
 import psycopg
 
 from application.tracing import NoTracing
+from infrastructure import bootstrap
 from infrastructure.cli.doctor import Examination, Finding
 from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
 from infrastructure.main.address import AddressIsUnusable, free_port, url_of
 from infrastructure.main.owner import serving
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.errors import PostgresError
+from infrastructure.postgres.migrations import check_migrated
+from infrastructure.postgres.roles import check_role
 from infrastructure.postgres.safety import check_server
 from infrastructure.settings import Settings, SettingsAreInvalid
 
@@ -57,15 +60,21 @@ def _database(settings: Settings) -> Finding:
     embedded = EmbeddedPostgres(settings.home)
     if settings.database_url is None and embedded.status().state == "stopped":
         return Finding("database", True, "embedded, not running now")
+    url = settings.database_url or embedded.service_url
     try:
-        report = check_server(settings.database_url or embedded.url)
+        report = check_server(url)
+        role = check_role(url, append_only=bootstrap.APPEND_ONLY)
+        if settings.database_url is not None and settings.database_owner_url is None:
+            check_migrated(url, bootstrap.migrations())
     except PostgresError as error:
         return Finding("database", False, "refused", str(error))
     except psycopg.Error as error:
         why = " ".join(str(error).split())
         return Finding("database", False, why, "Start it, or mend STRATAL_DATABASE_URL.")
     checksums = "on" if report.data_checksums else "off"
-    return Finding("database", True, f"Postgres {report.version}, data checksums {checksums}")
+    server = f"Postgres {report.version}, data checksums {checksums}"
+    may = f"as {role}, which may not update, delete or truncate events"
+    return Finding("database", True, f"{server}, {may}")
 
 
 def _broker(settings: Settings) -> Finding:

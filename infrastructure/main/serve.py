@@ -31,11 +31,13 @@ def serve(settings: Settings) -> None:
     with sole_owner(settings.home) as announce:
         port = free_port(settings.host, settings.port)
         url = url_of(settings.host, port)
-        with bootstrap.database(settings) as database:
-            bootstrap.prepare(database)
+        with bootstrap.database(settings) as access:
+            bootstrap.prepare(access)
             if stop.is_set():
                 return
-            here = settings.model_copy(update={"database_url": database, "port": port})
+            # The processes get the service's address alone: with the owner's they could do more.
+            only = {"database_url": access.service, "database_owner_url": None}
+            here = settings.model_copy(update={**only, "port": port})
             supervisor = Supervisor(*_groups(here))
             supervisor.start()
             announce(Serving(url, settings.lm))

@@ -32,6 +32,7 @@ from infrastructure.postgres.errors import (
     PostgresNeedsAnAccount,
 )
 from infrastructure.postgres.paths import SOCKET, connectable
+from infrastructure.postgres.roles import SERVICE_ROLE, make_role
 
 _HERE = "/proc/self/cwd"
 _POLL_S = 0.005
@@ -72,6 +73,7 @@ class ServerStatus:
     data: Path
     log: Path
     url: str
+    owner_url: str
 
 
 class EmbeddedPostgres:
@@ -89,12 +91,16 @@ class EmbeddedPostgres:
 
     @property
     def url(self) -> str:
-        """The address of the database, whether or not the server runs."""
-        host = quote(str(connectable(self.data)), safe="")
-        return f"postgresql://postgres@/postgres?host={host}&port=5432"
+        """The address of the database for its owner, whether or not the server runs."""
+        return self._url("postgres")
+
+    @property
+    def service_url(self) -> str:
+        """The same for the service, whose role cannot change the log."""
+        return self._url(SERVICE_ROLE)
 
     def start(self) -> str:
-        """Make sure that the server runs and answers; return its address.
+        """Make sure that the server runs and answers; return its owner's address.
 
         A running server is adopted, a crashed one recovered, a missing one created. A recovery may
         take as long as it needs within ``start_timeout_s``.
@@ -112,6 +118,7 @@ class EmbeddedPostgres:
         with self._one_at_a_time(deadline, self._start_timeout_s):
             if not self._answers():
                 self._bring_up(account, deadline)
+            make_role(self.url, SERVICE_ROLE)
         return self.url
 
     def stop(self) -> bool:
@@ -142,7 +149,11 @@ class EmbeddedPostgres:
         if not self._answers():
             state = "stopped" if not self._root.exists() or self._is_dead() else "unready"
         pid = None if state == "stopped" else self._pid()
-        return ServerStatus(state, pid, self.data, self.log, self.url)
+        return ServerStatus(state, pid, self.data, self.log, self.service_url, self.url)
+
+    def _url(self, role: str) -> str:
+        host = quote(str(connectable(self.data)), safe="")
+        return f"postgresql://{role}@/postgres?host={host}&port=5432"
 
     def _bring_up(self, account: Account | None, deadline: float) -> None:
         said_before = 0

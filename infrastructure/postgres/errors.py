@@ -117,3 +117,46 @@ class MigrationWasChanged(PostgresError):
             "and add a new migration instead."
         )
         self.name = name
+
+
+class DatabaseIsNotPrepared(PostgresError):
+    """Tables of this release are missing, and the service's role may not make them."""
+
+    code: ClassVar[str] = "postgres.not_prepared"
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__(
+            f"The database lacks what this version needs: {', '.join(missing)}. Put the address of "
+            "the role that owns its tables into STRATAL_DATABASE_OWNER_URL, run `stratal db "
+            "prepare`, and start again; the service itself needs that address no more."
+        )
+        self.missing = missing
+
+
+class RoleIsTooPowerful(PostgresError):
+    """The service could change or delete events; it only ever adds some."""
+
+    code: ClassVar[str] = "postgres.role_too_powerful"
+
+    def __init__(self, role: str, powers: list[str]) -> None:
+        super().__init__(
+            f"The role {role} could change the log: it {', '.join(powers)}. Give the service a "
+            "role that cannot: CREATE ROLE stratal_service LOGIN PASSWORD '…'; put its address "
+            f"into STRATAL_DATABASE_URL, and that of {role}, or whoever owns the tables, into "
+            "STRATAL_DATABASE_OWNER_URL."
+        )
+        self.role, self.powers = role, powers
+
+
+class HandOverIsRefused(PostgresError):
+    """A read model belongs to the owner, who may not give it to the service's role."""
+
+    code: ClassVar[str] = "postgres.hand_over_refused"
+
+    def __init__(self, schema: str, role: str) -> None:
+        super().__init__(
+            f"The read model {schema} does not belong to the service's role {role}, and the role "
+            f"of STRATAL_DATABASE_OWNER_URL may not give it away. Run GRANT {role} TO that role, "
+            f"or DROP SCHEMA {schema} CASCADE with its row in stratal.projections; it is rebuilt."
+        )
+        self.schema, self.role = schema, role

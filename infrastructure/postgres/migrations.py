@@ -6,9 +6,14 @@ from typing import LiteralString, NamedTuple
 
 import psycopg
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege, UndefinedTable
 from psycopg.rows import TupleRow
 
-from infrastructure.postgres.errors import DatabaseIsNewer, MigrationWasChanged
+from infrastructure.postgres.errors import (
+    DatabaseIsNewer,
+    DatabaseIsNotPrepared,
+    MigrationWasChanged,
+)
 from infrastructure.postgres.locks import lock_key
 from infrastructure.postgres.sessions import session
 
@@ -54,8 +59,28 @@ def migrate(conninfo: str, migrations: Sequence[tuple[str, LiteralString]]) -> l
         return [name for name, _ in missing]
 
 
+def check_migrated(conninfo: str, migrations: Sequence[tuple[str, LiteralString]]) -> None:
+    """Make sure that nothing is missing, for a role that could not apply it.
+
+    Raises:
+        DatabaseIsNotPrepared: Some are missing; they are named.
+        DatabaseIsNewer, MigrationWasChanged: As above.
+    """
+    with psycopg.connect(session(conninfo, "migrations"), autocommit=True) as connection:
+        try:
+            applied = _read(connection)
+        except (UndefinedTable, InsufficientPrivilege):
+            applied = {}
+    if missing := _missing(migrations, applied):
+        raise DatabaseIsNotPrepared([name for name, _ in missing])
+
+
 def _applied(connection: Connection[TupleRow]) -> dict[str, str]:
     connection.execute(_TABLE)
+    return _read(connection)
+
+
+def _read(connection: Connection[TupleRow]) -> dict[str, str]:
     return dict(connection.execute("SELECT name, digest FROM stratal.migrations").fetchall())
 
 

@@ -10,9 +10,8 @@ import pytest
 from application.errors import OutcomeIsUnknown, StoreIsUnavailable
 from infrastructure.eventstore.recorder import Beside, PostgresRecorder
 from infrastructure.eventstore.stored import SealedEvent
-from infrastructure.postgres.migrations import migrate
 from infrastructure.postgres.pool import open_pool
-from tests.support.postgres import migrations
+from tests.support.postgres import prepared
 from tests.support.throwaway_cluster import throwaway_cluster
 
 
@@ -39,8 +38,8 @@ def test_what_was_acknowledged_is_there_once_and_what_was_refused_is_not() -> No
                 acknowledged.append(event.event_id)
 
     with throwaway_cluster() as cluster:
-        migrate(cluster.conninfo, migrations())
-        with open_pool(cluster.conninfo, min_size=4, max_size=8, name="test") as pool:
+        conninfo = prepared(cluster.conninfo)
+        with open_pool(conninfo, min_size=4, max_size=8, name="test") as pool:
             recorder = PostgresRecorder(pool)
             inline = Beside(write=lambda cursor: cursor.execute("SELECT 1"))
             with ThreadPoolExecutor(6) as threads:

@@ -9,10 +9,8 @@ import pytest
 from domain.dataset.events import DatasetRowsLoaded
 from domain.execution.events import ExecutionCancelled, ExecutionStarted, ReplayRequested
 from domain.kernel import Event, Recorded
-from infrastructure import bootstrap
 from infrastructure.eventstore.mapper import EventMapper
 from infrastructure.eventstore.recorder import PostgresRecorder
-from infrastructure.postgres.migrations import migrate
 from infrastructure.postgres.pool import open_pool
 from tests.support import invariants
 from tests.support.histories import (
@@ -27,6 +25,7 @@ from tests.support.histories import (
     rows_loaded,
     trial_scored,
 )
+from tests.support.postgres import owner_of
 from tests.support.projecting import read_models
 
 CANCELLED = ExecutionCancelled(reason="It was not needed.")
@@ -104,7 +103,6 @@ def test_a_lost_and_a_doubled_command_are_found() -> None:
 @pytest.fixture
 def recorded(database: str) -> Sequence[Recorded]:
     """A log in the database, with its read models as they ought to be."""
-    migrate(database, bootstrap.migrations())
     log = Log()
     log.append(an_id("mail"), dataset_created(), rows_loaded())
     log.append(an_id("run"), *an_execution())
@@ -156,6 +154,6 @@ def test_a_projection_that_is_behind_is_found(
 
 def _tamper(database: str, statement: str, at: Recorded) -> None:
     """Carry *statement* out with the position of *at*, as nobody but a database owner could."""
-    with psycopg.connect(database, autocommit=True) as connection:
+    with psycopg.connect(owner_of(database), autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute(statement.encode(), [at.position])

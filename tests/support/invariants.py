@@ -17,11 +17,10 @@ from domain.execution.events import ExecutionLmCalled, ExecutionStarted
 from domain.kernel import Recorded
 from domain.optimization.events import OptimizationLmCalled, OptimizationStarted, TrialScored
 from domain.values import LmCall, LmSpend
-from infrastructure import bootstrap
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
-from infrastructure.postgres.migrations import migrate
 from infrastructure.postgres.pool import open_pool
+from tests.support.postgres import owner_of, prepared
 from tests.support.projecting import read_models
 
 QUIET_S: Final = 30.0
@@ -182,11 +181,9 @@ def _wait_until_quiet(conninfo: str) -> None:
 def _beside(conninfo: str) -> Generator[str]:
     """A fresh database of ours on the same server."""
     name = f"beside_{uuid4().hex[:12]}"
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(owner_of(conninfo), autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        beside = make_conninfo(conninfo, dbname=name)
-        migrate(beside, bootstrap.migrations())
-        yield beside
+        yield prepared(make_conninfo(owner_of(conninfo), dbname=name))
         drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
         connection.execute(drop.format(sql.Identifier(name)))
 

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
-from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.roles import SERVICE_ROLE, Access, make_role
 
 _HOME = "PYTEST_POSTGRES_HOME"
 _PREFIX = "stratal-tests-"
@@ -45,9 +45,34 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         _remove(Path(os.environ.pop(_HOME)))
 
 
+def prepared(owner: str) -> str:
+    """Make the tables of the database at *owner*, as a start does; the service's address."""
+    from infrastructure import bootstrap  # see above
+
+    make_role(owner, SERVICE_ROLE)
+    access = Access(service_of(owner), owner)
+    # The cluster of a test may do without fsync, which `prepare` refuses.
+    bootstrap.prepare_tables(access)
+    with psycopg.connect(owner, autocommit=True) as connection:
+        # Tests put tables of their own there.
+        right = sql.SQL("GRANT CREATE ON SCHEMA public TO {}")
+        connection.execute(right.format(sql.Identifier(SERVICE_ROLE)))
+    return access.service
+
+
+def service_of(owner: str) -> str:
+    """The address for the service's role."""
+    return make_conninfo(owner, user=SERVICE_ROLE)
+
+
+def owner_of(service: str) -> str:
+    """The address for the owner of the tables, who may tamper with the log."""
+    return make_conninfo(service, user="postgres")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> str:
-    """The address of the session's server."""
+    """The address of the session's server for its superuser."""
     return EmbeddedPostgres(Path(os.environ[_HOME])).start()
 
 
@@ -62,7 +87,7 @@ def template(cluster: str) -> str:
         if known.fetchone() is None:
             unready = f"unready_{name}"
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(unready)))
-            migrate(make_conninfo(cluster, dbname=unready), migrations())
+            prepared(make_conninfo(cluster, dbname=unready))
             rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
             connection.execute(rename.format(sql.Identifier(unready), sql.Identifier(name)))
     return name
@@ -70,27 +95,30 @@ def template(cluster: str) -> str:
 
 @pytest.fixture
 def empty_database(cluster: str) -> Iterator[str]:
-    """The address of a fresh database without tables, gone after the test."""
+    """The superuser's address of a fresh database without tables, gone after the test."""
     with copy_of("template1", cluster) as conninfo:
-        yield conninfo
+        yield owner_of(conninfo)
 
 
 @pytest.fixture
 def database(cluster: str, template: str) -> Iterator[str]:
-    """The address of a fresh database with every migration applied, gone after the test."""
+    """The service's address of a fresh database with every table, gone after the test."""
     with copy_of(template, cluster) as conninfo:
         yield conninfo
 
 
 @contextmanager
 def copy_of(template: str, cluster: str) -> Generator[str, None, None]:
-    """The address of a copy of *template* in *cluster*, gone after the block."""
+    """The service's address of a copy of *template* in *cluster*, gone after the block."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(cluster, autocommit=True) as connection:
         # Copying files is twice as fast here as writing the copy through the log.
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
         connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
-    yield make_conninfo(cluster, dbname=name)
+        # The rights of a database are the one thing that a copy lacks.
+        right = sql.SQL("GRANT CREATE ON DATABASE {} TO {}")
+        connection.execute(right.format(sql.Identifier(name), sql.Identifier(SERVICE_ROLE)))
+    yield service_of(make_conninfo(cluster, dbname=name))
     with psycopg.connect(cluster, autocommit=True) as connection:
         drop = sql.SQL("DROP DATABASE {} WITH (FORCE)")
         connection.execute(drop.format(sql.Identifier(name)))

@@ -46,6 +46,7 @@ class FakeStatus:
     data: Path = Path("/home/data")
     log: Path = Path("/home/log")
     url: str = "postgresql://here"
+    owner_url: str = "postgresql://owner@here"
 
 
 @dataclass
@@ -87,7 +88,7 @@ class Bench:
             version=lambda: "1.2.3",
             processes={"serve": self._serve},
             connect=self.connect,
-            database=DatabaseCommands(lambda: self.server),
+            database=DatabaseCommands(lambda: self.server, lambda: "stratal_service"),
             doctor=DoctorCommand(lambda: Examination(self.settings, self.findings)),
             models=ModelCommands(self._announce, self._fetch),
         )

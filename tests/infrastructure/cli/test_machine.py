@@ -23,9 +23,18 @@ def test_the_database_is_started_once_and_stopped_once(stratal: Call) -> None:
     assert stratal("db", "status", "--json").json["pid"] == 7
     assert stratal("db", "stop").out == "The embedded Postgres was stopped.\n"
     assert stratal("db", "stop").out == "The embedded Postgres was not running.\n"
-    assert "state  stopped\npid    -\n" in stratal("db", "status").out
+    assert "state      stopped\npid        -\n" in stratal("db", "status").out
+    assert stratal("db", "url", "--owner").out == "postgresql://owner@here\n"
     for verb in ("start", "url", "stop"):
         assert stratal("db", verb, "--json").json["url"] == "postgresql://here"
+
+
+def test_a_database_is_prepared_by_its_owner(stratal: Call) -> None:
+    assert "stratal_service may add to the log and not change it" in stratal("db", "prepare").out
+    assert stratal("db", "prepare", "--json").json == {
+        "state": "prepared",
+        "role": "stratal_service",
+    }
 
 
 def test_the_doctor_finds_all_well(stratal: Call) -> None:

@@ -17,12 +17,11 @@ from infrastructure.eventstore.projector import ProjectionRunner
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
 from infrastructure.eventstore.stored import SealedEvent
-from infrastructure.postgres.migrations import migrate
 from infrastructure.postgres.pool import open_pool
 from projections.kernel import Projection
 from tests.contracts.repository import CONTEXT, Notes
 from tests.support.event_log import Pool
-from tests.support.postgres import migrations
+from tests.support.postgres import prepared
 from tests.support.projections import (
     BrokenSchema,
     FussyBoard,
@@ -304,10 +303,10 @@ def test_an_idle_runner_still_shows_that_it_lives(database: str, pool: Pool) -> 
 @pytest.mark.slow
 def test_a_runner_is_alive_again_after_the_database_was_killed() -> None:
     with throwaway_cluster() as cluster:
-        migrate(cluster.conninfo, migrations())
-        with open_pool(cluster.conninfo, min_size=1, max_size=4, name="test") as pool:
+        conninfo = prepared(cluster.conninfo)
+        with open_pool(conninfo, min_size=1, max_size=4, name="test") as pool:
             log = EventLog(PostgresRecorder(pool))
-            with runner_of(cluster.conninfo, NoteBoard()) as runner, running(runner):
+            with runner_of(conninfo, NoteBoard()) as runner, running(runner):
                 note(log, "a")
                 until(lambda: state(pool).get("note_board_v1", (0,))[0] == 1)
                 cluster.stop("immediate")

@@ -16,6 +16,7 @@ from infrastructure.main.examination import examine
 from infrastructure.main.owner import Serving, sole_owner
 from infrastructure.settings import Settings
 from tests.support.api import ApiWorld
+from tests.support.postgres import service_of
 from tests.support.served import served
 
 
@@ -58,11 +59,29 @@ def test_a_home_under_a_file_is_ill(set_up: pytest.MonkeyPatch, tmp_path: Path) 
     assert not examination._home(Settings.from_environment()).is_well
 
 
-def test_the_database_is_looked_at(set_up: pytest.MonkeyPatch, cluster: str) -> None:
-    set_up.setenv("STRATAL_DATABASE_URL", cluster)
-    assert finding("database").found.endswith("data checksums on")
+def test_the_database_is_looked_at(set_up: pytest.MonkeyPatch, database: str) -> None:
+    set_up.setenv("STRATAL_DATABASE_URL", database)
+    assert finding("database").found.endswith(
+        "data checksums on, as stratal_service, which may not update, delete or truncate events"
+    )
     set_up.setenv("STRATAL_DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
     assert "mend STRATAL_DATABASE_URL" in finding("database").advice
+
+
+def test_a_role_that_could_change_the_log_is_ill(set_up: pytest.MonkeyPatch, cluster: str) -> None:
+    set_up.setenv("STRATAL_DATABASE_URL", cluster)
+    found = finding("database")
+    assert not found.is_well
+    assert "The role postgres could change the log: it is a superuser." in found.advice
+
+
+def test_a_database_without_tables_needs_its_owner(
+    set_up: pytest.MonkeyPatch, empty_database: str
+) -> None:
+    set_up.setenv("STRATAL_DATABASE_URL", service_of(empty_database))
+    assert "run `stratal db prepare`" in finding("database").advice
+    set_up.setenv("STRATAL_DATABASE_OWNER_URL", empty_database)
+    assert finding("database").is_well
 
 
 def test_an_unsafe_database_is_ill(set_up: pytest.MonkeyPatch, cluster: str) -> None:

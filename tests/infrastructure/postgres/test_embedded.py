@@ -76,7 +76,8 @@ def test_status_tells_running_from_stopped_and_changes_nothing(home: Path) -> No
     assert list(home.iterdir()) == []
     server.start()
     running = server.status()
-    assert (running.state, running.url) == ("running", server.url)
+    assert (running.state, running.url) == ("running", server.service_url)
+    assert running.owner_url == server.url
     assert running.pid is not None
     assert server.stop()
     assert (server.status().state, server.status().pid) == ("stopped", None)

@@ -1,0 +1,212 @@
+"""The service's role adds to the log and cannot change it; a role that could is refused."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from eventsourcing.persistence import StoredEvent
+from psycopg.conninfo import make_conninfo
+
+from infrastructure import bootstrap
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.postgres.embedded import EmbeddedPostgres
+from infrastructure.postgres.errors import (
+    DatabaseIsNotPrepared,
+    HandOverIsRefused,
+    RoleIsTooPowerful,
+)
+from infrastructure.postgres.migrations import migrate
+from infrastructure.postgres.pool import open_pool
+from infrastructure.postgres.roles import SERVICE_ROLE, Access, check_role
+from tests.support.postgres import owner_of, prepared, service_of
+
+pytestmark = pytest.mark.postgres
+
+LOG = ["events"]
+
+
+def execute(conninfo: str, *statements: str) -> None:
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
+def append(conninfo: str) -> int:
+    with open_pool(conninfo, min_size=1, max_size=1, name="test") as pool:
+        event = StoredEvent(uuid4(), 1, "program.retired", b"{}")
+        return PostgresRecorder(pool).insert_events([event])[-1]
+
+
+def relations_of_the_log(conninfo: str) -> list[str]:
+    """The table, and each of its partitions where it has some."""
+    with psycopg.connect(conninfo) as connection:
+        rows = connection.execute(
+            "SELECT 'stratal.events' UNION"
+            " SELECT relid::regclass::text FROM pg_partition_tree('stratal.events')"
+        ).fetchall()
+    return [name for (name,) in rows]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {} SET topic = 'program.created'",
+        "DELETE FROM {}",
+        "TRUNCATE {}",
+        "DROP TABLE {}",
+        "ALTER TABLE {} DISABLE TRIGGER ALL",
+        "CREATE TRIGGER t BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION"
+        " suppress_redundant_updates_trigger()",
+    ],
+)
+def test_the_service_cannot_change_the_log_nor_any_part_of_it(
+    database: str, statement: str
+) -> None:
+    append(database)
+    for relation in relations_of_the_log(database):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            execute(database, statement.format(relation))
+
+
+def test_the_service_cannot_become_its_owner(database: str) -> None:
+    for statement in ("SET ROLE postgres", "SET SESSION AUTHORIZATION postgres"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            execute(database, statement)
+
+
+def test_the_service_adds_to_the_log_and_makes_read_models(database: str) -> None:
+    assert append(database) == 1
+    execute(database, "CREATE SCHEMA any_v1", "CREATE TEMP TABLE as_of (id uuid)")
+    assert check_role(database, append_only=LOG) == SERVICE_ROLE
+
+
+def test_a_superuser_is_refused_and_told_what_to_do(database: str) -> None:
+    with pytest.raises(RoleIsTooPowerful, match="CREATE ROLE stratal_service LOGIN") as refused:
+        bootstrap.prepare_tables(Access(owner_of(database), None))
+    assert refused.value.powers == ["is a superuser"]
+
+
+@pytest.mark.parametrize(
+    ("given", "power"),
+    [
+        ("GRANT UPDATE ON stratal.events TO {}", "has UPDATE on stratal.events"),
+        ("GRANT DELETE ON stratal.events TO PUBLIC", "has DELETE on stratal.events"),
+        ("GRANT TRUNCATE ON stratal.events TO {}", "has TRUNCATE on stratal.events"),
+        (
+            "GRANT UPDATE (topic) ON stratal.events TO {}",
+            "has UPDATE on a column of stratal.events",
+        ),
+        ("ALTER TABLE stratal.events OWNER TO {}", "owns stratal.events"),
+        ("ALTER SCHEMA stratal OWNER TO {}", "owns the schema stratal"),
+        ("ALTER ROLE {} CREATEROLE", "may create roles"),
+        ("GRANT pg_write_all_data TO {}", "is a member of pg_write_all_data"),
+    ],
+)
+def test_every_way_to_change_the_log_is_found(database: str, given: str, power: str) -> None:
+    role = "a_role_of_this_test"
+    service, owner = make_conninfo(database, user=role), owner_of(database)
+    execute(owner, f"CREATE ROLE {role} LOGIN")
+    try:
+        execute(owner, given.format(role))
+        with pytest.raises(RoleIsTooPowerful) as refused:
+            check_role(service, append_only=LOG)
+        assert power in refused.value.powers
+        execute(owner, "REVOKE ALL ON stratal.events FROM PUBLIC")
+    finally:
+        execute(owner, f"REASSIGN OWNED BY {role} TO postgres", f"DROP OWNED BY {role}")
+        execute(owner, f"DROP ROLE {role}")
+
+
+def test_a_role_to_fall_back_to_counts(database: str) -> None:
+    """``SET ROLE NONE`` would bring the superuser back."""
+    weakened = make_conninfo(owner_of(database), options=f"-c role={SERVICE_ROLE}")
+    with pytest.raises(RoleIsTooPowerful, match=f"The role {SERVICE_ROLE} .* is a superuser"):
+        check_role(weakened, append_only=LOG)
+
+
+def test_a_stray_right_is_taken_back_at_the_next_start(database: str) -> None:
+    execute(owner_of(database), f"GRANT ALL ON stratal.events, stratal.jobs TO {SERVICE_ROLE}")
+    bootstrap.prepare_tables(Access(database, owner_of(database)))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        execute(database, "DELETE FROM stratal.events")
+
+
+def test_tables_that_the_service_cannot_make_are_named(empty_database: str) -> None:
+    service = service_of(empty_database)
+    with pytest.raises(DatabaseIsNotPrepared, match="STRATAL_DATABASE_OWNER_URL") as refused:
+        bootstrap.prepare(Access(service, None))
+    assert refused.value.missing == [name for name, _ in bootstrap.migrations()]
+    assert bootstrap.prepare(Access(service, empty_database)) == SERVICE_ROLE  # as it says
+    assert bootstrap.prepare(Access(service, None)) == SERVICE_ROLE
+    assert append(service) == 1
+
+
+def test_an_owner_that_is_no_superuser_will_do(cluster: str) -> None:
+    """As in a database of a provider, where nobody is."""
+    owner = "an_owner_of_this_test"
+    execute(cluster, f"CREATE ROLE {owner} LOGIN", f"CREATE DATABASE {owner} OWNER {owner}")
+    access = Access(
+        make_conninfo(cluster, dbname=owner, user=SERVICE_ROLE),
+        make_conninfo(cluster, dbname=owner, user=owner),
+    )
+    assert access.owner is not None
+    try:
+        bootstrap.prepare(access)
+        assert append(access.service) == 1
+        execute(access.service, "CREATE SCHEMA any_v1")
+        # A read model that was made before there were two roles:
+        execute(access.owner, "CREATE SCHEMA old_v1; CREATE TABLE old_v1.rows ()")
+        execute(access.service, "INSERT INTO stratal.projections VALUES ('old', 1)")
+        with pytest.raises(HandOverIsRefused, match=f"GRANT {SERVICE_ROLE} TO that role"):
+            bootstrap.prepare(access)
+        execute(cluster, f"GRANT {SERVICE_ROLE} TO {owner}")  # as it says
+        bootstrap.prepare(access)
+        execute(access.service, "DROP TABLE old_v1.rows")
+    finally:
+        execute(cluster, f"DROP DATABASE {owner} WITH (FORCE)", f"DROP ROLE {owner}")
+
+
+def test_a_home_of_an_older_release_goes_on_under_two_roles(home: Path) -> None:
+    server = EmbeddedPostgres(home)
+    owner = server.start()
+    execute(owner, f"DROP ROLE {SERVICE_ROLE}")
+    migrate(owner, bootstrap.migrations())
+    position = append(owner)
+    execute(
+        owner,
+        "INSERT INTO stratal.projections (name, version, position) VALUES ('note_board', 1, 1)",
+        "CREATE SCHEMA note_board_v1; CREATE TABLE note_board_v1.notes AS SELECT 7 AS n",
+    )
+    server.start()  # by this release
+    access = Access(server.service_url, owner)
+    assert bootstrap.prepare(access) == SERVICE_ROLE
+    assert append(access.service) == position + 1
+    execute(
+        access.service,
+        "UPDATE note_board_v1.notes SET n = 8; ANALYZE note_board_v1.notes",
+        "DROP SCHEMA note_board_v1 CASCADE",
+    )
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        execute(access.service, "DELETE FROM stratal.events")
+
+
+def test_a_second_service_role_may_be_added(database: str) -> None:
+    role = "another_service"
+    owner = owner_of(database)
+    execute(owner, f"CREATE ROLE {role} LOGIN")
+    try:
+        access = Access(make_conninfo(database, user=role), owner)
+        assert bootstrap.prepare(access) == role
+        assert append(access.service) == 1
+    finally:
+        execute(owner, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_the_tables_of_a_fresh_database_are_the_owners(empty_database: str) -> None:
+    service = prepared(empty_database)
+    with psycopg.connect(service) as connection:
+        owners = connection.execute(
+            "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'stratal'"
+        ).fetchall()
+    assert owners == [("postgres",)]
