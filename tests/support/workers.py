@@ -25,8 +25,8 @@ from domain.kernel import Envelope, Event, Recorded
 from infrastructure.workers import child
 from infrastructure.workers.carrier import Carrier
 from infrastructure.workers.jobs import JobContext, JobWriter, Lane, Lanes
-from infrastructure.workers.migrations import MIGRATIONS
 from infrastructure.workers.worker import WorkerProcess, worker_process
+from tests.support.postgres import prepared, service_of
 
 NOTES = """
 CREATE TABLE notes (
@@ -90,17 +90,18 @@ def reactions(recorded: Recorded) -> Iterable[Command]:
 
 
 class Notebook:
-    """The database of a test: queues jobs, reads the notes."""
+    """The database of a test: queues jobs, reads the notes.
 
-    def __init__(self, conninfo: str) -> None:
-        self.conninfo = conninfo
+    Workers get its ``conninfo``, which is the service's; ``execute`` may do what its owner may.
+    """
+
+    def __init__(self, owner: str) -> None:
+        self._owner, self.conninfo = owner, service_of(owner)
         self.write = JobWriter(LANES, reactions)
 
     def install(self) -> None:
+        prepared(self._owner)
         with psycopg.connect(self.conninfo, autocommit=True) as connection:
-            connection.execute("CREATE SCHEMA stratal")
-            for _, sql in MIGRATIONS:
-                connection.execute(sql)
             connection.execute(NOTES)
 
     def queue(self, *commands: Note) -> None:
@@ -112,7 +113,7 @@ class Notebook:
             return connection.execute(query.encode()).fetchall()
 
     def execute(self, query: str) -> None:
-        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+        with psycopg.connect(self._owner, autocommit=True) as connection:
             connection.execute(query.encode())
 
     def number(self, query: str) -> int:

@@ -8,6 +8,7 @@ from infrastructure.postgres import safety
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.errors import ServerIsTooOld, ServerIsUnsafe
 from infrastructure.postgres.safety import check_server
+from tests.support.postgres import owner_of
 
 pytestmark = pytest.mark.postgres
 
@@ -31,7 +32,7 @@ def test_a_server_that_may_lose_acknowledged_writes_is_refused(home: Path, setti
 
 def test_an_unsafe_default_of_the_database_alone_is_refused(database: str) -> None:
     name = psycopg.conninfo.conninfo_to_dict(database)["dbname"]
-    with psycopg.connect(database, autocommit=True) as connection:
+    with psycopg.connect(owner_of(database), autocommit=True) as connection:
         alter = sql.SQL("ALTER DATABASE {} SET synchronous_commit = off")
         connection.execute(alter.format(sql.Identifier(str(name))))
     with pytest.raises(ServerIsUnsafe, match="ALTER DATABASE"):
