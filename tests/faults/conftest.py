@@ -7,6 +7,7 @@ import pytest
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from tests.support.event_log import log, pool, recorder
+from tests.support.postgres import prepared
 from tests.support.service import Service, pytest_runtest_makereport
 from tests.support.triage import TriageLm
 
@@ -26,5 +27,5 @@ def postgres() -> Iterator[EmbeddedPostgres]:
 
 @pytest.fixture
 def service(postgres: EmbeddedPostgres) -> Iterator[Service]:
-    with TriageLm() as lm, Service(postgres.url, lm) as service:
+    with TriageLm() as lm, Service(prepared(postgres.url), lm) as service:
         yield service

@@ -8,7 +8,7 @@ import pytest
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from tests.support import invariants
 from tests.support.service import Http, Service, kill
-from tests.support.triage import Triage
+from tests.support.triage import SYNTAX, Triage
 
 pytestmark = [pytest.mark.slow, pytest.mark.worker, pytest.mark.timeout(300)]
 
@@ -31,6 +31,9 @@ def test_vis_14_after_every_process_was_killed_all_reads_are_as_they_were(
     service: Service, postgres: EmbeddedPostgres
 ) -> None:
     triage = Triage(service.http()).create()
+    signature = triage.http.post("/v1/signatures", {"name": "routing", "syntax": SYNTAX})["id"]
+    router = {"name": "router", "kind": "predict", "signature_id": signature}
+    triage.http.post("/v1/modules", router)
     first = triage.execute("It crashes on save")
     triage.optimize("labeled_fewshot", config={"k": 4})
     judged = triage.evaluate(program_version=2)
