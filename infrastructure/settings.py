@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit, urlunsplit
@@ -15,6 +16,7 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
+from pydantic_core import ErrorDetails
 
 PREFIX = "STRATAL_"
 
@@ -118,8 +120,14 @@ def _hidden(value: object) -> str:
 
 
 def _sentence(error: ValidationError) -> str:
-    lines = [
-        f"{PREFIX}{'_'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False)
-    ]
-    return "The settings cannot be used. " + "; ".join(lines) + ". See `stratal doctor`."
+    faults = [_fault(fault) for fault in error.errors(include_url=False, include_input=False)]
+    return "The settings cannot be used. " + "; ".join(faults) + ". See `stratal doctor`."
+
+
+def _fault(fault: ErrorDetails) -> str:
+    variable = PREFIX + "_".join(str(part) for part in fault["loc"]).upper()
+    if fault["type"] != "extra_forbidden":
+        return f"{variable}: {fault['msg']}"
+    known = [PREFIX + name.upper() for name in Settings.model_fields]
+    near = get_close_matches(variable, known, n=1)
+    return f"{variable} is no setting" + (f", did you mean {near[0]}?" if near else "")

@@ -30,6 +30,11 @@ def test_every_bad_variable_is_named_at_once() -> None:
         assert name in str(refused.value)
 
 
+def test_a_misspelt_variable_is_told_the_right_name() -> None:
+    with pytest.raises(SettingsAreInvalid, match="STRATAL_PROT is no setting, did you mean STRAT"):
+        Settings.from_environment({"STRATAL_PROT": "80"})
+
+
 def test_a_child_process_gets_the_same_settings() -> None:
     settings = Settings.from_environment(
         {"STRATAL_HOME": "/srv/stratal", "STRATAL_LM_API_KEY": "sk-secret", "STRATAL_WORKERS": "3"}
