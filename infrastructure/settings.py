@@ -130,4 +130,4 @@ def _fault(fault: ErrorDetails) -> str:
         return f"{variable}: {fault['msg']}"
     known = [PREFIX + name.upper() for name in Settings.model_fields]
     near = get_close_matches(variable, known, n=1)
-    return f"{variable} is no setting" + (f", did you mean {near[0]}?" if near else "")
+    return f"{variable} is no setting" + (f" (perhaps {near[0]})" if near else "")
