@@ -1,0 +1,319 @@
+"""An example of every event with all its fields filled, and of what its fields may be besides.
+
+The first of each is full: no field is null or empty. What follows shows the other alternatives.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
+from domain.dataset.values import Purpose, Split
+from domain.evaluation.events import (
+    EvaluationCancelled,
+    EvaluationCompleted,
+    EvaluationFailed,
+    EvaluationLmCalled,
+    EvaluationRequested,
+    EvaluationStarted,
+)
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionLmCalled,
+    ExecutionRequested,
+    ExecutionStarted,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.kernel import Envelope, Event
+from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
+from domain.module.values import ModuleConfig, ModuleKind, ModuleSpec
+from domain.optimization.events import (
+    OptimizationCancelled,
+    OptimizationCompleted,
+    OptimizationFailed,
+    OptimizationLmCalled,
+    OptimizationRequested,
+    OptimizationStarted,
+    TrialScored,
+)
+from domain.program.events import (
+    ProgramCompiled,
+    ProgramCreated,
+    ProgramDeployed,
+    ProgramRetired,
+    ProgramTestingStarted,
+)
+from domain.program.graph import Node, ProgramGraph, Source
+from domain.program.values import Evidence
+from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
+from domain.signature.fields import FieldSpec, SignatureSpec
+from domain.signature.types import DictOf, EnumOf, ListOf, OptionalOf, Primitive, UnionOf
+from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef
+from tests.support.histories import an_id, digest_of, ref
+
+AT: Final = datetime(2030, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
+
+ENVELOPE: Final = Envelope(
+    event_id=UUID("01890a5d-ac96-774b-bcce-b302099a8057"),
+    tenant="acme",
+    actor="ann",
+    command="CreateProgram",
+    command_id="key of the caller",
+    correlation_id=UUID("01890a5d-ac96-774b-bcce-b302099a8058"),
+    causation_id=UUID("01890a5d-ac96-774b-bcce-b302099a8059"),
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+)
+BARE_ENVELOPE: Final = ENVELOPE.model_copy(update={"causation_id": None, "traceparent": None})
+
+_TEXT, _NUMBER = Primitive(name="string"), Primitive(name="integer")
+_SPEC = SignatureSpec(
+    inputs=(
+        FieldSpec(
+            name="message",
+            type=UnionOf(options=(_TEXT, ListOf(item=DictOf(key=_TEXT, value=_NUMBER)))),
+            description="What the customer wrote: “Grüße”.",
+            optional=True,
+            has_default=True,
+            default={"text": ["a", 1, 0.5, None, True]},
+        ),
+    ),
+    outputs=(
+        FieldSpec(
+            name="queue",
+            type=OptionalOf(of=EnumOf(values=("bug", "billing"))),
+            description="Where it belongs.",
+            optional=True,
+            has_default=True,
+            default="bug",
+        ),
+    ),
+    instructions="Choose the queue that the message belongs to.",
+)
+_BARE_SPEC = SignatureSpec(inputs=(FieldSpec(name="a"),), outputs=(FieldSpec(name="b"),))
+_CONFIG = ModuleConfig(
+    temperature=0.7, max_tokens=1500, demos=({"message": "It crashes", "queue": "bug"},)
+)
+_MODULE = ModuleSpec(kind=ModuleKind.CHAIN_OF_THOUGHT, signature=_SPEC, config=_CONFIG)
+_BARE_MODULE = ModuleSpec(
+    kind=ModuleKind.PREDICT,
+    signature=_BARE_SPEC,
+    config=ModuleConfig(temperature=0, max_tokens=1),
+)
+_GRAPH = ProgramGraph(
+    signature=_SPEC,
+    nodes=(
+        Node(
+            id="classify",
+            module=_MODULE,
+            inputs={"message": Source(node="clean", field="message")},
+            module_id=an_id("module"),
+        ),
+    ),
+    outputs={"queue": Source(node="classify", field="queue")},
+)
+_BARE_GRAPH = ProgramGraph(
+    signature=_BARE_SPEC,
+    nodes=(Node(id="predict", module=_BARE_MODULE, inputs={"a": Source(field="a")}),),
+    outputs={"b": Source(node="predict", field="b")},
+)
+_FAILURE = Failure(
+    code="provider.rate_limited", message="Try later.", retryable=True, provider_status=429
+)
+_BARE_FAILURE = Failure(code="program.failed", message="It ended.")
+_USAGE = LmUsage(
+    prompt_tokens=100,
+    completion_tokens=20,
+    cached_tokens=10,
+    reasoning_tokens=5,
+    total_tokens=120,
+)
+_CALL = LmCall(
+    key=digest_of("key"),
+    node="classify",
+    role="optimizer",
+    model="openai/gpt-4o-mini",
+    model_served="gpt-4o-mini-2024-07-18",
+    rollout_id=3,
+    candidate=1,
+    request=ref("request"),
+    response=ref("response"),
+    usage=_USAGE,
+    cost_usd=Decimal("0.0001230"),
+    latency_ms=350.25,
+    attempts=2,
+    finish_reason="stop",
+    failure=_FAILURE,
+)
+_FAILED_CALL = LmCall(
+    key=digest_of("key"),
+    node="classify",
+    model="openai/gpt-4o-mini",
+    request=ref("request"),
+    response=None,
+    latency_ms=0,
+    failure=_BARE_FAILURE,
+)
+_SPEND = LmSpend(
+    calls=2,
+    prompt_tokens=200,
+    completion_tokens=40,
+    total_tokens=240,
+    cost_usd=Decimal("0.000246"),
+)
+_UNKNOWN_SPEND = LmSpend(
+    calls=1, prompt_tokens=None, completion_tokens=None, total_tokens=None, cost_usd=None
+)
+_EVIDENCE = Evidence(
+    evaluation_id=an_id("evaluation"),
+    version=2,
+    score=0.75,
+    metric="exact_match",
+    dataset_id=an_id("dataset"),
+    split="heldout",
+)
+_CHUNK = PayloadRef(digest=digest_of("rows"), size_bytes=4096)
+_PROGRAM, _DATASET = an_id("program"), an_id("dataset")
+
+_THINGS: Sequence[Sequence[Event]] = (
+    (
+        SignatureDefined(name="triage", spec=_SPEC, content_hash=digest_of("spec")),
+        SignatureDefined(name="bare", spec=_BARE_SPEC, content_hash=digest_of("bare")),
+    ),
+    (SignatureRevised(revision=2, spec=_SPEC, content_hash=digest_of("spec")),),
+    (SignatureRetired(reason="Nobody uses it."),),
+    (
+        ModuleCreated(
+            name="triage", spec=_MODULE, signature_id=an_id("signature"), signature_revision=2
+        ),
+        ModuleCreated(
+            name="bare", spec=_BARE_MODULE, signature_id=an_id("signature"), signature_revision=1
+        ),
+    ),
+    (ModuleConfigured(config=_CONFIG), ModuleConfigured(config=_BARE_MODULE.config)),
+    (ModuleRetired(reason="Nobody uses it."),),
+    (
+        ProgramCreated(
+            name="triage",
+            description="Sorts messages into queues.",
+            config={"owner": "support", "limits": [1, 0.5, None, False, {"x": "y"}]},
+            graph=_GRAPH,
+            default_optimizer="bootstrap_fewshot",
+        ),
+        ProgramCreated(
+            name="bare", description=None, config={}, graph=_BARE_GRAPH, default_optimizer=None
+        ),
+    ),
+    (ProgramTestingStarted(),),
+    tuple(
+        ProgramCompiled(
+            new_version=2,
+            base_version=1,
+            optimization_id=an_id("optimization"),
+            optimizer="bootstrap_fewshot",
+            state=ref("state"),
+            training_score=score,
+        )
+        for score in (0.875, None)
+    ),
+    (
+        ProgramDeployed(
+            program_version=2, previous_version=1, reason="It scores more.", evidence=(_EVIDENCE,)
+        ),
+        ProgramDeployed(program_version=1, previous_version=None, reason="First.", evidence=()),
+    ),
+    (ProgramRetired(reason="Nobody uses it."),),
+    (
+        DatasetCreated(name="tickets", purpose=Purpose.TRAINING, description="Ours."),
+        DatasetCreated(name="bare", purpose=Purpose.CUSTOM, description=None),
+    ),
+    (
+        DatasetRowsLoaded(
+            split=Split.HELDOUT, chunks=(_CHUNK, _CHUNK), count=20, fields=("message", "queue")
+        ),
+    ),
+)
+_RUNS: Sequence[Sequence[Event]] = (
+    (ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),),
+    (ExecutionStarted(attempt=2, worker="host:17"),),
+    (ExecutionLmCalled(call=_CALL), ExecutionLmCalled(call=_FAILED_CALL)),
+    (
+        ExecutionCompleted(outputs=ref("outputs"), duration_ms=400.5, spend=_SPEND),
+        ExecutionCompleted(outputs=ref("outputs"), duration_ms=0, spend=_UNKNOWN_SPEND),
+    ),
+    (
+        ExecutionFailed(failure=_FAILURE, duration_ms=90.5, spend=_SPEND),
+        ExecutionFailed(failure=_BARE_FAILURE, duration_ms=None, spend=_UNKNOWN_SPEND),
+    ),
+    (ExecutionCancelled(reason="No longer needed."),),
+    (ReplayRequested(replay=1),),
+    (ReplayVerified(replay=1, answered_from_log=2, duration_ms=3.5),),
+    (
+        ReplayDiverged(
+            replay=1,
+            answered_from_log=1,
+            duration_ms=3.5,
+            failure=_FAILURE,
+            outputs=ref("other outputs"),
+        ),
+        ReplayDiverged(
+            replay=1, answered_from_log=0, duration_ms=0, failure=_BARE_FAILURE, outputs=None
+        ),
+    ),
+    (
+        OptimizationRequested(
+            program_id=_PROGRAM,
+            program_version=1,
+            optimizer="mipro",
+            config={"num_trials": 10, "teacher": {"temperature": 0.5}},
+            dataset_id=_DATASET,
+            dataset_rows=20,
+            metric="exact_match",
+            seed=9,
+        ),
+    ),
+    (OptimizationStarted(attempt=1, worker="host:17", pins={"dspy": "3.4.1"}),),
+    (OptimizationLmCalled(call=_CALL), OptimizationLmCalled(call=_FAILED_CALL)),
+    (TrialScored(trial=1, score=0.5, candidate=ref("candidate")),),
+    tuple(
+        OptimizationCompleted(
+            state=ref("state"), training_score=score, trials=10, duration_ms=61_000.5, spend=spend
+        )
+        for score, spend in ((0.75, _SPEND), (None, _UNKNOWN_SPEND))
+    ),
+    (OptimizationFailed(failure=_FAILURE, spend=_SPEND),),
+    (OptimizationCancelled(reason="No longer needed."),),
+    (
+        EvaluationRequested(
+            program_id=_PROGRAM,
+            program_version=2,
+            dataset_id=_DATASET,
+            split=Split.HELDOUT,
+            dataset_rows=30,
+            metric="exact_match",
+        ),
+    ),
+    (EvaluationStarted(attempt=1, worker="host:17"),),
+    (EvaluationLmCalled(call=_CALL), EvaluationLmCalled(call=_FAILED_CALL)),
+    (
+        EvaluationCompleted(
+            score=0.6,
+            rows=ref("scored rows"),
+            rows_total=30,
+            rows_failed=1,
+            duration_ms=12_000.5,
+            spend=_SPEND,
+        ),
+    ),
+    (EvaluationFailed(failure=_FAILURE, spend=_SPEND),),
+    (EvaluationCancelled(reason="No longer needed."),),
+)
+
+EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
+    examples[0].TOPIC: examples for examples in (*_THINGS, *_RUNS)
+}
