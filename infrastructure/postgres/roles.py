@@ -149,7 +149,7 @@ def _grant(connection: Connection[TupleRow], role: Identifier, append_only: Sequ
     for statement in (
         SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {} TO {}").format(database, role),
         SQL("GRANT USAGE ON SCHEMA stratal TO {}").format(role),
-        SQL("GRANT SELECT, USAGE ON ALL SEQUENCES IN SCHEMA stratal TO {}").format(role),
+        SQL("GRANT SELECT ON ALL SEQUENCES IN SCHEMA stratal TO {}").format(role),
         SQL("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA stratal TO {}").format(role),
     ):
         connection.execute(statement)
