@@ -148,7 +148,8 @@ def audit(
     select.where("correlation_id = %(correlation_id)s", correlation_id=only.get("correlation_id"))
     select.where(_SINCE, since=only.get("since"))
     select.where(_UNTIL, until=only.get("until"))
-    if len(topics := only.get("topics", ())) == 1:
+    topics = only.get("topics", ())
+    if len(topics) == 1:
         select.where("topic = %(topic)s", topic=topics[0])
     elif topics:
         select.where("topic = ANY(%(topics)s)", topics=list(topics))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Annotated, Final, Protocol, TypeVar
 from uuid import UUID, uuid5
@@ -20,6 +20,7 @@ from domain.kernel import Recorded
 from infrastructure.api.edge import correlation_of
 from infrastructure.api.etags import version_in
 from infrastructure.api.problems import invalid_body
+from infrastructure.api.streams import Streams
 from projections.kernel import ReadStore
 
 T = TypeVar("T")
@@ -35,6 +36,20 @@ _IDS: Final = UUID("5b6c1f0e-2c52-4c0e-9a53-6d1f4d5f7a10")
 class Expectation(Protocol):
     async def await_(self, timeout_s: float) -> bool:
         """Wait until it happened, or may have: look again. False: nothing within *timeout_s*."""
+        ...
+
+
+class Facts(Protocol):
+    def __call__(
+        self,
+        after_position: int,
+        limit: int,
+        *,
+        tenant: str | None = None,
+        topics: Sequence[str] = (),
+        stop: int | None = None,
+    ) -> Sequence[Recorded]:
+        """The next events after a position: of one tenant, of some topics, up to *stop*."""
         ...
 
 
@@ -65,7 +80,9 @@ class ApiDependencies:
         payloads: Texts by digest, of the tenant of the current context.
         names: Who holds a name now, without the delay of a read model.
         history: The events of one stream, oldest first; empty when there is none. Any tenant's.
-        events: The next events of the log after a position, at most so many, of one tenant.
+        events: The next events of the log.
+        head: The position of the last event of the log, 0 without any.
+        streams: Who follows the log over this process.
         expect: Registers for topics of a stream for as long as the block runs.
         wait_for: Blocks until every read model has reached a position, at most so many seconds;
             raises ``ProjectionIsLate``.
@@ -79,13 +96,15 @@ class ApiDependencies:
     payloads: PayloadStore
     names: Names
     history: Callable[[UUID], Sequence[Recorded]]
-    events: Callable[[int, int, str], Sequence[Recorded]]
+    events: Facts
+    head: Callable[[], int]
     expect: Callable[[UUID, frozenset[str]], AbstractContextManager[Expectation]]
     wait_for: Callable[[int, float], None]
     lags: Callable[[], Sequence[Lag]]
     ids: Callable[[], UUID]
     tracing: Tracing
     version: str
+    streams: Streams = field(default_factory=Streams)
     threads: int = 16
 
 

@@ -1,18 +1,38 @@
-"""The public feed over HTTP: every fact of a tenant once, in order, from a position on."""
+"""The public feed over HTTP: every fact of a tenant once, in order, as pages or as a stream."""
 
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from typing import Annotated
+from functools import partial
+from time import monotonic
+from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Query
+from fastapi import Header, Query, Response
+from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel, Field, JsonValue
+from starlette.types import Receive, Scope, Send
 
+from application.errors import StoreIsUnavailable
 from domain.kernel import Recorded
-from infrastructure.api.dependencies import Reading
+from infrastructure.api.dependencies import Desk, Reading
 from infrastructure.api.pages import LIMIT, Limit
 from infrastructure.api.route import router
+from infrastructure.api.streams import LOOK_AGAIN_S, Follower, Line, Streams
+from infrastructure.api.trail import Topics
+from projections.paging import MAX_LIMIT
+from projections.topics import matching
 
 routes = router("/v1/events", "trail")
+
+HEARTBEAT_S: Final = 15.0
+"""A stream that has nothing to tell says so: proxies cut connections that are silent for long."""
+
+_RETRY_MS: Final = 1000
+_WINDOW: Final = 10_000
+_WINDOWS: Final = 20
+"""A page looks at so many windows of positions at most, however few of them are the tenant's."""
+
+_STREAM: Final = "text/event-stream"
 
 
 class EventView(BaseModel):
@@ -35,22 +55,138 @@ class EventView(BaseModel):
 
 
 class EventFeed(BaseModel):
-    """Facts in order. Ask again with ``after=<next>``, also when there were none."""
+    """Facts in order. Ask again with ``after=<next>``; all was told once ``next`` is ``head``."""
 
     items: tuple[EventView, ...]
-    next: int = Field(description="The position to go on after.")
+    next: int = Field(description="The position to go on after: all up to it was looked at.")
+    head: int = Field(description="Where the log ended.")
 
 
-@routes.get("")
+@routes.get(
+    "",
+    response_model=EventFeed,
+    responses={200: {"content": {_STREAM: {"schema": {"type": "string"}}}}},
+)
 async def read_events(
     desk: Reading,
     after: Annotated[int, Query(ge=0, lt=2**63, description="Only later positions.")] = 0,
+    topic: Topics = [],  # noqa: B006 - FastAPI copies the default
     limit: Limit = LIMIT,
-) -> EventFeed:
-    """Follow the log: every fact of the tenant once, in order, from a position on."""
-    found = await desk.run(lambda: desk.deps.events(after, limit, desk.tenant))
-    items = tuple(_shown(each) for each in found)
-    return EventFeed(items=items, next=items[-1].position if items else after)
+    accept: Annotated[str, Header(include_in_schema=False)] = "application/json",
+    last_event_id: Annotated[
+        int | None,
+        Header(
+            alias="Last-Event-ID",
+            ge=0,
+            lt=2**63,
+            description="The last position a stream told; `after` if left out.",
+        ),
+    ] = None,
+) -> EventFeed | Response:
+    """Follow the log: every fact of the tenant once, in order, from a position on.
+
+    With `Accept: text/event-stream` it is a stream of server-sent events: `id` is the position,
+    `event` the topic, `data` the same as an item of a page.
+    """
+    topics = matching(topic)
+    if _STREAM not in accept:
+        return await desk.run(partial(_page, desk, topics, after, limit))
+    streams = desk.deps.streams
+    return _Stream(_Told(desk, topics, after if last_event_id is None else last_event_id), streams)
+
+
+class _Told:
+    """What one stream tells, and how far it has got."""
+
+    def __init__(self, desk: Desk, topics: Sequence[str], position: int) -> None:
+        self._desk, self._topics, self._position = desk, topics, position
+        self._is_near_the_end = False
+
+    async def all(self, streams: Streams, follower: Follower) -> AsyncIterator[bytes]:
+        """The stream, until the client goes, the server stops or the database is away."""
+        yield format_sse_event(retry=_RETRY_MS)
+        told_s = monotonic()
+        while not streams.is_closed:
+            follower.listen()
+            before = self._position
+            try:
+                lines = await self._next(streams)
+            except StoreIsUnavailable:
+                return  # the client comes back with the last position it was told
+            if not lines and monotonic() > told_s + HEARTBEAT_S:
+                lines = format_sse_event(comment="nothing new", id=str(self._position))
+            if lines:
+                yield lines
+                told_s = monotonic()
+            if self._position == before and not streams.is_closed:
+                await follower.wait(LOOK_AGAIN_S)
+
+    async def _next(self, streams: Streams) -> bytes:
+        """What follows, as lines; it may be nothing although the position moved."""
+        if self._is_near_the_end:
+            found = await streams.tail.after(self._position, self._everything)
+            if found is not None:
+                self._position = found[-1].position if found else self._position
+                return b"".join(each.text for each in found if self._concerns(each))
+        page = await self._desk.run(
+            partial(_page, self._desk, self._topics, self._position, MAX_LIMIT)
+        )
+        self._position, self._is_near_the_end = page.next, page.next >= page.head
+        return b"".join(map(_text, page.items))
+
+    async def _everything(self, after: int, limit: int) -> Sequence[Line]:
+        events = self._desk.deps.events
+        return await self._desk.run(lambda: [_line(each) for each in events(after, limit)])
+
+    def _concerns(self, line: Line) -> bool:
+        return line.tenant == self._desk.tenant and (not self._topics or line.topic in self._topics)
+
+
+class _Stream(EventSourceResponse):
+    """A stream that counts as open from its first byte to its last."""
+
+    def __init__(self, told: _Told, streams: Streams) -> None:
+        self._told, self._streams = told, streams
+        super().__init__((), headers={"X-Accel-Buffering": "no"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it.
+
+        Raises:
+            StreamsAreTooMany: Nothing was sent.
+        """
+        with self._streams.opened() as follower:
+            self.body_iterator = self._told.all(self._streams, follower)
+            await super().__call__(scope, receive, send)
+
+
+def _page(desk: Desk, topics: Sequence[str], after: int, limit: int) -> EventFeed:
+    """The next facts after a position. Blocks.
+
+    The end of the log is asked for first: what is up to it can be read by then.
+    """
+    head = desk.deps.head()
+    found: list[Recorded] = []
+    position = after
+    for _ in range(_WINDOWS):
+        if position >= head or len(found) == limit:
+            break
+        stop, left = min(position + _WINDOW, head), limit - len(found)
+        part = desk.deps.events(position, left, tenant=desk.tenant, topics=topics, stop=stop)
+        found += part
+        position = stop if len(part) < left else part[-1].position or 0
+    return EventFeed(items=tuple(map(_shown, found)), next=position, head=head)
+
+
+def _line(recorded: Recorded) -> Line:
+    view = _shown(recorded)
+    return Line(view.position, recorded.envelope.tenant, view.topic, _text(view))
+
+
+def _text(event: EventView) -> bytes:
+    return format_sse_event(
+        data_str=event.model_dump_json(), event=event.topic, id=str(event.position)
+    )
 
 
 def _shown(recorded: Recorded) -> EventView:

@@ -74,15 +74,28 @@ class EventLog:
         return [self._mapper.to_domain_event(entry) for entry in entries]
 
     def events(
-        self, after_position: int, limit: int, *, tenant: str | None = None
+        self,
+        after_position: int,
+        limit: int,
+        *,
+        tenant: str | None = None,
+        topics: Sequence[str] = (),
+        stop: int | None = None,
     ) -> Sequence[Recorded]:
-        """The next events of the log, oldest first, of one tenant or of all.
+        """The next events of the log, oldest first.
+
+        Args:
+            after_position: Only later ones.
+            limit: At most so many.
+            tenant: Only of one tenant.
+            topics: Only of these topics, unless there are none.
+            stop: Look no further than this position.
 
         Raises:
             UnreadableEvent: This release cannot read one of them.
         """
         entries = self._recorder.select_notifications(
-            after_position, limit, inclusive_of_start=False, tenant=tenant
+            after_position, limit, stop, topics, inclusive_of_start=False, tenant=tenant
         )
         return [self._mapper.to_domain_event(entry) for entry in entries]
 

@@ -13,7 +13,9 @@ from application.errors import StoreIsUnavailable
 from infrastructure import bootstrap
 from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies
+from infrastructure.api.streams import Streams
 from infrastructure.eventstore.lag import ProjectionLag, lags
+from infrastructure.main.server import Server
 from infrastructure.postgres.listener import LogListener
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.postgres.waiters import Waiters
@@ -34,12 +36,13 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s api %(message)s")
     settings = Settings.from_environment()
     with bootstrap.system(settings, "api", connections=CONNECTIONS) as system:
-        waiters = Waiters()
+        waiters, streams = Waiters(), Streams()
         with LogListener(system.conninfo) as listener:
             listener.subscribe(waiters.heard)
+            listener.subscribe(streams.heard)
             gc.freeze()  # what was imported is never garbage: a full collection need not look at it
-            uvicorn.run(
-                create_app(_dependencies(system, waiters)),
+            config = uvicorn.Config(
+                create_app(_dependencies(system, waiters, streams)),
                 host=settings.host,
                 port=settings.port,
                 access_log=False,
@@ -48,9 +51,10 @@ def main() -> None:
                 timeout_graceful_shutdown=GRACE_S,
                 timeout_keep_alive=KEEP_ALIVE_S,
             )
+            Server(config, streams.close).serve_until_stopped()
 
 
-def _dependencies(system: bootstrap.System, waiters: Waiters) -> ApiDependencies:
+def _dependencies(system: bootstrap.System, waiters: Waiters, streams: Streams) -> ApiDependencies:
     store = PostgresReadStore(system.pool, PROJECTIONS)
     return ApiDependencies(
         dispatch=system.dispatch,
@@ -58,13 +62,15 @@ def _dependencies(system: bootstrap.System, waiters: Waiters) -> ApiDependencies
         payloads=system.payloads,
         names=system.names,
         history=system.log.history,
-        events=lambda after, limit, tenant: system.log.events(after, limit, tenant=tenant),
+        events=system.log.events,
+        head=system.log.head,
         expect=waiters.expect,
         wait_for=store.wait_for,
         lags=lambda: _lags(system),
         ids=new_id,
         tracing=system.tracing,
         version=version("stratal"),
+        streams=streams,
         threads=CONNECTIONS,
     )
 

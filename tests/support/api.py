@@ -91,6 +91,7 @@ class ApiWorld:
             names=MemoryNames(self.log),
             history=self.log.stream,
             events=self.events,
+            head=lambda: len(self.log.recorded),
             expect=self.expect,
             wait_for=lambda position, timeout_s: None,
             lags=self.lags,
@@ -119,9 +120,18 @@ class ApiWorld:
         self._project()
         return receipt
 
-    def events(self, after: int, limit: int, tenant: str) -> Sequence[Recorded]:
-        mine = [each for each in self.log.recorded if each.envelope.tenant == tenant]
-        return [each for each in mine if (each.position or 0) > after][:limit]
+    def events(
+        self,
+        after_position: int,
+        limit: int,
+        *,
+        tenant: str | None = None,
+        topics: Sequence[str] = (),
+        stop: int | None = None,
+    ) -> Sequence[Recorded]:
+        found = self.log.recorded[after_position:stop]
+        mine = [each for each in found if tenant in (None, each.envelope.tenant)]
+        return [each for each in mine if not topics or each.event.TOPIC in topics][:limit]
 
     @contextmanager
     def expect(

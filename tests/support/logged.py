@@ -37,9 +37,8 @@ class LoggedWorld:
 
     def client(self, tenant: str, **changes: Any) -> TestClient:
         """The API as *tenant* sees it."""
-        events = lambda after, limit, tenant: self.log.events(after, limit, tenant=tenant)  # noqa: E731
-        over = {"events": events, "history": self.log.history} | changes
-        return self.api.client(tenant, **over)
+        log = {"events": self.log.events, "head": self.log.head, "history": self.log.history}
+        return self.api.client(tenant, **(log | changes))
 
 
 @contextmanager

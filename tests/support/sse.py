@@ -1,0 +1,88 @@
+"""Streams of server-sent events in tests: an app served over a socket, and a plain reader."""
+
+import json
+import socket
+import threading
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import uvicorn
+from fastapi import FastAPI
+
+from infrastructure.main.server import Server
+
+
+@dataclass
+class Serving:
+    """Where an app is served; ``stop`` ends it as SIGTERM ends the API's process."""
+
+    url: str
+    server: Server
+    thread: threading.Thread
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.thread.join()
+
+
+@contextmanager
+def serving(app: FastAPI) -> Generator[Serving, None, None]:
+    """Serve *app* during the block, as the API's process does."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=3)
+    server = Server(config, app.state.deps.streams.close)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    serving = Serving(f"http://127.0.0.1:{listener.getsockname()[1]}", server, thread)
+    try:
+        yield serving
+    finally:
+        serving.stop()
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One event of a stream, by the names that the standard gives its parts."""
+
+    id: str
+    event: str
+    data: Any
+
+
+@contextmanager
+def stream(
+    url: str, tenant: str, *, last_event_id: int | None = None, **query: Any
+) -> Generator[httpx2.Response, None, None]:
+    """A stream of the feed at *url*."""
+    headers = {"Accept": "text/event-stream", "X-Stratal-Tenant": tenant}
+    if last_event_id is not None:
+        headers["Last-Event-ID"] = str(last_event_id)
+    with (
+        httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
+        client.stream("GET", "/v1/events", params=query, headers=headers) as reply,
+    ):
+        yield reply
+
+
+def blocks(reply: httpx2.Response) -> Iterator[Mapping[str, str]]:
+    """The fields of each block of a stream; a comment's name is empty. Ends where it ends well."""
+    assert reply.status_code == 200, reply.read().decode()
+    assert reply.headers["Content-Type"].startswith("text/event-stream")
+    fields: dict[str, str] = {}
+    for line in reply.iter_lines():
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        else:
+            yield fields
+            fields = {}
+
+
+def sent(reply: httpx2.Response) -> Iterator[Sent]:
+    """The events of a stream, without what only keeps it open."""
+    for each in blocks(reply):
+        if "data" in each:
+            yield Sent(each["id"], each["event"], json.loads(each["data"]))
