@@ -1,10 +1,13 @@
 """What an error of Postgres means for an append: nothing was stored, or nobody can tell yet."""
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Final
+
 from psycopg import Error, InterfaceError, OperationalError
 
-RECEIPT_EXISTS = "ST001"
-NAME_IS_HELD = "ST002"
-"""Raised by ``stratal.append_events``."""
+_TOO_LATE: Final = "ST003"
+"""Raised by ``stratal.append_events``; its detail is ``<request>:<reason>``, one or more."""
 
 _REFUSALS = {
     "25006": "it is read only",
@@ -24,6 +27,16 @@ _LOST = {
     "57P02": "it has crashed",
     "57P03": "it is starting",
 }
+
+
+def too_late(error: Error) -> Mapping[int, Collection[str]]:
+    """The requests that others have forestalled: by their ``receipt``, ``name`` or ``version``."""
+    reasons: dict[int, set[str]] = defaultdict(set)
+    if error.sqlstate == _TOO_LATE:
+        for word in (error.diag.message_detail or "").split():
+            request, _, reason = word.partition(":")
+            reasons[int(request)].add(reason)
+    return reasons
 
 
 def refusal(error: Error) -> str | None:

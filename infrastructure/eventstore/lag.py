@@ -9,7 +9,7 @@ from infrastructure.eventstore.recorder import Pool
 
 _LAGS: LiteralString = """
     SELECT name, version, position,
-           (SELECT coalesce(max(notification_id), 0) FROM stratal.events) AS head,
+           (SELECT stratal.head()) AS head,
            extract(epoch FROM clock_timestamp() - updated_at)::float8 AS heartbeat_age_s,
            failure
     FROM stratal.projections AS p

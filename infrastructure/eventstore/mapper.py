@@ -88,7 +88,7 @@ class EventMapper(Mapper[UUID]):
 
 def _envelope(entry: LogEntry) -> Envelope:
     return Envelope.model_validate(
-        {**entry.metadata, "event_id": entry.event_id, "tenant": entry.tenant}
+        {**from_json(entry.metadata), "event_id": entry.event_id, "tenant": entry.tenant}
     )
 
 

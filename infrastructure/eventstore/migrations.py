@@ -2,6 +2,9 @@
 
 from typing import LiteralString
 
+from infrastructure.eventstore.migration_append import APPEND_BATCH
+from infrastructure.eventstore.migration_streams import READS, STREAMS
+
 LOG: LiteralString = """
 CREATE TABLE stratal.events (
     originator_id      uuid        NOT NULL,
@@ -115,4 +118,7 @@ MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
     ("eventstore_log", LOG),
     ("eventstore_append", APPEND),
     ("eventstore_projections", PROJECTIONS),
+    ("eventstore_streams", STREAMS),
+    ("eventstore_reads", READS),
+    ("eventstore_append_batch", APPEND_BATCH),
 )

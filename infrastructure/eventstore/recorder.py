@@ -14,7 +14,6 @@ from eventsourcing.persistence import (
     Subscription,
 )
 from psycopg import Connection, Cursor, Error
-from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -22,7 +21,7 @@ from uuid_utils.compat import uuid7
 
 from application.errors import OutcomeIsUnknown, StoreIsUnavailable
 from infrastructure.eventstore import statements
-from infrastructure.eventstore.failures import NAME_IS_HELD, RECEIPT_EXISTS, lost, refusal
+from infrastructure.eventstore.failures import lost, refusal, too_late
 from infrastructure.eventstore.stored import LogEntry, SealedEvent
 
 Pool = ConnectionPool[Connection[TupleRow]]
@@ -100,11 +99,20 @@ class PostgresRecorder(ApplicationRecorder):
         lte: int | None = None,
         desc: bool = False,
         limit: int | None = None,
+        up_to: int | None = None,
     ) -> Sequence[LogEntry]:
-        query = statements.STREAM_BACKWARDS if desc else statements.STREAM
-        params = {"id": originator_id, "gt": gt, "lte": lte, "limit": limit}
+        """The events of a stream, in the order of their versions; *up_to* is a position."""
+        params = {
+            "id": originator_id,
+            "gt": gt,
+            "lte": lte,
+            "up_to": up_to,
+            "backwards": desc,
+            "limit": limit,
+        }
         with self.reading() as cursor:
-            return [LogEntry(*row) for row in cursor.execute(query, params, prepare=True)]
+            cursor.execute(statements.STREAM, params, prepare=True)
+            return [LogEntry(*row) for row in cursor]
 
     def select_notifications(
         self,
@@ -123,18 +131,19 @@ class PostgresRecorder(ApplicationRecorder):
     def max_notification_id(self) -> int | None:
         with self.reading() as cursor:
             row = cursor.execute(statements.HEAD).fetchone()
-            return row[0] if row else None
+            assert row is not None
+            return row[0] or None
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> "Tail":
         return Tail(self, gt, topics)
 
     def _judge(self, error: Error, backend: int, events: Sequence[SealedEvent]) -> Sequence[int]:
         """Turn *error* into an answer, or raise what it means."""
-        if error.sqlstate == RECEIPT_EXISTS:
-            raise ReceiptExists from error
-        if error.sqlstate == NAME_IS_HELD:
-            raise NameIsHeld from error
-        if isinstance(error, UniqueViolation) and error.diag.table_name == "events":
+        if reasons := too_late(error):
+            if "receipt" in reasons[0]:
+                raise ReceiptExists from error
+            if "name" in reasons[0]:
+                raise NameIsHeld from error
             if found := self.positions(events):
                 return found
             raise IntegrityError(str(error)) from error
@@ -215,11 +224,12 @@ def _send(
             raise
     row = cursor.fetchone()
     assert row is not None
-    return list(row[0])
+    return list(range(row[0], row[0] + len(events)))
 
 
 def _params(events: Sequence[SealedEvent], beside: Beside) -> Sequence[object]:
     return (
+        [0] * len(events),
         [event.originator_id for event in events],
         [event.originator_version for event in events],
         [event.topic for event in events],
@@ -227,8 +237,9 @@ def _params(events: Sequence[SealedEvent], beside: Beside) -> Sequence[object]:
         [event.event_id for event in events],
         [event.tenant for event in events],
         [event.metadata for event in events],
-        Jsonb(beside.claim) if beside.claim else None,
-        Jsonb(beside.receipt) if beside.receipt else None,
+        len({event.originator_id for event in events}),
+        Jsonb([{"request": 0, **beside.claim}]) if beside.claim else None,
+        Jsonb([{"request": 0, "place": len(events), **beside.receipt}]) if beside.receipt else None,
         _announcement(events),
     )
 
@@ -252,7 +263,8 @@ def _has_ended(cursor: Cursor[TupleRow], backend: int) -> bool:
 
 
 def _positions(cursor: Cursor[TupleRow], events: Sequence[SealedEvent]) -> Sequence[int]:
-    cursor.execute(statements.POSITIONS, ([event.event_id for event in events],))
+    asked = zip(*((e.originator_id, e.originator_version, e.event_id) for e in events), strict=True)
+    cursor.execute(statements.POSITIONS, [list(column) for column in asked] or [[], [], []])
     found = [position for (position,) in cursor.fetchall()]
     return found if len(found) == len(events) else []
 

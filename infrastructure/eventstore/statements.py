@@ -10,37 +10,43 @@ from infrastructure.eventstore.stored import LogEntry
 
 APPEND: LiteralString = """
     SELECT stratal.append_events(
-        %b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::text[], %b::text[],
-        %b::jsonb, %b::jsonb, %b::text
+        %b::int[], %b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::text[],
+        %b::text[], %b::int, %b::jsonb, %b::jsonb, %b::text
     )
 """
-"""Answers with one array: the positions, in the order of the events."""
+"""Answers with the position of the first event; the others follow it without a gap."""
 
 _ENTRY: LiteralString = """
     SELECT originator_id, originator_version, topic, state, notification_id, event_id, tenant,
-           metadata, recorded_at
-    FROM stratal.events
+           metadata::text, recorded_at
 """
 """The columns in the order of the fields of ``LogEntry``."""
 
-_STREAM: LiteralString = (
+STREAM: LiteralString = (
     _ENTRY
     + """
-    WHERE originator_id = %(id)s
-      AND originator_version > coalesce(%(gt)s, -1)
-      AND originator_version <= coalesce(%(lte)s, 9223372036854775807)
-    ORDER BY originator_version
+    FROM stratal.stream_events(
+        %(id)s::uuid, %(gt)s, %(lte)s, %(up_to)s, %(backwards)s, %(limit)s
+    )
 """
 )
-STREAM: LiteralString = _STREAM + " LIMIT %(limit)s"
-STREAM_BACKWARDS: LiteralString = _STREAM + " DESC LIMIT %(limit)s"
 
-_AFTER: LiteralString = _ENTRY + " WHERE notification_id > %(after)s"
+_AFTER: LiteralString = (
+    _ENTRY
+    + """
+    FROM stratal.events_after(%(after)s, %(stop)s, %(topics)s::text[], %(tenant)s, %(limit)s)
+"""
+)
 
-HEAD: LiteralString = "SELECT max(notification_id) FROM stratal.events"
+HEAD: LiteralString = "SELECT stratal.head()"
 
 POSITIONS: LiteralString = """
-    SELECT notification_id FROM stratal.events WHERE event_id = ANY(%s) ORDER BY notification_id
+    SELECT e.notification_id
+    FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[]) AS asked(stream, version, event_id)
+    CROSS JOIN LATERAL stratal.stream_events(
+        asked.stream, asked.version - 1, asked.version, NULL, false, 1
+    ) AS e
+    WHERE e.event_id = asked.event_id ORDER BY e.notification_id
 """
 
 END_SESSION: LiteralString = """
@@ -60,19 +66,12 @@ def tail(
     tenant: str | None = None,
 ) -> Sequence[LogEntry]:
     """The next *limit* rows of the log beyond position *after*, up to *stop*, of these topics."""
-    query = _AFTER
-    if stop is not None:
-        query += " AND notification_id <= %(stop)s"
-    if topics:
-        query += " AND topic = ANY(%(topics)s)"
-    if tenant is not None:
-        query += " AND tenant = %(tenant)s"
     params = {
         "after": after,
         "stop": stop,
-        "topics": list(topics),
+        "topics": list(topics) or None,
         "tenant": tenant,
         "limit": limit,
     }
-    cursor.execute(query + " ORDER BY notification_id LIMIT %(limit)s", params, prepare=True)
+    cursor.execute(_AFTER, params, prepare=True)
     return [LogEntry(*row) for row in cursor]

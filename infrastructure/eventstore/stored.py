@@ -1,9 +1,7 @@
 """The stored forms of an event: as it goes into the table, and as it comes back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from eventsourcing.persistence import Notification, StoredEvent
@@ -20,9 +18,9 @@ class SealedEvent(StoredEvent):
 
 @dataclass(frozen=True)
 class LogEntry(Notification):
-    """A row of the log; ``id`` is its position."""
+    """A row of the log; ``id`` is its position, ``metadata`` the text that was appended."""
 
     event_id: UUID
     tenant: str
-    metadata: Mapping[str, Any] = field(hash=False)
+    metadata: str
     recorded_at: datetime

@@ -41,7 +41,7 @@ def read_back(sealed: SealedEvent, *, position: int = 9) -> LogEntry:
         position,
         sealed.event_id,
         sealed.tenant,
-        json.loads(sealed.metadata),
+        sealed.metadata,
         AT,
     )
 
@@ -152,7 +152,8 @@ def test_two_events_with_one_topic_are_refused() -> None:
         ({"state": b'{"v":1,"event":{"reason":"x"}}'}, "lacks 'at'"),
         ({"state": b"[]"}, "list indices"),
         ({"state": b"{"}, "EOF"),
-        ({"metadata": {}}, "actor"),
+        ({"metadata": "{}"}, "actor"),
+        ({"metadata": "{"}, "EOF"),
     ],
 )
 def test_what_cannot_be_read_is_named_by_position_and_topic(
