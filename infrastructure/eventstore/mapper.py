@@ -1,7 +1,7 @@
 """Events in their envelopes to rows and back: validated on the way in and again on the way out."""
 
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from eventsourcing.domain import DomainEventProtocol
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from domain.kernel import Envelope, Event, Recorded
+from infrastructure.eventstore.decoding import Decoder
 from infrastructure.eventstore.stored import LogEntry, SealedEvent
 from infrastructure.eventstore.topics import EVENTS, Registry
 from infrastructure.eventstore.upcasters import Upcasters
@@ -34,8 +35,7 @@ class EventMapper(Mapper[UUID]):
     def __init__(self, registry: Registry = EVENTS, upcasters: Upcasters | None = None) -> None:
         # Not super().__init__: its transcoder, and its import of whatever a topic names, are
         # just what this class replaces.
-        self._registry = registry
-        self._upcasters = upcasters or Upcasters(registry, {})
+        self._decoder = Decoder(registry, upcasters or Upcasters(registry, {}))
 
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> SealedEvent:
         assert isinstance(domain_event, Recorded)
@@ -61,9 +61,8 @@ class EventMapper(Mapper[UUID]):
         assert isinstance(stored_event, LogEntry)
         assert isinstance(stored_event.originator_id, UUID)
         try:
-            state: dict[str, Any] = from_json(stored_event.state)
-            event = self._event(stored_event.topic, state["v"], state["event"])
-            timestamp = datetime.fromisoformat(state["at"])
+            event, at = self._decoder.decode(stored_event.topic, stored_event.state)
+            timestamp = datetime.fromisoformat(at)
             envelope = _envelope(stored_event)
         except (ValueError, LookupError, TypeError) as error:
             raise UnreadableEvent(stored_event.id, stored_event.topic, _why(error)) from error
@@ -77,13 +76,16 @@ class EventMapper(Mapper[UUID]):
             recorded_at=stored_event.recorded_at,
         )
 
-    def _event(self, topic: str, version: int, state: dict[str, Any]) -> Event:
-        known = self._registry.get(topic)
-        if known is None:
-            raise LookupError("no event has this topic")
-        if not 1 <= version <= known.VERSION:
-            raise LookupError(f"it has version {version}, this release knows up to {known.VERSION}")
-        return known.model_validate(self._upcasters.lift(topic, version, state))
+    def event(self, entry: LogEntry) -> Event:
+        """Read the event alone, which is all that a fold needs.
+
+        Raises:
+            UnreadableEvent: As above.
+        """
+        try:
+            return self._decoder.decode(entry.topic, entry.state).event
+        except (ValueError, LookupError, TypeError) as error:
+            raise UnreadableEvent(entry.id, entry.topic, _why(error)) from error
 
 
 def _envelope(entry: LogEntry) -> Envelope:

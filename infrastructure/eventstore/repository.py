@@ -15,10 +15,11 @@ from application.errors import AggregateNotFound, ConcurrentWrite, NameIsTaken
 from application.payloads import Payload
 from application.ports import Claim, Receipt
 from application.tracing import NoTracing, Tracing
-from domain.kernel import Aggregate, Envelope, Pending, Recorded
+from domain.kernel import Aggregate, Envelope, Event, Pending, Recorded
 from infrastructure.eventstore.mapper import EventMapper
 from infrastructure.eventstore.receipts import Receipts
 from infrastructure.eventstore.recorder import Beside, NameIsHeld, PostgresRecorder, ReceiptExists
+from infrastructure.eventstore.stored import LogEntry
 
 A = TypeVar("A", bound=Aggregate[Any])
 
@@ -70,8 +71,20 @@ class EventLog:
         Raises:
             UnreadableEvent: This release cannot read a part of it.
         """
-        entries = self._recorder.select_events(id, lte=version)
+        entries = self.stream(id, version=version)
         return [self._mapper.to_domain_event(entry) for entry in entries]
+
+    def stream(self, id: UUID, *, version: int | None = None) -> Sequence[LogEntry]:
+        """The same as it is stored, for ``event`` to read."""
+        return self._recorder.select_events(id, lte=version)
+
+    def event(self, entry: LogEntry) -> Event:
+        """Read the event of *entry* without its envelope.
+
+        Raises:
+            UnreadableEvent: This release cannot.
+        """
+        return self._mapper.event(entry)
 
     def events(
         self,
@@ -123,10 +136,10 @@ class EventSourcedRepository(Generic[A]):
         self._log, self._kind = log, kind
 
     def get(self, id: UUID, *, version: int | None = None) -> A:
-        history = self._log.history(id, version=version)
-        if not history or not self._is_mine(history[0]):
+        entries = self._log.stream(id, version=version)
+        if not entries or not self._is_mine(entries[0]):
             raise AggregateNotFound(self._kind.KIND, id)
-        return self._kind.fold(id, (each.event for each in history))
+        return self._kind.fold(id, map(self._log.event, entries))
 
     def save(
         self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
@@ -153,9 +166,9 @@ class EventSourcedRepository(Generic[A]):
             span.set({"position": position})
         return Receipt(aggregate.id, aggregate.version, position)
 
-    def _is_mine(self, first: Recorded) -> bool:
-        kind = first.event.TOPIC.partition(".")[0]
-        return kind == self._kind.KIND and first.envelope.tenant == current().tenant
+    def _is_mine(self, first: LogEntry) -> bool:
+        kind = first.topic.partition(".")[0]
+        return kind == self._kind.KIND and first.tenant == current().tenant
 
 
 def _recorded(context: Context, id: UUID, pending: Pending[Any]) -> Recorded:
