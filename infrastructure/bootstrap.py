@@ -39,7 +39,7 @@ from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
-from infrastructure.postgres.roles import Access, check_role, grant
+from infrastructure.postgres.roles import Access, Kept, check_role, grant
 from infrastructure.postgres.safety import check_server
 from infrastructure.settings import Settings
 from infrastructure.system import SystemClock
@@ -86,8 +86,11 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
     return (*LOG_MIGRATIONS, *PAYLOAD_MIGRATIONS, *JOB_MIGRATIONS)
 
 
-APPEND_ONLY: Sequence[str] = ("events",)
-"""Tables of ``stratal`` in which the service may neither change nor delete a row."""
+KEPT = Kept(
+    append_only=("notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
+    by_function=("events", "streams", "partitions", "receipts", "claims"),
+)
+"""What the service may neither change nor delete: what happened, and the proof of it."""
 
 
 @contextmanager
@@ -122,8 +125,8 @@ def prepare_tables(access: Access) -> str:
     """The same without a look at the server's settings."""
     if access.owner is not None:
         migrate(access.owner, migrations())
-        grant(access, append_only=APPEND_ONLY)
-    role = check_role(access.service, append_only=APPEND_ONLY)
+        grant(access, KEPT)
+    role = check_role(access.service, KEPT)
     check_migrated(access.service, migrations())
     return role
 

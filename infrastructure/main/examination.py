@@ -63,7 +63,7 @@ def _database(settings: Settings) -> Finding:
     url = settings.database_url or embedded.service_url
     try:
         report = check_server(url)
-        role = check_role(url, append_only=bootstrap.APPEND_ONLY)
+        role = check_role(url, bootstrap.KEPT)
         if settings.database_url is not None and settings.database_owner_url is None:
             check_migrated(url, bootstrap.migrations())
     except PostgresError as error:

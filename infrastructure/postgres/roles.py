@@ -6,7 +6,7 @@ from typing import LiteralString, NamedTuple
 import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import SQL, Identifier
 
 from infrastructure.postgres.errors import HandOverIsRefused, RoleIsTooPowerful
 from infrastructure.postgres.locks import lock_key
@@ -22,6 +22,17 @@ class Access(NamedTuple):
 
     service: str
     owner: str | None
+
+
+class Kept(NamedTuple):
+    """Tables of ``stratal`` of which the service may neither change nor delete a row.
+
+    To ``append_only`` it adds rows by itself; ``by_function`` it writes through functions of the
+    owner alone, which see to what the rows must be.
+    """
+
+    append_only: Sequence[str]
+    by_function: Sequence[str]
 
 
 class _Table(NamedTuple):
@@ -49,13 +60,15 @@ _POWERS: LiteralString = """
         WHERE rolname IN (current_user, session_user)
     ), named AS MATERIALIZED (
         -- Not by to_regclass, which a role without a right to the schema may not ask.
-        SELECT c.oid::regclass AS relation FROM pg_class AS c
+        SELECT c.oid::regclass AS relation, '{UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[]
+            || CASE WHEN c.relname = ANY (%(by_function)s::text[]) THEN 'INSERT' END AS privileges
+        FROM pg_class AS c
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'stratal' AND c.relname = ANY (%(append_only)s::text[])
+        WHERE n.nspname = 'stratal' AND c.relname = ANY (%(kept)s::text[])
     ), log AS MATERIALIZED (
-        SELECT relation FROM named
+        SELECT relation, privileges FROM named
         UNION
-        SELECT relid FROM named, pg_partition_tree(relation)
+        SELECT relid, privileges FROM named, pg_partition_tree(relation)
     )
     SELECT 'is a superuser' FROM role WHERE rolsuper
     UNION ALL
@@ -72,8 +85,9 @@ _POWERS: LiteralString = """
     WHERE NOT rolsuper AND pg_has_role(role.oid, relowner, 'MEMBER')
     UNION ALL
     SELECT 'has ' || privilege || ' on ' || relation
-    FROM role, log, unnest('{UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[]) AS privilege
-    WHERE NOT rolsuper AND has_table_privilege(role.oid, relation, privilege)
+    FROM role, log, unnest(privileges) AS privilege
+    WHERE NOT rolsuper AND privilege IS NOT NULL
+      AND has_table_privilege(role.oid, relation, privilege)
     UNION ALL
     SELECT 'has UPDATE on a column of ' || relation FROM role, log
     WHERE NOT rolsuper AND NOT has_table_privilege(role.oid, relation, 'UPDATE')
@@ -90,13 +104,10 @@ def make_role(owner: str, name: str) -> None:
             connection.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(name)))
 
 
-def grant(access: Access, *, append_only: Sequence[str]) -> None:
+def grant(access: Access, kept: Kept) -> None:
     """Give the service's role what the tables of ``stratal`` are for, and take away the rest.
 
-    Args:
-        access: With the owner's address.
-        append_only: Tables of ``stratal`` that the service reads and adds to, and no more. A
-            partition is used through its table alone.
+    A partition is used through its table alone. *access* needs the owner's address.
 
     Raises:
         HandOverIsRefused: Read models of an older release belong to another role.
@@ -112,11 +123,11 @@ def grant(access: Access, *, append_only: Sequence[str]) -> None:
         if role == _one(connection, "SELECT current_user::text"):
             return  # one role is both; `check_role` says what that means
         with connection.transaction():
-            _grant(connection, Identifier(role), append_only)
+            _grant(connection, Identifier(role), kept)
             _hand_over(connection, role)
 
 
-def check_role(service: str, *, append_only: Sequence[str]) -> str:
+def check_role(service: str, kept: Kept) -> str:
     """Make sure that the service's role cannot change the log; return its name.
 
     Raises:
@@ -125,26 +136,32 @@ def check_role(service: str, *, append_only: Sequence[str]) -> str:
     """
     with psycopg.connect(session(service, "boot"), autocommit=True) as connection:
         role = _one(connection, "SELECT current_user::text")
-        found = connection.execute(_POWERS, {"append_only": list(append_only)}).fetchall()
+        tables = {
+            "kept": [*kept.append_only, *kept.by_function],
+            "by_function": [*kept.by_function],
+        }
+        found = connection.execute(_POWERS, tables).fetchall()
     if found:
         raise RoleIsTooPowerful(role, sorted({power for (power,) in found}))
     return role
 
 
-def _grant(connection: Connection[TupleRow], role: Identifier, append_only: Sequence[str]) -> None:
+def _grant(connection: Connection[TupleRow], role: Identifier, kept: Kept) -> None:
     rows: list[tuple[str, bool]] = connection.execute(_TABLES).fetchall()
     tables = [_Table(*row) for row in rows]
-    kept = {*append_only, "migrations"}
+    read = {*kept.by_function, "migrations"}
     for table in tables:
         name = Identifier("stratal", table.name)
-        if table.name in kept or table.is_partition:
+        if table.is_partition or table.name in read.union(kept.append_only):
             connection.execute(SQL("REVOKE ALL ON {} FROM {}").format(name, role))
-    whole = [table.name for table in tables if not table.is_partition]
-    added_to = [name for name in whole if name != "migrations"]
-    changed = [name for name in whole if name not in kept]
-    for rights, names in ("SELECT", whole), ("INSERT", added_to), ("UPDATE, DELETE", changed):
-        if names:
-            connection.execute(_granting(rights, names, role))
+        if table.is_partition:
+            continue
+        rights = SQL("SELECT, INSERT, UPDATE, DELETE")
+        if table.name in read:
+            rights = SQL("SELECT")
+        elif table.name in kept.append_only:
+            rights = SQL("SELECT, INSERT")
+        connection.execute(SQL("GRANT {} ON {} TO {}").format(rights, name, role))
     database = Identifier(_one(connection, "SELECT current_database()::text"))
     for statement in (
         SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {} TO {}").format(database, role),
@@ -153,11 +170,6 @@ def _grant(connection: Connection[TupleRow], role: Identifier, append_only: Sequ
         SQL("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA stratal TO {}").format(role),
     ):
         connection.execute(statement)
-
-
-def _granting(rights: LiteralString, tables: Sequence[str], role: Identifier) -> Composed:
-    names = SQL(", ").join(Identifier("stratal", name) for name in tables)
-    return SQL("GRANT " + rights + " ON {} TO {}").format(names, role)
 
 
 def _hand_over(connection: Connection[TupleRow], role: str) -> None:
