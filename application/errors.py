@@ -1,5 +1,6 @@
 """What the application refuses beyond the domain's own rules."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -63,6 +64,15 @@ class StoreIsUnavailable(DomainError):
         super().__init__(f"The event store is not available ({why}). {then}")
 
 
+class LogIsBusy(StoreIsUnavailable):
+    """More waits to be appended than can be soon; nothing was stored. Try again."""
+
+    code: ClassVar[str] = "log.busy"
+
+    def __init__(self, waiting: int) -> None:
+        super().__init__(f"{waiting} appends wait already")
+
+
 class OutcomeIsUnknown(StoreIsUnavailable):
     """The connection was lost at the commit, and nobody could be asked since what came of it."""
 
@@ -85,3 +95,42 @@ class ProjectionIsLate(DomainError):
             f"The read models have reached position {reached}, you asked for {position}. Ask again."
         )
         self.position, self.reached = position, reached
+
+
+class AsOfIsAhead(InvalidError):
+    """A question about a position or a time that the log has not reached: nobody can know."""
+
+    code: ClassVar[str] = "as_of.ahead"
+
+    def __init__(self, asked: int | datetime, head: int) -> None:
+        what = asked.isoformat() if isinstance(asked, datetime) else f"position {asked}"
+        super().__init__(
+            f"The log ends at position {head}; {what} is still to come."
+            f" Ask as of {head} or earlier, or leave as_of out."
+        )
+        self.asked, self.head = asked, head
+
+
+class AsOfIsTooCostly(DomainError):
+    """A read model that keeps no past had to be folded anew, and that takes too long."""
+
+    code: ClassVar[str] = "as_of.too_costly"
+
+    def __init__(self, read_model: str, position: int, limit_s: float) -> None:
+        super().__init__(
+            f"The past of {read_model} is folded anew from the log, and up to position {position}"
+            f" that takes more than {limit_s:.0f} s. Ask about one thing instead of a list, ask as"
+            " of an earlier position, or ask the audit trail."
+        )
+        self.read_model, self.position = read_model, position
+
+
+class AsOfIsBusy(DomainError):
+    """As many pasts as may be folded at once are being folded. Ask again."""
+
+    code: ClassVar[str] = "as_of.busy"
+
+    def __init__(self, at_once: int) -> None:
+        super().__init__(
+            f"{at_once} other questions about the past are being answered. Ask again in a moment."
+        )

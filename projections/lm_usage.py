@@ -207,7 +207,7 @@ _TOTAL: LiteralString = """
            coalesce(sum(calls_with_unknown_tokens), 0)::bigint AS calls_with_unknown_tokens,
            coalesce(sum(cost_usd), 0) AS cost_usd,
            coalesce(sum(calls_with_unknown_cost), 0)::bigint AS calls_with_unknown_cost,
-           coalesce(sum(latency_ms) / sum(calls), 0) AS average_latency_ms
+           coalesce(sum(latency_ms ORDER BY latency_ms) / sum(calls), 0) AS average_latency_ms
     FROM lm_usage WHERE tenant = %(tenant)s"""
 
 _RUN: LiteralString = """

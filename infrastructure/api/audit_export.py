@@ -85,7 +85,7 @@ async def export_audit(
     heading = _csv([_COLUMNS]) if format == "csv" and header == "present" else b""
     return StreamingResponse(
         _chunks(desk, heading, first, read),
-        headers={"Content-Disposition": f'attachment; filename="audit.{format}"'},
+        headers={"Content-Disposition": f'attachment; filename="audit.{format}"', **desk.headers},
         media_type=_TYPES[format].format(header=header),
     )
 

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import Annotated, Final, Protocol, TypeVar
 from uuid import UUID, uuid5
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Header, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from application.commands import Command
@@ -17,8 +18,9 @@ from application.errors import AggregateNotFound
 from application.ports import Names, PayloadStore, Receipt
 from application.tracing import Tracing
 from domain.kernel import Recorded
+from infrastructure.api.as_of import AsOf, Past
 from infrastructure.api.edge import correlation_of
-from infrastructure.api.etags import version_in
+from infrastructure.api.etags import POSITION, placed, version_in
 from infrastructure.api.problems import invalid_body
 from infrastructure.api.streams import Streams
 from projections.kernel import ReadStore
@@ -77,6 +79,7 @@ class ApiDependencies:
     Args:
         dispatch: Carries a command out; with a fingerprint in the context only once.
         store: The read models.
+        past: The same as they were.
         payloads: Texts by digest, of the tenant of the current context.
         names: Who holds a name now, without the delay of a read model.
         history: The events of one stream, oldest first; empty when there is none. Any tenant's.
@@ -93,6 +96,7 @@ class ApiDependencies:
 
     dispatch: Callable[[Command, Context], Receipt]
     store: ReadStore
+    past: Past
     payloads: PayloadStore
     names: Names
     history: Callable[[UUID], Sequence[Recorded]]
@@ -150,30 +154,65 @@ class Desk:
 
 
 class Reader(Desk):
-    """A desk for questions, which are answered no staler than position *at_least*."""
+    """A desk for questions: about what was at *as_of*, or no staler than position *at_least*."""
 
     def __init__(
         self,
         deps: ApiDependencies,
         limiter: CapacityLimiter,
         context: Context,
+        response: Response,
+        *,
         at_least: int | None,
+        as_of: int | datetime | None = None,
     ) -> None:
         super().__init__(deps, limiter, context)
-        self._at_least = at_least
+        self._at_least, self._as_of = at_least, as_of
+        self._response = response
+        self._at: int | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What a response of the route's own says of the position that it is exact for."""
+        return {} if self._at is None else {POSITION: str(self._at)}
 
     async def read(self, query: Callable[[ReadStore], T]) -> T:
         """Ask the read models *query*, once they have seen enough of the log.
 
         Raises:
             ProjectionIsLate: They did not catch up within ``LATE_AFTER_S``.
+            AsOfIsAhead, AsOfIsTooCostly, AsOfIsBusy: See there.
         """
         return await self.run(partial(self._read, query))
 
+    def history(self, kind: str, id: UUID) -> Sequence[Recorded]:
+        """The events of the caller's *kind* with *id*, as many as there were. Blocks.
+
+        Raises:
+            AggregateNotFound: The tenant has none, or had none then.
+            AsOfIsAhead: See there.
+        """
+        found, position = super().history(kind, id), self._position()
+        if position is None:
+            return found
+        if not (past := [each for each in found if (each.position or 0) <= position]):
+            raise AggregateNotFound(kind, id)
+        return past
+
     def _read(self, query: Callable[[ReadStore], T]) -> T:
+        if (position := self._position()) is not None:
+            with self.deps.past.at(self.tenant, position) as store:
+                return query(store)
         if self._at_least:
             self.deps.wait_for(self._at_least, LATE_AFTER_S)
         return query(self.deps.store)
+
+    def _position(self) -> int | None:
+        """The position that is asked about, found once; ``None`` if it is the present."""
+        if self._as_of is not None and self._at is None:
+            self._at = self.deps.past.position(self._as_of)
+            placed(self._response, self._at)
+        return self._at
 
 
 class Writer(Desk):
@@ -270,20 +309,35 @@ async def context(
     )
 
 
-async def reader(
+AtLeast = Annotated[
+    int | None,
+    Query(
+        ge=0,
+        lt=2**63,
+        description="Answer no staler than this position: X-Stratal-Position of a write.",
+    ),
+]
+
+
+async def present_reader(
     request: Request,
+    response: Response,
     context: Annotated[Context, Depends(context)],
-    at_least: Annotated[
-        int | None,
-        Query(
-            ge=0,
-            lt=2**63,
-            description="Answer no staler than this position: X-Stratal-Position of a write.",
-        ),
-    ] = None,
+    at_least: AtLeast = None,
 ) -> Reader:
     state = request.app.state
-    return Reader(state.deps, state.limiter, context, at_least)
+    return Reader(state.deps, state.limiter, context, response, at_least=at_least)
+
+
+async def reader(
+    request: Request,
+    response: Response,
+    context: Annotated[Context, Depends(context)],
+    at_least: AtLeast = None,
+    as_of: AsOf = None,
+) -> Reader:
+    state = request.app.state
+    return Reader(state.deps, state.limiter, context, response, at_least=at_least, as_of=as_of)
 
 
 async def writer(
@@ -315,6 +369,8 @@ async def expected_version(
 
 
 Reading = Annotated[Reader, Depends(reader)]
+ReadingNow = Annotated[Reader, Depends(present_reader)]
+"""For what has no past to ask about."""
 Writing = Annotated[Writer, Depends(writer)]
 Expected = Annotated[int | None, Depends(expected_version)]
 IdOrName = Annotated[str, Path(min_length=1, max_length=200, description="An id, or a name.")]

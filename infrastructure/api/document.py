@@ -9,7 +9,8 @@ from infrastructure.api.problems import MEDIA_TYPE, Problem
 
 DESCRIPTION: Final = (
     "An event-sourced control plane for DSPy programs. Every write appends facts to one log and "
-    "names its position in `X-Stratal-Position`; a query with `at_least` that position sees them. "
+    "names its position in `X-Stratal-Position`; a query with `at_least` that position sees them, "
+    "and one with `as_of` a position or a time is answered as it was then. "
     "Send an `Idempotency-Key` with every write and repeat it safely. What goes wrong is an "
     "RFC 9457 problem with a stable `code`; its `type` leads to what it means."
 )
@@ -51,6 +52,7 @@ _SHARED: Final = frozenset(
         "If-Match",
         "X-Stratal-Actor",
         "X-Stratal-Tenant",
+        "as_of",
         "at_least",
         "cursor",
         "limit",

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from application.errors import StoreIsUnavailable
 from domain.kernel import Recorded
-from infrastructure.api.dependencies import Desk, Reading
+from infrastructure.api.dependencies import Desk, ReadingNow
 from infrastructure.api.pages import LIMIT, Limit
 from infrastructure.api.route import router
 from infrastructure.api.streams import LOOK_AGAIN_S, Follower, Line, Streams
@@ -68,7 +68,7 @@ class EventFeed(BaseModel):
     responses={200: {"content": {_STREAM: {"schema": {"type": "string"}}}}},
 )
 async def read_events(
-    desk: Reading,
+    desk: ReadingNow,
     after: Annotated[int, Query(ge=0, lt=2**63, description="Only later positions.")] = 0,
     topic: Topics = [],  # noqa: B006 - FastAPI copies the default
     limit: Limit = LIMIT,

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
-from application.errors import ProjectionIsLate, StoreIsUnavailable
+from application.errors import AsOfIsBusy, ProjectionIsLate, StoreIsUnavailable
 from domain.errors import (
     ConflictError,
     DomainError,
@@ -125,6 +125,7 @@ class InternalError(EdgeError):
 _STATUS: Mapping[type[DomainError], int] = {
     StoreIsUnavailable: 503,
     ProjectionIsLate: 503,
+    AsOfIsBusy: 503,
     NotFoundError: 404,
     StaleVersion: 412,
     ConflictError: 409,

@@ -15,8 +15,10 @@ from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies
 from infrastructure.api.streams import Streams
 from infrastructure.eventstore.lag import ProjectionLag, lags
+from infrastructure.eventstore.past_fold import PastFold
 from infrastructure.main.server import Server
 from infrastructure.postgres.listener import LogListener
+from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.postgres.waiters import Waiters
 from infrastructure.settings import Settings
@@ -59,6 +61,7 @@ def _dependencies(system: bootstrap.System, waiters: Waiters, streams: Streams) 
     return ApiDependencies(
         dispatch=system.dispatch,
         store=store,
+        past=PostgresPast(system.pool, store, PastFold()),
         payloads=system.payloads,
         names=system.names,
         history=system.log.history,

@@ -31,6 +31,7 @@ class PostgresReadStore:
         self._path: Composed | None = None
         self._all_live = False
         self._known_until = 0.0
+        self._reached_by: Mapping[str, tuple[int, int]] = {}
 
     def rows(
         self,
@@ -69,6 +70,29 @@ class PostgresReadStore:
             sleep(pause_s)
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
+    def keeps(self, of: type[Projection], position: int, timeout_s: float) -> bool:
+        """Wait until *of* has come to *position*; whether its tables tell of the past up to there.
+
+        They do not where queries still read the tables of another version.
+
+        Raises:
+            ProjectionIsLate: It has not come there within ``timeout_s``.
+        """
+        deadline, pause_s = monotonic() + timeout_s, FIRST_PAUSE_S
+        if monotonic() > self._known_until:
+            self._search_path()
+        while True:
+            version, reached = self._reached_by.get(of.name, (0, 0))
+            if not of.past or version != of.version:
+                return False
+            if reached >= position:
+                return True
+            if monotonic() + pause_s > deadline:
+                raise ProjectionIsLate(position, reached)
+            sleep(pause_s)
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            self._live()
+
     def _reached(self) -> int:
         positions = {name: position for name, _, position in self._live()}
         return min((positions.get(name, 0) for name in self._names), default=0)
@@ -87,7 +111,9 @@ class PostgresReadStore:
     def _live(self) -> Sequence[tuple[str, int, int]]:
         with self._connection() as connection:
             cursor = connection.cursor(row_factory=tuple_row)
-            return cursor.execute(_LIVE, (self._names,), prepare=True).fetchall()
+            live = cursor.execute(_LIVE, (self._names,), prepare=True).fetchall()
+        self._reached_by = {name: (version, position) for name, version, position in live}
+        return live
 
     @contextmanager
     def _connection(self) -> Generator[Connection[TupleRow], None, None]:

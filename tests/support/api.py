@@ -37,6 +37,7 @@ from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies, Lag
 from projections.kernel import Projection
 from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
+from tests.support.memory_past import MemoryPast
 from tests.support.payloads import MemoryPayloads
 from tests.support.projecting import ReadModels
 from tests.support.run_world import ScriptedEvaluator, ScriptedOptimizer, ScriptedProgram
@@ -87,6 +88,7 @@ class ApiWorld:
         return ApiDependencies(
             dispatch=self.dispatch,
             store=self.models.store if self.models else self,
+            past=MemoryPast(self.log, self.models),
             payloads=self.payloads,
             names=MemoryNames(self.log),
             history=self.log.stream,

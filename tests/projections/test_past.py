@@ -1,0 +1,135 @@
+"""Questions about the past are answered as they would have been answered then."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from infrastructure.eventstore.past_fold import PastFold
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog
+from infrastructure.postgres.past_store import PostgresPast
+from infrastructure.postgres.pool import open_pool
+from infrastructure.postgres.read_store import PostgresReadStore
+from projections.kernel import Projection
+from tests.support.histories import Log
+from tests.support.legal_histories import logs
+from tests.support.projecting import ReadModels, for_tenant
+from tests.support.questions import asked, of_its_own
+from tests.support.stories import everything
+
+pytestmark = pytest.mark.postgres
+
+property_test = settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+class Forgetful(PostgresReadStore):
+    """Read models that keep nothing of their past."""
+
+    def keeps(self, of: type[Projection], position: int, timeout_s: float) -> bool:
+        return False
+
+
+@dataclass
+class World:
+    """The log in Postgres, the read models of it, and two ways to ask about the past."""
+
+    models: ReadModels
+    log: EventLog
+    kept: PostgresPast
+    folded: PostgresPast
+
+    def happened(self, log: Log) -> "Happened":
+        """Put *log* into the real one, as something new."""
+        tenant = f"tenant-{uuid4().hex}"
+        before = self.log.head()
+        self.log.append(of_its_own(tenant, tenant, log.recorded))
+        return Happened(self, tenant, before)
+
+
+@dataclass
+class Happened:
+    """What a tenant did, beginning after the position *before*."""
+
+    world: World
+    tenant: str
+    before: int
+
+    def __post_init__(self) -> None:
+        self.recorded = self.world.log.events(self.before, 10_000, tenant=self.tenant)
+        self.ids = sorted({each.originator_id for each in self.recorded})
+
+    def cut(self, share: float) -> int:
+        """A position somewhere within."""
+        return self.before + round(share * len(self.recorded))
+
+    def rebuilt(self, position: int) -> Mapping[str, object]:
+        """The answers over read models that have seen the log up to *position* and no more."""
+        other = f"tenant-{uuid4().hex}"
+        part = [each for each in self.recorded if (each.position or 0) <= position]
+        if part:
+            self.world.models.project(for_tenant(other, part))
+        return asked(self.world.models.store, other, self.ids)
+
+    def live(self) -> Mapping[str, object]:
+        self.world.models.project(for_tenant(self.tenant, self.recorded))
+        return asked(self.world.models.store, self.tenant, self.ids)
+
+    def past(self, of: PostgresPast, position: int) -> Mapping[str, object]:
+        with of.at(self.tenant, position) as store:
+            return asked(store, self.tenant, self.ids)
+
+
+def differing(
+    found: Mapping[str, object], expected: Mapping[str, object]
+) -> Mapping[str, tuple[object, object]]:
+    """The questions that have another answer than *expected*, with both."""
+    assert found.keys() == expected.keys()
+    return {each: (found[each], expected[each]) for each in found if found[each] != expected[each]}
+
+
+@pytest.fixture(scope="module")
+def world(models: ReadModels) -> Iterator[World]:
+    conninfo = models.tables.connection.info.dsn
+    with open_pool(conninfo, min_size=1, max_size=3, name="past") as pool:
+        log, fold = EventLog(PostgresRecorder(pool)), PastFold()
+        kept = PostgresReadStore(pool, models.projections)
+        forgetful = Forgetful(pool, models.projections)
+        yield World(
+            models, log, PostgresPast(pool, kept, fold), PostgresPast(pool, forgetful, fold)
+        )
+
+
+@pytest.mark.feature("AUD-02")
+@property_test
+@example(log=everything(), share=0.5)
+@given(log=logs(), share=st.floats(0, 1))
+def test_as_of_a_position_is_what_a_rebuild_up_to_there_would_show(
+    world: World, log: Log, share: float
+) -> None:
+    happened = world.happened(log)
+    position = happened.cut(share)
+    expected = happened.rebuilt(position)
+    happened.live()
+    assert differing(happened.past(world.kept, position), expected) == {}
+    assert differing(happened.past(world.folded, position), expected) == {}
+
+
+@pytest.mark.feature("AUD-02")
+@property_test
+@example(log=everything())
+@given(log=logs())
+def test_as_of_now_is_what_is_live(world: World, log: Log) -> None:
+    happened = world.happened(log)
+    live = happened.live()
+    head = world.log.head()
+    assert differing(happened.past(world.kept, head), live) == {}
+    assert differing(happened.past(world.folded, head), live) == {}
+    assert any(live.values())
