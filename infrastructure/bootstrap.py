@@ -34,6 +34,7 @@ from infrastructure.eventstore.migrations import MIGRATIONS as LOG_MIGRATIONS
 from infrastructure.eventstore.receipts import PostgresNames
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository, InlineWriter
+from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
 from infrastructure.postgres.embedded import EmbeddedPostgres
@@ -83,7 +84,7 @@ class System:
 
 def migrations() -> Sequence[tuple[str, LiteralString]]:
     """Every table of ours, in the order it came to be."""
-    return (*LOG_MIGRATIONS, *PAYLOAD_MIGRATIONS, *JOB_MIGRATIONS)
+    return (*LOG_MIGRATIONS, *PAYLOAD_MIGRATIONS, *JOB_MIGRATIONS, *NOTARY_MIGRATIONS)
 
 
 KEPT = Kept(
