@@ -130,7 +130,7 @@ class ProgramCatalog(Projection):
             case ProgramCompiled(new_version=new, training_score=score):
                 yield Write(_COMPILE, row(recorded, latest=new, training_score=score))
             case ProgramDeployed(program_version=deployed) as event:
-                columns = row(recorded, stage=Stage.PRODUCTION.value, score=_evidence(event))
+                columns = row(recorded, stage=Stage.PRODUCTION.value, score=live_score(event))
                 yield Write(_DEPLOY, columns | {"deployed": deployed})
             case ProgramRetired(reason=reason):
                 yield Write(_RETIRE, row(recorded, stage=Stage.RETIRED.value, reason=reason))
@@ -177,7 +177,7 @@ def _created(created: ProgramCreated) -> dict[str, object]:
     }
 
 
-def _evidence(event: ProgramDeployed) -> Score | None:
+def live_score(event: ProgramDeployed) -> Score | None:
     """The score of the deployed version in the last of the evaluations that speak of it."""
     scores = [each.score for each in event.evidence if each.version == event.program_version]
     return scores[-1] if scores else None
