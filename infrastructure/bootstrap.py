@@ -31,6 +31,7 @@ from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
 from infrastructure.elsewhere import Elsewhere
 from infrastructure.eventstore.migrations import MIGRATIONS as LOG_MIGRATIONS
+from infrastructure.eventstore.projection_migrations import MIGRATIONS as PROJECTION_MIGRATIONS
 from infrastructure.eventstore.receipts import PostgresNames
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository, InlineWriter
@@ -84,7 +85,13 @@ class System:
 
 def migrations() -> Sequence[tuple[str, LiteralString]]:
     """Every table of ours, in the order it came to be."""
-    return (*LOG_MIGRATIONS, *PAYLOAD_MIGRATIONS, *JOB_MIGRATIONS, *NOTARY_MIGRATIONS)
+    return (
+        *LOG_MIGRATIONS,
+        *PAYLOAD_MIGRATIONS,
+        *JOB_MIGRATIONS,
+        *PROJECTION_MIGRATIONS,
+        *NOTARY_MIGRATIONS,
+    )
 
 
 KEPT = Kept(

@@ -1,22 +1,26 @@
 """Where projections keep their rows and positions, and who may write them: one runner at a time."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import LiteralString, NamedTuple
+from uuid import UUID
 from zlib import crc32
 
 from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier
 
+from infrastructure.eventstore.write_batches import Batch, WriteBatches, prepare_session, together
 from projections.kernel import Projection, Write
 
 _LEAD: LiteralString = """
     SELECT place, pg_try_advisory_lock(7302, key)
     FROM unnest(%s::int[]) WITH ORDINALITY AS k(key, place)
 """
+# One whose tables could not be made begins anew.
 _ENTER: LiteralString = """
-    INSERT INTO stratal.projections (name, version) VALUES (%s, %s) ON CONFLICT DO NOTHING
+    INSERT INTO stratal.projections AS p (name, version) VALUES (%s, %s)
+    ON CONFLICT (name, version) DO UPDATE SET failure = NULL, position = 0
+    WHERE p.failure IS NOT NULL
 """
 _LIVE_IF_FIRST: LiteralString = """
     UPDATE stratal.projections SET live = true
@@ -24,18 +28,22 @@ _LIVE_IF_FIRST: LiteralString = """
       AND NOT EXISTS (SELECT FROM stratal.projections WHERE name = %(name)s AND live)
 """
 _STATE: LiteralString = """
-    SELECT position, live FROM stratal.projections WHERE name = %s AND version = %s
+    SELECT position, live, epoch,
+           ARRAY(SELECT DISTINCT stream FROM stratal.parked AS k
+                 WHERE k.projection = p.name AND k.version = p.version)
+    FROM stratal.projections AS p WHERE name = %s AND version = %s
 """
-_ENTER_SCHEMA: LiteralString = "SELECT set_config('search_path', %s, true)"
 _MOVE: LiteralString = """
-    UPDATE stratal.projections AS p
-    SET position = m.position, failure = NULL, updated_at = clock_timestamp()
-    FROM unnest(%s::text[], %s::int[], %s::bigint[]) AS m(name, version, position)
-    WHERE p.name = m.name AND p.version = m.version
+    SELECT stratal.move_projections(%s::text[], %s::integer[], %s::integer[], %s::bigint[])
+"""
+_PARK: LiteralString = """
+    INSERT INTO stratal.parked (projection, version, position, stream, topic, reason, attempts)
+    VALUES (%s, %s, %s, %s, %s, %s, %s)
 """
 _FAIL: LiteralString = """
-    UPDATE stratal.projections SET failure = %s, updated_at = clock_timestamp()
-    WHERE name = %s AND version = %s
+    INSERT INTO stratal.projections (name, version, failure) VALUES (%s, %s, %s)
+    ON CONFLICT (name, version) DO UPDATE
+    SET failure = EXCLUDED.failure, updated_at = clock_timestamp()
 """
 _BEAT: LiteralString = """
     UPDATE stratal.projections AS p SET updated_at = clock_timestamp()
@@ -48,6 +56,18 @@ _RETIRE_OLDER: LiteralString = """
 _TABLES: LiteralString = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
 
 MEASURED_FROM = 50
+CHANGED_BY_ANOTHER = "ST010"
+"""Raised by ``stratal.move_projections``."""
+
+
+class Parked(NamedTuple):
+    """An event that a projection does without, for now; ``attempts`` is 0 if it only waits."""
+
+    position: int
+    stream: UUID
+    topic: str
+    reason: str
+    attempts: int
 
 
 class Folded(NamedTuple):
@@ -56,64 +76,90 @@ class Folded(NamedTuple):
     projection: Projection
     writes: Sequence[Write]
     position: int
+    parked: Sequence[Parked] = ()
+
+
+class Packed(NamedTuple):
+    """The same, ready to be sent."""
+
+    projection: Projection
+    batch: Batch
+    position: int
+    parked: Sequence[Parked]
+
+
+class State(NamedTuple):
+    """How far a projection is, whether queries read it, and which streams wait for a parked one."""
+
+    position: int
+    live: bool
+    held: frozenset[UUID]
 
 
 class ProjectionTables:
-    """The tables of all projections, over one session that holds its leader locks while it lives.
-
-    Rows are lost together with their position when the server crashes, and are projected again:
-    so the session does not wait for the disk.
-    """
+    """The tables of all projections, over one session that holds leader locks while it lives."""
 
     def __init__(self, connection: Connection[TupleRow]) -> None:
         self.connection = connection
         self._measured_at: dict[str, int] = {}
-        connection.execute("SET synchronous_commit TO off")
+        self._batches: dict[str, WriteBatches] = {}
+        self._epochs: dict[str, int] = {}
+        prepare_session(connection)
 
     def lead(self, projections: Sequence[Projection]) -> Sequence[Projection]:
         """Those of *projections* that no other session leads; from now on this one does."""
-        keys = [crc32(_schema(each).encode()) & 0x7FFFFFFF for each in projections]
+        keys = [lock_of(schema_of(each)) for each in projections]
         rows: list[tuple[int, bool]] = self.connection.execute(_LEAD, (keys,)).fetchall()
         return [projections[place - 1] for place, led in rows if led]
 
-    def open(self, projection: Projection) -> tuple[int, bool]:
-        """Make its tables if it has none; return its position and whether queries read it."""
+    def open(self, projection: Projection) -> State:
+        """Make its tables if it has none; say where it is."""
         key = (projection.name, projection.version)
         with self.connection.transaction():
             if self.connection.execute(_ENTER, key).rowcount:
-                schema = Identifier(_schema(projection))
-                self.connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
-                self.connection.execute(SQL("CREATE SCHEMA {}").format(schema))
-                self.connection.execute(_path(projection))
-                self.connection.execute(projection.schema)
+                create_schema(self.connection, schema_of(projection), projection.schema)
                 self.connection.execute(
                     _LIVE_IF_FIRST, {"name": projection.name, "version": projection.version}
                 )
             row = self.connection.execute(_STATE, key).fetchone()
         assert row is not None
-        return row[0], row[1]
+        position, live, epoch, held = row
+        self._epochs[schema_of(projection)] = epoch
+        return State(position, live, frozenset(held))
+
+    def pack(self, folded: Sequence[Folded]) -> Sequence[Packed]:
+        """Make *folded* ready to be sent, without the database."""
+        return [
+            Packed(each.projection, self._of(each).pack(each.writes), each.position, each.parked)
+            for each in folded
+        ]
 
     def write(self, folded: Sequence[Folded]) -> None:
-        """Write rows and positions of all of *folded*, or nothing, in one round trip."""
-        with self._together():
-            for each in folded:
-                if each.writes:
-                    schema = _schema(each.projection)
-                    self.connection.execute(_ENTER_SCHEMA, (schema,), prepare=True)
-                for write in each.writes:
-                    self.connection.execute(write.sql, write.params, prepare=True)
-            names = [each.projection.name for each in folded]
-            versions = [each.projection.version for each in folded]
-            positions = [each.position for each in folded]
-            self.connection.execute(_MOVE, (names, versions, positions), prepare=True)
-        for each in folded:
+        """Write rows and positions of all of *folded*, or nothing."""
+        self.send(self.pack(folded))
+
+    def send(self, packed: Sequence[Packed], meanwhile: Callable[[], object] | None = None) -> None:
+        """Write all of *packed*, or nothing, in one round trip; do *meanwhile* during it.
+
+        Raises:
+            psycopg.Error: With the state ``CHANGED_BY_ANOTHER`` one must be opened again first.
+        """
+        for each in packed:
+            self._of(each).learn(each.batch)
+        with together(self.connection, meanwhile):
+            # First, so that whoever changes tables from outside is waited for, then noticed.
+            self.connection.execute(_MOVE, self._moves(packed), prepare=True)
+            for each in packed:
+                self._park(each)
+                self._of(each).send(each.batch)
+        for each in packed:
             if each.position >= 2 * self._measured_at.get(each.projection.name, MEASURED_FROM):
-                self._measure(each.projection)
+                measure(self.connection, schema_of(each.projection))
                 self._measured_at[each.projection.name] = each.position
 
     def fail(self, projection: Projection, why: str) -> None:
-        """Record why it stopped."""
-        self.connection.execute(_FAIL, (why, projection.name, projection.version))
+        """Record why it has no tables."""
+        self.connection.execute(_FAIL, (projection.name, projection.version, why))
 
     def beat(self, projections: Sequence[Projection]) -> None:
         """Say that their leader is alive."""
@@ -127,33 +173,59 @@ class ProjectionTables:
             self.connection.execute(_RETIRE_OLDER, (projection.name, projection.version))
             return self.connection.execute(_LIVE_IF_FIRST, key).rowcount == 1
 
-    def _measure(self, projection: Projection) -> None:
-        """Tell the planner how the tables have grown, each time the log has doubled.
+    def _of(self, each: Folded | Packed) -> WriteBatches:
+        schema = schema_of(each.projection)
+        if schema not in self._batches:
+            self._batches[schema] = WriteBatches(self.connection, schema)
+        return self._batches[schema]
 
-        Autovacuum comes once a minute. Until then all indexes of a new table look alike, and an
-        update that takes the wrong one reads all rows of a tenant: a rebuild became quadratic.
-        """
-        schema = _schema(projection)
-        for (table,) in self.connection.execute(_TABLES, (schema,)).fetchall():
-            self.connection.execute(SQL("ANALYZE {}").format(Identifier(schema, table)))
+    def _moves(self, packed: Sequence[Packed]) -> Sequence[Sequence[object]]:
+        return (
+            [each.projection.name for each in packed],
+            [each.projection.version for each in packed],
+            [self._epochs[schema_of(each.projection)] for each in packed],
+            [each.position for each in packed],
+        )
 
-    @contextmanager
-    def _together(self) -> Generator[None, None, None]:
-        """One transaction in one round trip."""
-        try:
-            with self.connection.pipeline():
-                self.connection.execute("BEGIN")
-                yield
-                self.connection.execute("COMMIT")
-        except BaseException:
-            if not self.connection.closed:
-                self.connection.rollback()
-            raise
+    def _park(self, packed: Packed) -> None:
+        of = (packed.projection.name, packed.projection.version)
+        for each in packed.parked:
+            self.connection.execute(_PARK, (*of, *each), prepare=True)
 
 
-def _schema(projection: Projection) -> str:
+def schema_of(projection: Projection) -> str:
+    """Where the rows of this version are."""
     return f"{projection.name}_v{projection.version}"
 
 
-def _path(projection: Projection) -> Composed:
-    return SQL("SET LOCAL search_path TO {}").format(Identifier(_schema(projection)))
+def lock_of(name: str) -> int:
+    """The advisory lock, of the class 7302, for the tables called *name*."""
+    return crc32(name.encode()) & 0x7FFFFFFF
+
+
+def create_schema(connection: Connection[TupleRow], schema: str, tables: LiteralString) -> None:
+    """Make *tables* in a new *schema*; what was there before is dropped. Within a transaction."""
+    drop_schema(connection, schema)
+    connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
+    connection.execute(enter(schema))
+    connection.execute(tables)
+
+
+def drop_schema(connection: Connection[TupleRow], schema: str) -> None:
+    """Drop *schema* with all that is in it, if it is there."""
+    connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(schema)))
+
+
+def enter(schema: str) -> Composed:
+    """Have bare names mean the tables in *schema*, until the transaction ends."""
+    return SQL("SET LOCAL search_path TO {}").format(Identifier(schema))
+
+
+def measure(connection: Connection[TupleRow], schema: str) -> None:
+    """Tell the planner how the tables have grown, each time the log has doubled.
+
+    Autovacuum comes once a minute. Until then all indexes of a new table look alike, and an update
+    that takes the wrong one reads all rows of a tenant: a rebuild became quadratic.
+    """
+    for (table,) in connection.execute(_TABLES, (schema,)).fetchall():
+        connection.execute(SQL("ANALYZE {}").format(Identifier(schema, table)))

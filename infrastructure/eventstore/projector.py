@@ -1,68 +1,72 @@
 """Follows the log and keeps the read models up to date, in batches, one leader for each."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from operator import attrgetter
 from threading import Event
 from time import monotonic
 
 import psycopg
+from psycopg.errors import UndefinedTable
 
-from domain.kernel import Recorded
-from infrastructure.eventstore import statements
-from infrastructure.eventstore.failures import lost, refusal
-from infrastructure.eventstore.mapper import EventMapper, UnreadableEvent
-from infrastructure.eventstore.projection_tables import Folded, ProjectionTables
-from infrastructure.eventstore.stored import LogEntry
-from projections.kernel import Projection, Write
+from infrastructure.eventstore.followers import (
+    Follower,
+    follow,
+    is_of_event,
+    is_passing,
+    lose,
+    reason_of,
+)
+from infrastructure.eventstore.log_reader import Item, Stretch, many_objects, read_stretch
+from infrastructure.eventstore.mapper import EventMapper
+from infrastructure.eventstore.projection_tables import (
+    Folded,
+    Packed,
+    Parked,
+    ProjectionTables,
+)
+from projections.kernel import Projection
 
 logger = logging.getLogger(__name__)
 
 TRIES = 3
 BEAT_S = 1.0
+AGAIN_S = 5.0
+"""How long a projection without tables is left alone."""
 PACE_S = 0.05
 """Steps begin no closer together: under load each then folds more, for a fraction of the work."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 
 
 @dataclass
-class _Follower:
-    """A projection that this runner leads; ``failure`` says why it goes no further."""
+class _Batch:
+    """A stretch of the log for *followers* that are at one position, and what they make of it."""
 
-    projection: Projection
-    position: int
-    live: bool
-    failure: str | None = None
+    followers: Sequence[Follower]
+    after: int
+    stretch: Stretch
+    items: Sequence[Item] = ()
+    packed: Sequence[Packed] | None = None
 
-    def __post_init__(self) -> None:
-        self.topics = frozenset(event.TOPIC for event in self.projection.events)
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One row of the log, decoded once for all followers; ``None`` when none of them wants it."""
-
-    position: int
-    topic: str
-    recorded: Recorded | UnreadableEvent | None
-
-    def writes_of(self, follower: _Follower) -> Iterable[Write]:
-        if self.topic not in follower.topics or self.recorded is None:
-            return ()
-        if isinstance(self.recorded, UnreadableEvent):
-            raise self.recorded
-        return follower.projection.project(self.recorded)
+    def prepare(self, tables: ProjectionTables, mapper: EventMapper) -> None:
+        """Decode and fold it, without the database; what cannot be folded is left for its turn."""
+        self.items = self.stretch.items(mapper)
+        with suppress(Exception):
+            self.packed = tables.pack(
+                [each.folded(self.items, self.stretch.end) for each in self.followers]
+            )
 
 
 class ProjectionRunner:
     """Runs *projections* on one connection of its own.
 
-    Several runners may run the same ones: one leads each projection, the others stand by. A
-    projection that fails at an event, three times, stops there with the reason in
-    ``stratal.projections``, until a runner starts anew; the others go on.
+    Several runners may run the same ones: one leads each projection, the others stand by. An event
+    that a projection cannot fold, three times, is parked with its reason in ``stratal.parked``, and
+    the later ones of its stream with it; everything else goes on.
     """
 
     def __init__(
@@ -71,24 +75,25 @@ class ProjectionRunner:
         projections: Sequence[Projection],
         *,
         mapper: EventMapper | None = None,
-        batch: int = 500,
+        batch: int = 2000,
         poll_s: float = 0.5,
     ) -> None:
         self._conninfo, self._projections = conninfo, projections
         self._mapper = mapper or EventMapper()
         self._batch, self._poll_s = batch, poll_s
         self._tables: ProjectionTables | None = None
-        self._followers: list[_Follower] = []
+        self._followers: list[Follower] = []
+        self._ahead: _Batch | None = None
         self._last_beat = 0.0
+        self._mended_s = 0.0
 
     def run(self, stop: Event, wake: Event) -> None:
         """Follow the log until *stop*; *wake* says that there may be more, a poll finds it anyway.
 
         A database that goes away is waited for.
         """
-        pause_s, begun_s = FIRST_PAUSE_S, 0.0
+        pause_s = FIRST_PAUSE_S
         while not stop.is_set():
-            stop.wait(begun_s + PACE_S - monotonic())
             begun_s = monotonic()
             try:
                 more = self.step()
@@ -102,6 +107,7 @@ class ProjectionRunner:
             if not more:
                 wake.wait(self._poll_s)
                 wake.clear()
+                stop.wait(begun_s + PACE_S - monotonic())
         self.close()
 
     def step(self) -> bool:
@@ -112,8 +118,9 @@ class ProjectionRunner:
             (each for each in self._followers if each.failure is None), key=attrgetter("position")
         )
         more = False
-        for position, group in groupby(running, key=attrgetter("position")):
-            more |= self._advance(tables, position, list(group))
+        with many_objects():
+            for position, group in groupby(running, key=attrgetter("position")):
+                more |= self._advance(tables, position, list(group))
         self._beat(tables)
         return more
 
@@ -122,7 +129,7 @@ class ProjectionRunner:
         if self._tables is not None:
             with suppress(psycopg.Error):
                 self._tables.connection.close()
-        self._tables, self._followers = None, []
+        self._tables, self._followers, self._ahead = None, [], None
 
     def _open(self) -> ProjectionTables:
         if self._tables is None:
@@ -131,32 +138,95 @@ class ProjectionRunner:
         return self._tables
 
     def _stand_for_election(self, tables: ProjectionTables) -> None:
+        """Lead what nobody leads, and try once in a while to make tables that are missing."""
+        if monotonic() - self._mended_s > AGAIN_S:
+            self._mended_s = monotonic()
+            self._followers = [each for each in self._followers if each.failure is None]
         led = {id(each.projection) for each in self._followers}
         others = [each for each in self._projections if id(each) not in led]
         if others:
-            self._followers += [_follow(tables, won) for won in tables.lead(others)]
+            self._followers += [follow(tables, won) for won in tables.lead(others)]
 
     def _advance(
-        self, tables: ProjectionTables, position: int, followers: Sequence[_Follower]
+        self, tables: ProjectionTables, position: int, followers: Sequence[Follower]
     ) -> bool:
-        with tables.connection.cursor(binary=True) as cursor:
-            entries = statements.tail(cursor, position, self._batch)
-        if entries:
-            wanted = frozenset[str]().union(*(each.topics for each in followers))
-            _project(tables, followers, [self._decoded(entry, wanted) for entry in entries])
-        full = len(entries) == self._batch
-        if not full:
+        batch = self._prepared(tables, position, followers)
+        stretch = batch.stretch
+        if stretch.end > position:
+            following = None if stretch.is_last else self._read(tables, stretch.end, followers)
+            self._project(tables, batch, following)
+        if stretch.is_last:
             _switch(tables, followers)
-        return full
+        return not stretch.is_last
 
-    def _decoded(self, entry: LogEntry, wanted: frozenset[str]) -> _Item:
-        recorded: Recorded | UnreadableEvent | None = None
-        if entry.topic in wanted:
+    def _prepared(
+        self, tables: ProjectionTables, position: int, followers: Sequence[Follower]
+    ) -> _Batch:
+        """The batch that was read ahead, if it is the one that is wanted now."""
+        ahead, self._ahead = self._ahead, None
+        if ahead and (ahead.after, list(ahead.followers)) == (position, list(followers)):
+            return ahead
+        batch = self._read(tables, position, followers)
+        batch.prepare(tables, self._mapper)
+        return batch
+
+    def _read(
+        self, tables: ProjectionTables, position: int, followers: Sequence[Follower]
+    ) -> _Batch:
+        wanted = frozenset[str]().union(*(each.topics for each in followers))
+        stretch = read_stretch(tables.connection, position, self._batch, wanted)
+        return _Batch(followers, position, stretch)
+
+    def _project(self, tables: ProjectionTables, batch: _Batch, following: _Batch | None) -> None:
+        """Fold *batch* into all tables at once; where that fails, each projection for itself.
+
+        While the server writes it, *following* is prepared.
+        """
+        meanwhile = partial(following.prepare, tables, self._mapper) if following else None
+        if batch.packed is not None:
             try:
-                recorded = self._mapper.to_domain_event(entry)
-            except UnreadableEvent as error:
-                recorded = error
-        return _Item(entry.id, entry.topic, recorded)
+                tables.send(batch.packed, meanwhile)
+            except Exception as error:
+                if is_passing(error):
+                    raise
+            else:
+                _move(batch.followers, batch.stretch.end)
+                self._ahead = following
+                return
+        for follower in batch.followers:
+            mine = [item for item in batch.items if item.topic in follower.topics]
+            self._project_alone(tables, follower, mine, batch.stretch.end)
+
+    def _project_alone(
+        self, tables: ProjectionTables, follower: Follower, items: Sequence[Item], end: int
+    ) -> None:
+        """Fold *items* at once, or where that fails, each half, down to the bad ones."""
+        try:
+            if len(items) == 1:
+                _fold_or_park(tables, follower, items[0], end)
+            else:
+                tables.write([follower.folded(items, end)])
+        except Exception as error:
+            if is_passing(error):
+                raise
+            if not is_of_event(error):
+                self._open_again(tables, follower, error)
+                return
+            if not items:
+                raise
+            half = len(items) // 2
+            self._project_alone(tables, follower, items[:half], items[half - 1].position)
+            if follower in self._followers and follower.failure is None:
+                self._project_alone(tables, follower, items[half:], end)
+        else:
+            follower.position = end
+
+    def _open_again(self, tables: ProjectionTables, follower: Follower, error: Exception) -> None:
+        """Take up *follower* anew: its tables are gone, or another has changed them."""
+        if isinstance(error, UndefinedTable):
+            lose(tables, follower, error)
+        else:
+            self._followers.remove(follower)
 
     def _beat(self, tables: ProjectionTables) -> None:
         if self._followers and monotonic() - self._last_beat > BEAT_S:
@@ -164,79 +234,32 @@ class ProjectionRunner:
             self._last_beat = monotonic()
 
 
-def _follow(tables: ProjectionTables, projection: Projection) -> _Follower:
-    try:
-        position, live = tables.open(projection)
-    except psycopg.Error as error:
-        if _is_passing(error):
-            raise
-        logger.exception("Projection %s has no tables", projection.name)
-        return _Follower(projection, 0, live=False, failure=str(error))
-    return _Follower(projection, position, live)
+def _move(followers: Sequence[Follower], end: int) -> None:
+    for each in followers:
+        each.position = end
 
 
-def _project(
-    tables: ProjectionTables, followers: Sequence[_Follower], items: Sequence[_Item]
-) -> None:
-    """Fold *items* into all tables at once; where that fails, each projection for itself."""
-    try:
-        _write(tables, followers, items)
-    except Exception as error:
-        if _is_passing(error):
-            raise
-        for follower in followers:
-            _project_alone(tables, follower, items)
-
-
-def _project_alone(tables: ProjectionTables, follower: _Follower, items: Sequence[_Item]) -> None:
-    """Fold *items* at once, or where that fails, one by one up to the bad one."""
-    try:
-        _write(tables, [follower], items)
-    except Exception as error:
-        if _is_passing(error):
-            raise
-        for item in items:
-            if not _write_alone(tables, follower, item):
-                return
-
-
-def _write_alone(tables: ProjectionTables, follower: _Follower, item: _Item) -> bool:
+def _fold_or_park(tables: ProjectionTables, follower: Follower, item: Item, end: int) -> None:
+    """Fold *item*, or park it with the reason after ``TRIES``."""
     why = ""
     for _ in range(TRIES):
         try:
-            _write(tables, [follower], [item])
+            tables.write([follower.folded([item], end)])
         except Exception as error:
-            if _is_passing(error):
+            if is_passing(error) or not is_of_event(error):
                 raise
-            why = f"{type(error).__name__} at position {item.position} ({item.topic}): {error}"
+            why = reason_of(error)
         else:
-            return True
-    logger.error("Projection %s stopped: %s", follower.projection.name, why)
-    tables.fail(follower.projection, why)
-    follower.failure = why
-    return False
+            return
+    name = follower.projection.name
+    logger.error("Projection %s parked %s at position %d: %s", name, item.topic, item.position, why)
+    parked = Parked(item.position, item.stream, item.topic, why, TRIES)
+    tables.write([Folded(follower.projection, (), end, [parked])])
+    follower.held |= {item.stream}
 
 
-def _write(
-    tables: ProjectionTables, followers: Sequence[_Follower], items: Sequence[_Item]
-) -> None:
-    position = items[-1].position
-    tables.write([Folded(each.projection, _writes(each, items), position) for each in followers])
-    for each in followers:
-        each.position = position
-
-
-def _writes(follower: _Follower, items: Sequence[_Item]) -> list[Write]:
-    return [write for item in items for write in item.writes_of(follower)]
-
-
-def _switch(tables: ProjectionTables, followers: Sequence[_Follower]) -> None:
-    """Have queries read those that have just caught up with the log."""
+def _switch(tables: ProjectionTables, followers: Sequence[Follower]) -> None:
+    """Have queries read those that have just caught up with the log and do without no event."""
     for follower in followers:
-        if not follower.live and follower.failure is None:
+        if not follower.live and not follower.held:
             follower.live = tables.go_live(follower.projection)
-
-
-def _is_passing(error: Exception) -> bool:
-    """Whether the database, not the event, is to blame."""
-    return isinstance(error, psycopg.Error) and bool(lost(error) or refusal(error))

@@ -1,9 +1,5 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
-from time import monotonic, sleep
-from typing import Any
-from uuid import UUID, uuid4
+from time import sleep
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -13,79 +9,28 @@ from hypothesis import strategies as st
 from application.context import within
 from application.errors import StoreIsUnavailable
 from infrastructure.eventstore.lag import lags
-from infrastructure.eventstore.projector import ProjectionRunner
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
-from infrastructure.eventstore.stored import SealedEvent
 from infrastructure.postgres.pool import open_pool
-from projections.kernel import Projection
 from tests.contracts.repository import CONTEXT, Notes
 from tests.support.event_log import Pool
+from tests.support.following import (
+    catch_up,
+    note,
+    runner_of,
+    running,
+    state,
+    table,
+    until,
+)
 from tests.support.postgres import prepared
 from tests.support.projections import (
     BrokenSchema,
-    FussyBoard,
     ModuleBoard,
     NoteBoard,
     RebuiltNoteBoard,
 )
 from tests.support.throwaway_cluster import throwaway_cluster
-
-
-def note(log: EventLog, *reasons: str, id: UUID | None = None) -> int:
-    with within(CONTEXT):
-        notes = Notes(id or uuid4())
-        return EventSourcedRepository(log, Notes).save(notes.note(*reasons)).position
-
-
-def table(pool: Pool, schema: str) -> list[tuple[Any, ...]]:
-    with pool.connection() as connection:
-        query = f"SELECT id, reason, times FROM {schema}.notes ORDER BY id".encode()
-        return connection.execute(query).fetchall()
-
-
-def state(pool: Pool) -> dict[str, tuple[int, bool, str | None]]:
-    with pool.connection() as connection:
-        rows = connection.execute(
-            "SELECT name || '_v' || version, position, live, failure FROM stratal.projections"
-        ).fetchall()
-    return {name: (position, live, failure) for name, position, live, failure in rows}
-
-
-def catch_up(runner: ProjectionRunner) -> None:
-    while runner.step():
-        pass
-
-
-@contextmanager
-def runner_of(
-    conninfo: str, *projections: Projection, batch: int = 500
-) -> Iterator[ProjectionRunner]:
-    runner = ProjectionRunner(conninfo, projections, batch=batch, poll_s=0.05)
-    try:
-        yield runner
-    finally:
-        runner.close()
-
-
-@contextmanager
-def running(runner: ProjectionRunner) -> Iterator[Event]:
-    stop, wake = Event(), Event()
-    thread = Thread(target=runner.run, args=(stop, wake))
-    thread.start()
-    try:
-        yield wake
-    finally:
-        stop.set()
-        wake.set()
-        thread.join()
-
-
-def until(condition: Any, *, within_s: float = 10) -> None:
-    deadline = monotonic() + within_s
-    while not condition():
-        assert monotonic() < deadline, "it did not come to that in time"
-        sleep(0.01)
 
 
 def test_events_become_rows_and_the_position_moves_with_them(
@@ -177,65 +122,17 @@ def test_an_older_release_does_not_take_the_live_place_back(
     assert not state(pool)["note_board_v1"][1]
 
 
-def test_a_poison_event_stops_its_projection_with_the_reason_and_no_other(
-    database: str, pool: Pool, log: EventLog
-) -> None:
-    note(log, "a")
-    before = note(log, "b")
-    poison = note(log, "poison")
-    head = note(log, "c")
-    fussy = FussyBoard()
-    with runner_of(database, fussy, NoteBoard()) as runner:
-        catch_up(runner)
-        catch_up(runner)
-    position, _, failure = state(pool)["fussy_board_v1"]
-    assert position == before
-    assert failure is not None
-    assert f"DivisionByZero at position {poison} (program.retired)" in failure
-    assert len(table(pool, "fussy_board_v1")) == 2
-    assert fussy.tries == 2 + 3  # with the others, in a batch of its own, three times alone
-    assert state(pool)["note_board_v1"] == (head, True, None)
-
-
-def test_a_stopped_projection_goes_on_when_a_runner_that_can_starts(
-    database: str, pool: Pool, log: EventLog
-) -> None:
-    head = note(log, "poison")
-    with runner_of(database, FussyBoard()) as runner:
-        catch_up(runner)
-
-    class Mended(FussyBoard):
-        project = NoteBoard.project
-
-    with runner_of(database, Mended()) as runner:
-        catch_up(runner)
-    assert state(pool)["fussy_board_v1"] == (head, True, None)
-
-
-def test_an_unreadable_event_stops_only_those_who_want_it(
-    database: str, pool: Pool, recorder: PostgresRecorder
-) -> None:
-    bad = SealedEvent(
-        uuid4(), 1, "program.retired", b"{}", event_id=uuid4(), tenant="acme", metadata="{}"
-    )
-    recorder.append([bad])
-    with runner_of(database, NoteBoard(), ModuleBoard()) as runner:
-        catch_up(runner)
-    position, _, failure = state(pool)["note_board_v1"]
-    assert position == 0
-    assert failure is not None
-    assert "UnreadableEvent at position 1 (program.retired)" in failure
-    assert state(pool)["module_board_v1"] == (1, True, None)
-
-
 def test_a_projection_without_tables_holds_up_no_other(
     database: str, pool: Pool, log: EventLog, caplog: pytest.LogCaptureFixture
 ) -> None:
     head = note(log, "a")
     with runner_of(database, BrokenSchema(), NoteBoard()) as runner:
         catch_up(runner)
-    assert state(pool) == {"note_board_v1": (head, True, None)}
-    assert "broken_schema has no tables" in caplog.text
+    states = state(pool)
+    assert states.pop("note_board_v1") == (head, True, None)
+    why = 'It has no tables: syntax error at or near "TABEL"'
+    assert states == {"broken_schema_v1": (0, False, why)}
+    assert "broken_schema stopped" in caplog.text
 
 
 def test_of_two_runners_one_leads_and_the_other_takes_over(

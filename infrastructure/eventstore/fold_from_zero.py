@@ -1,0 +1,189 @@
+"""A second fold of a projection from the beginning of the log, into tables of its own."""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from types import TracebackType
+from typing import ClassVar, NamedTuple, Self
+from uuid import UUID
+
+import psycopg
+
+from infrastructure.eventstore.followers import is_passing, reason_of, topics_of, writes_of
+from infrastructure.eventstore.log_reader import Item, Stretch, many_objects, read_stretch
+from infrastructure.eventstore.mapper import EventMapper
+from infrastructure.eventstore.projection_tables import (
+    MEASURED_FROM,
+    create_schema,
+    drop_schema,
+    lock_of,
+    measure,
+)
+from infrastructure.eventstore.write_batches import Batch, WriteBatches, prepare_session, together
+from projections.kernel import Projection
+
+SPAN = 4000
+
+Progress = Callable[[int, int], None]
+"""Told of each step: the position that was reached, and the one to be reached."""
+
+
+class FoldIsUnderWay(Exception):
+    """Somebody else folds this projection anew at this moment; wait for that, or stop it."""
+
+    code: ClassVar[str] = "projection.fold_under_way"
+
+    def __init__(self, schema: str) -> None:
+        super().__init__(
+            f"The tables {schema} are being made by another process. Wait until it has ended."
+        )
+
+
+class EventCannotBeFolded(Exception):
+    """A fold from the beginning met an event it cannot take; its tables were dropped."""
+
+    code: ClassVar[str] = "projection.event_cannot_be_folded"
+
+    def __init__(self, name: str, item: Item, why: str) -> None:
+        super().__init__(
+            f"{name} cannot fold the event at position {item.position} ({item.topic}): {why}. "
+            "Mend the projection, then try again."
+        )
+        self.position = item.position
+
+
+class _Ready(NamedTuple):
+    stretch: Stretch
+    items: Sequence[Item]
+    batch: Batch
+
+
+class FoldFromZero:
+    """Folds *projection* into the schema *schema*, which lasts as long as the block or is kept.
+
+    It begins with empty tables, whatever an earlier one left there. Streams in *without* are left
+    out from their position on: what the live tables have parked.
+    """
+
+    def __init__(
+        self,
+        conninfo: str,
+        projection: Projection,
+        schema: str,
+        *,
+        mapper: EventMapper | None = None,
+        without: dict[UUID, int] | None = None,
+        progress: Progress = lambda _position, _end: None,
+    ) -> None:
+        self.connection = psycopg.connect(conninfo, autocommit=True)
+        self.schema, self.projection, self.position = schema, projection, 0
+        self._mapper, self._progress = mapper or EventMapper(), progress
+        self._without, self._topics = without or {}, topics_of(projection)
+        self._batches = WriteBatches(self.connection, schema)
+        self._measured_at = MEASURED_FROM
+        self._is_kept = False
+
+    def __enter__(self) -> Self:
+        """Make the empty tables.
+
+        Raises:
+            FoldIsUnderWay: Somebody else fills them.
+        """
+        prepare_session(self.connection)
+        lock = (lock_of(self.schema),)
+        row = self.connection.execute("SELECT pg_try_advisory_lock(7302, %s)", lock).fetchone()
+        if row != (True,):
+            self.connection.close()
+            raise FoldIsUnderWay(self.schema)
+        with self.connection.transaction():
+            create_schema(self.connection, self.schema, self.projection.schema)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._is_kept and not self.connection.closed:
+            drop_schema(self.connection, self.schema)
+        self.connection.close()
+
+    def keep(self) -> None:
+        """Leave the tables where they are after the block: they have been given a new name."""
+        self._is_kept = True
+
+    def advance(self, stop: int) -> None:
+        """Fold all up to the position *stop*.
+
+        Raises:
+            EventCannotBeFolded: It names the event; the rows up to some point before it are there.
+        """
+        with many_objects():
+            ready = self._prepared(self._read(self.position, stop))
+            while ready.stretch.end > self.position:
+                following = self._read(ready.stretch.end, stop)
+                ready = self._write(ready, following)
+                self._progress(self.position, stop)
+
+    def advance_within(self, stop: int) -> None:
+        """The same in the transaction that is open on ``connection``."""
+        ready = self._prepared(self._read(self.position, stop))
+        while ready.stretch.end > self.position:
+            self._batches.learn(ready.batch)
+            self._batches.send(ready.batch)
+            self.position = ready.stretch.end
+            ready = self._prepared(self._read(self.position, stop))
+
+    def _read(self, after: int, stop: int) -> Stretch:
+        return read_stretch(self.connection, after, SPAN, self._topics, stop=stop)
+
+    def _prepared(self, stretch: Stretch) -> _Ready:
+        items = [
+            item
+            for item in stretch.items(self._mapper)
+            if item.position < self._without.get(item.stream, item.position + 1)
+        ]
+        try:
+            batch = self._batches.pack(writes_of(self.projection, items))
+        except Exception as error:
+            raise self._blamed(items) or error from error
+        return _Ready(stretch, items, batch)
+
+    def _write(self, ready: _Ready, following: Stretch) -> _Ready:
+        """Write what is *ready*, and make *following* ready while the server works."""
+        prepared: list[_Ready | Exception] = []
+        try:
+            self._batches.learn(ready.batch)
+            with together(self.connection, partial(self._prepare, following, prepared)):
+                self._batches.send(ready.batch)
+        except Exception as error:
+            if is_passing(error):
+                raise
+            raise self._blamed(ready.items) or error from error
+        self.position = ready.stretch.end
+        if self.position >= 2 * self._measured_at:
+            measure(self.connection, self.schema)
+            self._measured_at = self.position
+        if isinstance(prepared[0], Exception):
+            raise prepared[0]
+        return prepared[0]
+
+    def _prepare(self, stretch: Stretch, into: list[_Ready | Exception]) -> None:
+        try:
+            into.append(self._prepared(stretch))
+        except Exception as error:  # noqa: BLE001 - raised once the rows before it are written
+            into.append(error)
+
+    def _blamed(self, items: Collection[Item]) -> EventCannotBeFolded | None:
+        """The first of *items* that cannot be folded, each for itself."""
+        for item in items:
+            try:
+                batch = self._batches.pack(writes_of(self.projection, [item]))
+                self._batches.learn(batch)
+                with together(self.connection):
+                    self._batches.send(batch)
+            except Exception as error:
+                if is_passing(error):
+                    raise
+                return EventCannotBeFolded(self.projection.name, item, reason_of(error))
+        return None
