@@ -1,0 +1,181 @@
+"""What a signature, module, program or dataset was after each of its events, as its row has it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
+from domain.dataset.values import Split
+from domain.kernel import Recorded
+from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
+from domain.program.events import (
+    ProgramCompiled,
+    ProgramCreated,
+    ProgramDeployed,
+    ProgramRetired,
+    ProgramTestingStarted,
+)
+from domain.program.values import Stage
+from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
+from projections.datasets import DatasetRow
+from projections.modules import ModuleRow
+from projections.program_catalog import ProgramMetrics, ProgramRow, live_score
+from projections.signatures import SignatureRow
+
+Values = Mapping[str, Any]
+
+
+def signature(before: SignatureRow | None, recorded: Recorded) -> SignatureRow:
+    """The signature after *recorded*; ``None`` is before its first event."""
+    changes: Values = {}
+    match recorded.event:
+        case SignatureDefined(name=name, spec=spec, content_hash=digest):
+            before = SignatureRow(
+                signature_id=recorded.originator_id,
+                name=name,
+                revision=1,
+                spec=spec,
+                content_hash=digest,
+                **_begun(recorded),
+                **_ended(None, None),
+            )
+        case SignatureRevised(revision=revision, spec=spec, content_hash=digest):
+            changes = {"revision": revision, "spec": spec, "content_hash": digest}
+        case SignatureRetired(reason=reason):
+            changes = _ended(recorded, reason)
+        case _:
+            pass
+    assert before is not None
+    return before.model_copy(update={**changes, **_touched(recorded)})
+
+
+def module(before: ModuleRow | None, recorded: Recorded) -> ModuleRow:
+    """The module after *recorded*; ``None`` is before its first event."""
+    changes: Values = {}
+    match recorded.event:
+        case ModuleCreated(spec=spec) as created:
+            before = ModuleRow(
+                module_id=recorded.originator_id,
+                name=created.name,
+                kind=spec.kind,
+                signature_id=created.signature_id,
+                signature_revision=created.signature_revision,
+                signature=spec.signature,
+                config=spec.config,
+                **_begun(recorded),
+                **_ended(None, None),
+            )
+        case ModuleConfigured(config=config):
+            changes = {"config": config}
+        case ModuleRetired(reason=reason):
+            changes = _ended(recorded, reason)
+        case _:
+            pass
+    assert before is not None
+    return before.model_copy(update={**changes, **_touched(recorded)})
+
+
+def program(before: ProgramRow | None, recorded: Recorded) -> ProgramRow:
+    """The program after *recorded*; ``None`` is before its first event."""
+    changes: Values = {}
+    match recorded.event:
+        case ProgramCreated() as created:
+            before = _new_program(recorded, created)
+        case ProgramTestingStarted():
+            changes = {"stage": Stage.TESTING}
+        case ProgramCompiled(new_version=new, training_score=score):
+            changes = {"latest_version": new, "metrics": _metrics(before, training_score=score)}
+        case ProgramDeployed(program_version=deployed) as event:
+            changes = {
+                "stage": Stage.PRODUCTION,
+                "deployed_version": deployed,
+                "metrics": _metrics(before, deployed_score=live_score(event)),
+            }
+        case ProgramRetired(reason=reason):
+            changes = {
+                "stage": Stage.RETIRED,
+                "deployed_version": None,
+                "metrics": _metrics(before, deployed_score=None),
+                **_ended(recorded, reason),
+            }
+        case _:
+            pass
+    assert before is not None
+    return before.model_copy(update={**changes, **_touched(recorded)})
+
+
+def dataset(before: DatasetRow | None, recorded: Recorded) -> DatasetRow:
+    """The dataset after *recorded*; ``None`` is before its first event."""
+    match recorded.event:
+        case DatasetRowsLoaded() as loaded:
+            assert before is not None
+            changes = _grown(before, loaded)
+        case _:
+            assert isinstance(recorded.event, DatasetCreated)
+            before, changes = _new_dataset(recorded, recorded.event), {}
+    return before.model_copy(update={**changes, **_touched(recorded)})
+
+
+def _new_program(recorded: Recorded, created: ProgramCreated) -> ProgramRow:
+    return ProgramRow(
+        program_id=recorded.originator_id,
+        name=created.name,
+        description=created.description,
+        config=created.config,
+        graph=created.graph,
+        default_optimizer=created.default_optimizer,
+        stage=Stage.DRAFT,
+        latest_version=1,
+        deployed_version=None,
+        metrics=ProgramMetrics(training_score=None, deployed_score=None),
+        **_begun(recorded),
+        **_ended(None, None),
+    )
+
+
+def _new_dataset(recorded: Recorded, created: DatasetCreated) -> DatasetRow:
+    return DatasetRow(
+        dataset_id=recorded.originator_id,
+        name=created.name,
+        purpose=created.purpose,
+        description=created.description,
+        train_rows=0,
+        heldout_rows=0,
+        size=0,
+        fields=(),
+        loads=0,
+        **_begun(recorded),
+    )
+
+
+def _grown(before: DatasetRow, loaded: DatasetRowsLoaded) -> Values:
+    part = "train_rows" if loaded.split is Split.TRAIN else "heldout_rows"
+    return {
+        part: getattr(before, part) + loaded.count,
+        "size": before.size + loaded.count,
+        "fields": tuple(dict.fromkeys((*before.fields, *loaded.fields))),
+        "loads": before.loads + 1,
+    }
+
+
+def _metrics(before: ProgramRow | None, **changes: float | None) -> ProgramMetrics:
+    assert before is not None
+    return before.metrics.model_copy(update=changes)
+
+
+def _begun(recorded: Recorded) -> Values:
+    at = recorded.timestamp
+    return {
+        "version": recorded.originator_version,
+        "position": recorded.position,
+        "created_at": at,
+        "created_by": recorded.envelope.actor,
+        "updated_at": at,
+    }
+
+
+def _touched(recorded: Recorded) -> Values:
+    return {"version": recorded.originator_version, "updated_at": recorded.timestamp}
+
+
+def _ended(recorded: Recorded | None, reason: str | None) -> Values:
+    return {"retired_at": recorded and recorded.timestamp, "retired_because": reason}
