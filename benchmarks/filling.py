@@ -23,13 +23,15 @@ _TAIL: Final[LiteralString] = """
 _EVENTS: Final[LiteralString] = """
     INSERT INTO stratal.events (originator_id, originator_version, topic, state, notification_id,
                                 event_id, tenant, metadata, recorded_at)
-    SELECT (lpad(to_hex(%(head)s + block * %(size)s + t.stream), 16, '0')
+    SELECT (lpad(to_hex(%(head)s::bigint + block * %(size)s::bigint + t.stream), 16, '0')
             || substr(md5(block::text || '/' || t.stream), 1, 16))::uuid,
-           t.version, t.topic, t.state, %(head)s + block * %(size)s + t.place,
-           gen_random_uuid(), %(tenant)s, t.metadata::json,
-           'epoch'::timestamptz + (%(clock)s + (block * %(size)s + t.place) * 1000)
+           t.version, t.topic, t.state, %(head)s::bigint + block * %(size)s::bigint + t.place,
+           (lpad(to_hex(%(head)s::bigint + block * %(size)s::bigint + t.place), 16, '0')
+            || substr(md5(t.place::text), 1, 16))::uuid,
+           %(tenant)s, t.metadata::json,
+           'epoch'::timestamptz + (%(clock)s::bigint + (block * %(size)s::bigint + t.place) * 1000)
                * interval '1 microsecond'
-    FROM generate_series(0, %(blocks)s - 1) AS block,
+    FROM generate_series(0, %(blocks)s::bigint - 1) AS block,
          unnest(%(streams)s::int[], %(versions)s::bigint[], %(topics)s::text[],
                 %(states)s::bytea[], %(metadatas)s::text[])
              WITH ORDINALITY AS t(stream, version, topic, state, metadata, place)
@@ -38,11 +40,11 @@ _STREAMS: Final[LiteralString] = """
     INSERT INTO stratal.streams (originator_id, tenant, version, first_position, last_position)
     SELECT originator_id, min(tenant), max(originator_version), min(notification_id),
            max(notification_id)
-    FROM stratal.events WHERE notification_id > %(head)s GROUP BY originator_id
+    FROM stratal.events WHERE notification_id > %(head)s::bigint GROUP BY originator_id
 """
 _MOVE: Final[LiteralString] = """
-    SELECT setval('stratal.log_position', %(head)s + %(blocks)s * %(size)s),
-           setval('stratal.log_clock', (%(clock)s + %(blocks)s * %(size)s * 1000)::bigint)
+    SELECT setval('stratal.log_position', %(head)s::bigint + %(blocks)s::bigint * %(size)s::bigint),
+           setval('stratal.log_clock', (%(clock)s::bigint + %(blocks)s::bigint * %(size)s::bigint * 1000)::bigint)
 """
 
 
