@@ -5,6 +5,9 @@ from collections.abc import Collection, Mapping
 from typing import Final
 
 from psycopg import Error, InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
+
+from infrastructure.eventstore.requests import Failed, Lost, Refused
 
 _TOO_LATE: Final = "ST003"
 """Raised by ``stratal.append_events``; its detail is ``<request>:<reason>``, one or more."""
@@ -29,10 +32,10 @@ _LOST = {
 }
 
 
-def too_late(error: Error) -> Mapping[int, Collection[str]]:
+def too_late(error: Exception) -> Mapping[int, Collection[str]]:
     """The requests that others have forestalled: by their ``receipt``, ``name`` or ``version``."""
     reasons: dict[int, set[str]] = defaultdict(set)
-    if error.sqlstate == _TOO_LATE:
+    if isinstance(error, Error) and error.sqlstate == _TOO_LATE:
         for word in (error.diag.message_detail or "").split():
             request, _, reason = word.partition(":")
             reasons[int(request)].add(reason)
@@ -51,3 +54,22 @@ def lost(error: Error) -> str | None:
         is_loss = isinstance(error, OperationalError | InterfaceError)
         return "the connection was lost" if is_loss else None
     return "the connection was lost" if state.startswith("08") else _LOST.get(state)
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether *error* says nothing about what was sent: later the same may succeed."""
+    return isinstance(error, Error) and bool(refusal(error) or lost(error))
+
+
+def meaning(error: BaseException, backend: int) -> Refused | Lost | Failed:
+    """What *error* means for those whose requests were with *backend*."""
+    if isinstance(error, PoolTimeout):
+        return Refused("no connection was free in time", error)
+    if isinstance(error, Error):
+        if why := refusal(error):
+            return Refused(why, error)
+        if why := lost(error):
+            return Lost(why, error, backend)
+    if isinstance(error, Exception):
+        return Failed(error)
+    return Lost("the thread that carried it was stopped", error, backend)

@@ -1,8 +1,8 @@
-"""The log in Postgres: one table, one global order, appended to in one round trip."""
+"""The log in Postgres: one global order, appended to by one transaction at a time."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from time import monotonic, sleep
 from typing import Any
 from uuid import UUID
@@ -15,13 +15,15 @@ from eventsourcing.persistence import (
 )
 from psycopg import Connection, Cursor, Error
 from psycopg.rows import TupleRow, tuple_row
-from psycopg.types.json import Jsonb
 from psycopg_pool import ConnectionPool, PoolTimeout
 from uuid_utils.compat import uuid7
 
 from application.errors import OutcomeIsUnknown, StoreIsUnavailable
 from infrastructure.eventstore import statements
-from infrastructure.eventstore.failures import lost, refusal, too_late
+from infrastructure.eventstore.append_queue import AppendQueue
+from infrastructure.eventstore.batches import carry
+from infrastructure.eventstore.failures import lost, meaning, refusal
+from infrastructure.eventstore.requests import Beside, Failed, Lost, Refused, Request, TooLate
 from infrastructure.eventstore.stored import LogEntry, SealedEvent
 
 Pool = ConnectionPool[Connection[TupleRow]]
@@ -36,55 +38,56 @@ class NameIsHeld(Exception):
     """The claimed name has another holder; nothing was appended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What goes with the events into their transaction.
-
-    ``claim`` and ``receipt`` are rows as ``stratal.append_events`` takes them. ``write`` runs
-    first, on a cursor in pipeline mode: what it executes travels with the append.
-    """
-
-    claim: dict[str, str] | None = None
-    receipt: dict[str, str | int] | None = None
-    write: Callable[[Cursor[TupleRow]], None] | None = None
+_NOTHING = Beside()
 
 
 @dataclass
 class PostgresRecorder(ApplicationRecorder):
     """Appends to and reads ``stratal.events``.
 
-    ``resolve_s`` is how long it asks a database it lost what became of an append.
+    Concurrent appends share a transaction. Positions rise in the order of the commits.
+
+    Args:
+        resolve_s: How long it asks a database it lost what became of an append.
+        most_waiting: How many appends may wait for the one under way.
+        wait_s: How long each of them does.
     """
 
     pool: Pool
     resolve_s: float = field(default=5.0, kw_only=True)
+    most_waiting: InitVar[int] = field(default=1000, kw_only=True)
+    wait_s: InitVar[float] = field(default=5.0, kw_only=True)
+
+    def __post_init__(self, most_waiting: int, wait_s: float) -> None:
+        self._queue = AppendQueue(bound=most_waiting, wait_s=wait_s)
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
         """Append as the library has it: plain stored events get empty envelopes."""
         return self.append([_sealed(event) for event in stored_events], **kwargs)
 
-    def append(self, events: Sequence[SealedEvent], beside: Beside = Beside()) -> Sequence[int]:
+    def append(self, events: Sequence[SealedEvent], beside: Beside = _NOTHING) -> Sequence[int]:
         """Append *events* and what is *beside* them, all or none, durably.
 
         Returns their positions. Appending the same events (by event id) again changes nothing
         and returns the same positions.
 
         Raises:
-            IntegrityError: A stream has such a version already.
+            IntegrityError: A stream has such a version already, or lacks the one before.
             ReceiptExists, NameIsHeld: See there.
+            LogIsBusy: Too many appends wait; nothing was stored.
             StoreIsUnavailable: Nothing was stored.
             OutcomeIsUnknown: The connection was lost at the commit, and the database did not come
                 back within ``resolve_s``.
         """
-        backend = 0
+        request = Request(events, beside)
         try:
-            with self.pool.connection() as connection:
-                backend = connection.info.backend_pid
-                return _send(connection, events, beside)
-        except PoolTimeout as error:
-            raise StoreIsUnavailable("no connection was free in time") from error
-        except Error as error:
-            return self._judge(error, backend, events)
+            self._queue.enter(request)
+            if request.leads:
+                self._lead(request)
+        except BaseException:
+            self._queue.abandon(request)
+            raise
+        return self._answer(request)
 
     def positions(self, events: Sequence[SealedEvent]) -> Sequence[int]:
         """Where *events* are in the log; empty unless all of them are there."""
@@ -137,33 +140,59 @@ class PostgresRecorder(ApplicationRecorder):
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> "Tail":
         return Tail(self, gt, topics)
 
-    def _judge(self, error: Error, backend: int, events: Sequence[SealedEvent]) -> Sequence[int]:
-        """Turn *error* into an answer, or raise what it means."""
-        if reasons := too_late(error):
-            if "receipt" in reasons[0]:
-                raise ReceiptExists from error
-            if "name" in reasons[0]:
-                raise NameIsHeld from error
-            if found := self.positions(events):
-                return found
-            raise IntegrityError(str(error)) from error
-        if why := refusal(error):
-            raise StoreIsUnavailable(why) from error
-        if why := lost(error):
-            return self._resolve(error, why, backend, events)
-        raise error
+    def _lead(self, leader: Request) -> None:
+        """Carry the leader's request and those that go with it, then let the next one lead."""
+        batch, backend = [leader], 0
+        try:
+            with self.pool.connection() as connection:
+                batch = self._queue.take(leader)
+                backend = connection.info.backend_pid
+                carry(connection, batch)
+        except BaseException as error:
+            if isinstance(error, PoolTimeout):  # the others would wait as long, and in vain
+                batch = self._queue.take(leader)
+            for request in batch:
+                if request.outcome is None:
+                    request.outcome = meaning(error, backend)
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._queue.leave(leader, batch)
 
-    def _resolve(
-        self, error: Error, why: str, backend: int, events: Sequence[SealedEvent]
-    ) -> Sequence[int]:
-        """Find out on a fresh connection what became of *events*, sent to the lost *backend*."""
+    def _answer(self, request: Request) -> Sequence[int]:
+        match request.outcome:
+            case int(first):
+                return [first + place for place in range(len(request.events))]
+            case TooLate(reasons):
+                return self._refuse(request.events, reasons)
+            case Refused(why, cause):
+                raise StoreIsUnavailable(why) from cause
+            case Lost() as lost:
+                return self._resolve(lost, request.events)
+            case Failed(cause):
+                raise cause
+            case None:
+                raise AssertionError("a request came back without an outcome")
+
+    def _refuse(self, events: Sequence[SealedEvent], reasons: Collection[str]) -> Sequence[int]:
+        """Say who came first, unless that were these events themselves."""
+        if "receipt" in reasons:
+            raise ReceiptExists
+        if "name" in reasons:
+            raise NameIsHeld
+        if found := self.positions(events):
+            return found
+        raise IntegrityError("another writer appended to this stream first")
+
+    def _resolve(self, lost: Lost, events: Sequence[SealedEvent]) -> Sequence[int]:
+        """Find out on a fresh connection what became of *events*."""
         deadline = monotonic() + self.resolve_s
         pause_s = 0.01
         while monotonic() < deadline:
             try:
                 with self.pool.connection(timeout=deadline - monotonic()) as connection:
                     cursor = connection.cursor(row_factory=tuple_row)
-                    if not _has_ended(cursor, backend):
+                    if not _has_ended(cursor, lost.backend):
                         continue
                     if found := _positions(cursor, events):
                         return found
@@ -171,8 +200,8 @@ class PostgresRecorder(ApplicationRecorder):
                 sleep(min(pause_s, max(0.0, deadline - monotonic())))
                 pause_s = min(pause_s * 2, 0.5)
             else:
-                raise StoreIsUnavailable(why) from error
-        raise OutcomeIsUnknown(why) from error
+                raise StoreIsUnavailable(lost.why) from lost.cause
+        raise OutcomeIsUnknown(lost.why) from lost.cause
 
     @contextmanager
     def reading(self) -> Generator[Cursor[TupleRow], None, None]:
@@ -202,60 +231,6 @@ class Tail(Subscription[PostgresRecorder]):
         raise StopIteration
 
 
-def _send(
-    connection: Connection[TupleRow], events: Sequence[SealedEvent], beside: Beside
-) -> Sequence[int]:
-    cursor = connection.cursor(row_factory=tuple_row, binary=True)
-    params = _params(events, beside)
-    if beside.write is None:
-        cursor.execute(statements.APPEND, params, prepare=True)
-    else:
-        # One flush carries it all, so a writer that is stopped here holds the lock only while the
-        # server works. The others' rows come before the lock.
-        try:
-            with connection.pipeline():
-                connection.execute("BEGIN")
-                beside.write(connection.cursor(row_factory=tuple_row))
-                cursor.execute(statements.APPEND, params, prepare=True)
-                connection.execute("COMMIT")
-        except BaseException:
-            if not connection.closed:
-                connection.rollback()
-            raise
-    row = cursor.fetchone()
-    assert row is not None
-    return list(range(row[0], row[0] + len(events)))
-
-
-def _params(events: Sequence[SealedEvent], beside: Beside) -> Sequence[object]:
-    return (
-        [0] * len(events),
-        [event.originator_id for event in events],
-        [event.originator_version for event in events],
-        [event.topic for event in events],
-        [event.state for event in events],
-        [event.event_id for event in events],
-        [event.tenant for event in events],
-        [event.metadata for event in events],
-        len({event.originator_id for event in events}),
-        Jsonb([{"request": 0, **beside.claim}]) if beside.claim else None,
-        Jsonb([{"request": 0, "place": len(events), **beside.receipt}]) if beside.receipt else None,
-        _announcement(events),
-    )
-
-
-def _announcement(events: Sequence[SealedEvent]) -> str:
-    """The last topic of each stream, as far as a notification has room for it."""
-    last = {event.originator_id: event.topic for event in events}
-    words, room = "", 7850
-    for stream, topic in last.items():
-        word = f" {stream}:{topic}"
-        if len(word) > room:
-            break
-        words, room = words + word, room - len(word)
-    return words
-
-
 def _has_ended(cursor: Cursor[TupleRow], backend: int) -> bool:
     """Whether a session of ours is gone; it is ended first, so that nothing commits later."""
     cursor.execute(statements.END_SESSION, (backend,))
@@ -272,6 +247,7 @@ def _positions(cursor: Cursor[TupleRow], events: Sequence[SealedEvent]) -> Seque
 def _sealed(event: StoredEvent) -> SealedEvent:
     if isinstance(event, SealedEvent):
         return event
+    assert isinstance(event.originator_id, UUID)
     return SealedEvent(
         event.originator_id,
         event.originator_version,

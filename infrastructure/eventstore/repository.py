@@ -1,7 +1,6 @@
 """The log in the words of the application: histories, saves, names and receipts."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -18,16 +17,17 @@ from application.tracing import NoTracing, Tracing
 from domain.kernel import Aggregate, Envelope, Event, Pending, Recorded
 from infrastructure.eventstore.mapper import EventMapper
 from infrastructure.eventstore.receipts import Receipts
-from infrastructure.eventstore.recorder import Beside, NameIsHeld, PostgresRecorder, ReceiptExists
+from infrastructure.eventstore.recorder import NameIsHeld, PostgresRecorder, ReceiptExists
+from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import LogEntry
 
 A = TypeVar("A", bound=Aggregate[Any])
 
 InlineWriter = Callable[[Cursor[TupleRow], Sequence[Recorded], Sequence[Payload]], None]
-"""Writes what belongs to an append in its transaction, before the events get a position.
+"""Writes what belongs to appends of one tenant in their transaction, before there are positions.
 
 The cursor is in pipeline mode. Rows that other appends may write too go in a fixed order, or two
-appends wait for each other.
+transactions wait for each other.
 """
 
 
@@ -60,9 +60,10 @@ class EventLog:
         Raises:
             IntegrityError, ReceiptExists, NameIsHeld, StoreIsUnavailable: See the recorder.
         """
-        write = partial(self._write, recorded, payloads) if self._inline and recorded else None
         sealed = [self._mapper.to_stored_event(each) for each in recorded]
-        positions = self._recorder.append(sealed, Beside(claim, receipt, write))
+        write = self._write if self._inline and recorded else None
+        beside = Beside(claim, receipt, write, (recorded, payloads))
+        positions = self._recorder.append(sealed, beside)
         return positions[-1] if positions else 0
 
     def history(self, id: UUID, *, version: int | None = None) -> Sequence[Recorded]:
@@ -118,12 +119,18 @@ class EventLog:
 
     def _write(
         self,
-        recorded: Sequence[Recorded],
-        payloads: Sequence[Payload],
         cursor: Cursor[TupleRow],
+        appends: Sequence[tuple[Sequence[Recorded], Sequence[Payload]]],
     ) -> None:
-        for write in self._inline:
-            write(cursor, recorded, payloads)
+        """Write what several appends bring, tenant by tenant, each tenant's at once."""
+        of_tenant: dict[str, tuple[list[Recorded], list[Payload]]] = {}
+        for recorded, payloads in appends:
+            every = of_tenant.setdefault(recorded[0].envelope.tenant, ([], []))
+            every[0].extend(recorded)
+            every[1].extend(payloads)
+        for _, (recorded, payloads) in sorted(of_tenant.items()):
+            for write in self._inline:
+                write(cursor, recorded, payloads)
 
 
 class EventSourcedRepository(Generic[A]):

@@ -11,6 +11,7 @@ from eventsourcing.persistence import Notification, StoredEvent
 class SealedEvent(StoredEvent):
     """An event ready to be appended; ``metadata`` is the JSON of the rest of its envelope."""
 
+    originator_id: UUID
     event_id: UUID
     tenant: str
     metadata: str

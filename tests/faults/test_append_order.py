@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from infrastructure.eventstore import statements
-from infrastructure.eventstore.recorder import Beside, PostgresRecorder
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import SealedEvent
 
 WRITERS, SAVES, EVENTS = 8, 300, 20
@@ -26,7 +27,7 @@ def test_a_tailing_reader_misses_none_of_48000_events_of_8_writers(
     recorder: PostgresRecorder,
 ) -> None:
     done = Event()
-    inline = Beside(write=lambda cursor: cursor.execute("SELECT 1"))
+    inline = Beside(write=lambda cursor, _: cursor.execute("SELECT 1"))
 
     def write(writer: int) -> list[int]:
         beside = inline if writer % 2 else Beside()

@@ -25,7 +25,7 @@ CALLERS = 50
 def write_job(
     cursor: Cursor[TupleRow], recorded: Sequence[Recorded], payloads: Sequence[Payload]
 ) -> None:
-    cursor.execute("INSERT INTO jobs VALUES (1)")
+    cursor.execute("INSERT INTO jobs SELECT generate_series(1, %s)", [len(recorded)])
 
 
 @pytest.fixture

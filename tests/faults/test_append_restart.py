@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.errors import OutcomeIsUnknown, StoreIsUnavailable
-from infrastructure.eventstore.recorder import Beside, PostgresRecorder
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import SealedEvent
 from infrastructure.postgres.pool import open_pool
 from tests.support.postgres import prepared
@@ -41,7 +42,7 @@ def test_what_was_acknowledged_is_there_once_and_what_was_refused_is_not() -> No
         conninfo = prepared(cluster.conninfo)
         with open_pool(conninfo, min_size=4, max_size=8, name="test") as pool:
             recorder = PostgresRecorder(pool)
-            inline = Beside(write=lambda cursor: cursor.execute("SELECT 1"))
+            inline = Beside(write=lambda cursor, _: cursor.execute("SELECT 1"))
             with ThreadPoolExecutor(6) as threads:
                 writers = [
                     threads.submit(write, recorder, inline if number % 2 else Beside())

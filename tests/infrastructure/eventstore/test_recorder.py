@@ -10,7 +10,8 @@ from psycopg.errors import UniqueViolation
 from psycopg_pool import ConnectionPool
 
 from application.errors import StoreIsUnavailable
-from infrastructure.eventstore.recorder import Beside, PostgresRecorder
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import SealedEvent
 from tests.support.event_log import Pool
 
@@ -71,7 +72,7 @@ def test_what_is_beside_the_events_is_rolled_back_with_them(
     )
     with pytest.raises(IntegrityError):
         recorder.append(
-            [clash], Beside(write=lambda it: it.execute("INSERT INTO beside VALUES (1)"))
+            [clash], Beside(write=lambda it, _: it.execute("INSERT INTO beside VALUES (1)"))
         )
     with pool.connection() as connection:
         assert connection.execute("SELECT count(*) FROM beside").fetchone() == (0,)
@@ -80,7 +81,7 @@ def test_what_is_beside_the_events_is_rolled_back_with_them(
 def test_a_writer_beside_that_fails_leaves_nothing_and_a_clean_connection(
     recorder: PostgresRecorder,
 ) -> None:
-    def fail(cursor: object) -> None:
+    def fail(cursor: object, items: object) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -140,6 +141,6 @@ def test_a_mistake_in_what_is_beside_is_not_taken_for_a_conflict(
 ) -> None:
     with pool.connection() as connection:
         connection.execute("CREATE TABLE beside (n int PRIMARY KEY)")
-    twice = Beside(write=lambda cursor: cursor.execute("INSERT INTO beside VALUES (1), (1)"))
+    twice = Beside(write=lambda cursor, _: cursor.execute("INSERT INTO beside VALUES (1), (1)"))
     with pytest.raises(UniqueViolation):
         recorder.append([sealed()], twice)
