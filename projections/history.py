@@ -18,7 +18,10 @@ Kind = Literal[
     "signature", "module", "program", "dataset", "execution", "optimization", "evaluation"
 ]
 
-_FOLDS: Final[Mapping[Kind, Callable[[Any, Recorded], Row]]] = {
+Fold = Callable[[Any, Recorded], Row]
+"""What a thing is after an event, of what it was before, which is ``None`` at first."""
+
+_FOLDS: Final[Mapping[Kind, Fold]] = {
     "signature": states.signature,
     "module": states.module,
     "program": states.program,
@@ -89,7 +92,7 @@ def history(
     Raises:
         CursorIsInvalid: The cursor belongs to another list, or was made up.
     """
-    steps = [each for each in _steps(kind, stream) if status in (None, _status(each.after))]
+    steps = [each for each in _steps(_FOLDS[kind], stream) if status in (None, _status(each.after))]
     if order == "newest":
         steps.reverse()
     if after is not None:
@@ -102,12 +105,12 @@ def history(
 
 def state(stream: Sequence[Recorded], *, kind: Kind) -> Mapping[str, JsonValue]:
     """The thing after all of *stream*, as its read model shows it."""
-    *_, last = _steps(kind, stream)
+    *_, last = _steps(_FOLDS[kind], stream)
     return _document(last.after)
 
 
-def _steps(kind: Kind, stream: Sequence[Recorded]) -> Iterator[_Step]:
-    fold, before = _FOLDS[kind], None
+def _steps(fold: Fold, stream: Sequence[Recorded]) -> Iterator[_Step]:
+    before: Row | None = None
     for recorded in stream:
         after = fold(before, recorded)
         yield _Step(recorded, before, after)
@@ -118,7 +121,7 @@ def _row(step: _Step, mode: Mode) -> HistoryRow:
     recorded, document = step.recorded, _document(step.after)
     told: dict[str, Any] = {"snapshot": document}
     if mode != "snapshot":
-        former = {} if step.before is None else _document(step.before)
+        former: Mapping[str, JsonValue] = {} if step.before is None else _document(step.before)
         told = {"changes": tuple(_changes(former, document, is_full=mode == "full_diff"))}
     return HistoryRow(
         version=recorded.originator_version,

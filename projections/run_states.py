@@ -238,4 +238,4 @@ def _plus(spend: Spend, call: LmCall) -> Spend:
     sums = {
         name: None if None in (value, added[name]) else value + added[name] for name, value in spend
     }
-    return Spend(**sums)
+    return spend.model_copy(update=sums)
