@@ -49,7 +49,7 @@ _SWITCH: LiteralString = """
 """
 _RELEASE: LiteralString = "DELETE FROM stratal.parked WHERE projection = %s AND version = %s"
 _LIVE: LiteralString = "SELECT version FROM stratal.projections WHERE name = %s AND live"
-_SCHEMA: LiteralString = "SELECT FROM pg_namespace WHERE nspname = %s"
+_SCHEMA: LiteralString = "SELECT nspname FROM pg_namespace WHERE nspname = %s"
 
 Against = Literal["live tables", "second fold"]
 
@@ -74,7 +74,7 @@ class ProjectionHasNoTables(Exception):
     def __init__(self, projection: Projection) -> None:
         super().__init__(
             f"Version {projection.version} of {projection.name} has no tables yet. "
-            "Start a projector, or rebuild it."
+            "Start a projector."
         )
 
 

@@ -1,0 +1,268 @@
+"""A read model is built anew beside the live one, proven to be what the log makes, and switched."""
+
+from collections.abc import Iterable
+from itertools import count
+from typing import ClassVar
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+from domain.kernel import Recorded
+from infrastructure.eventstore.fold_from_zero import (
+    EventCannotBeFolded,
+    FoldFromZero,
+    FoldIsUnderWay,
+)
+from infrastructure.eventstore.rebuild import (
+    ProjectionHasNoTables,
+    ProjectionIsNewer,
+    Rebuilder,
+    RebuildIsUnverified,
+)
+from infrastructure.eventstore.repository import EventLog
+from infrastructure.postgres.sessions import session
+from projections.kernel import Write
+from tests.support.event_log import Pool
+from tests.support.following import again, catch_up, note, runner_of, running, state, table, until
+from tests.support.projections import FussyBoard, NoteBoard, RebuiltNoteBoard
+
+pytestmark = pytest.mark.postgres
+
+
+class MoodyBoard(NoteBoard):
+    """Depends on something that is in no event."""
+
+    name: ClassVar[str] = "moody_board"
+    moods: ClassVar[Iterable[int]] = count()
+
+    def project(self, recorded: Recorded) -> Iterable[Write]:
+        for write in super().project(recorded):
+            yield Write(write.sql, {**write.params, "reason": str(next(iter(self.moods)))})
+
+
+@pytest.fixture
+def rebuilder(database: str) -> Rebuilder:
+    return Rebuilder(session(database, "rebuild", limited=False))
+
+
+def schemas(pool: Pool) -> set[str]:
+    with pool.connection() as connection:
+        rows = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname LIKE '%%board%%'"
+        ).fetchall()
+    return {name for (name,) in rows}
+
+
+def change(pool: Pool, sql: str) -> None:
+    with pool.connection() as connection:
+        connection.execute(sql.encode())
+
+
+def test_tables_that_are_what_the_log_makes_of_them_are_well(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    head = note(log, "a", "b")
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    steps: list[tuple[int, int]] = []
+    found = rebuilder.verify(NoteBoard(), lambda at, end: steps.append((at, end)))
+    assert found.is_well
+    assert (found.position, steps[-1]) == (head, (head, head))
+    assert schemas(pool) == {"note_board_v1"}
+
+
+def test_the_first_rows_that_differ_are_named(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    stream, other = uuid4(), uuid4()
+    note(log, "a", id=stream)
+    note(log, "b", id=other)
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    change(pool, f"UPDATE note_board_v1.notes SET times = 7 WHERE id = '{stream}'")
+    change(pool, f"DELETE FROM note_board_v1.notes WHERE id = '{other}'")
+    found = rebuilder.verify(NoteBoard())
+    assert not found.is_well
+    (table,) = found.differences
+    assert (table.table, table.rows, table.rows_of_fold) == ("notes", 1, 2)
+    assert table.only_here == [f"({stream},a,7)"]
+    assert set(table.only_in_fold) == {f"({stream},a,1)", f"({other},b,1)"}
+
+
+def test_a_projection_that_does_without_an_event_is_not_well(
+    database: str, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    bad = uuid4()
+    note(log, "poison", id=bad)
+    again(log, bad, "b")
+    note(log, "c")
+    with runner_of(database, FussyBoard()) as runner:
+        catch_up(runner)
+    found = rebuilder.verify(FussyBoard())
+    assert (found.is_well, found.parked, list(found.differences)) == (False, 2, [])
+
+
+def test_a_rebuild_that_equals_the_live_tables_takes_their_place(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    stream = uuid4()
+    note(log, "a", id=stream)
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+        oid = _oid(pool)
+        built = rebuilder.rebuild(NoteBoard())
+        assert (built.verified_against, list(built.differed)) == ("live tables", [])
+        assert _oid(pool) != oid
+        # The leader goes on in the new tables.
+        head = again(log, stream, "b")
+        catch_up(runner)
+        catch_up(runner)
+    assert table(pool, "note_board_v1") == [(stream, "b", 2)]
+    assert state(pool) == {"note_board_v1": (head, True, None)}
+    assert schemas(pool) == {"note_board_v1"}
+
+
+def test_a_rebuild_mends_damaged_tables_once_a_second_fold_agrees(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    stream = uuid4()
+    note(log, "a", id=stream)
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    change(pool, "UPDATE note_board_v1.notes SET times = 7")
+    built = rebuilder.rebuild(NoteBoard())
+    assert (built.verified_against, list(built.differed)) == ("second fold", ["notes"])
+    assert table(pool, "note_board_v1") == [(stream, "a", 1)]
+    assert rebuilder.verify(NoteBoard()).is_well
+
+
+def test_a_rebuild_takes_in_what_was_parked(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    class Mended(FussyBoard):
+        project = NoteBoard.project
+
+    stream = uuid4()
+    note(log, "poison", id=stream)
+    with runner_of(database, FussyBoard()) as runner:
+        catch_up(runner)
+    built = rebuilder.rebuild(Mended())
+    assert built.verified_against == "second fold"
+    assert table(pool, "fussy_board_v1") == [(stream, "poison", 1)]
+    assert rebuilder.verify(Mended()).is_well
+
+
+def test_a_new_version_is_built_without_a_projector_of_its_release(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    stream = uuid4()
+    head = note(log, "a", id=stream)
+    with runner_of(database, NoteBoard()) as older:
+        catch_up(older)
+        built = rebuilder.rebuild(RebuiltNoteBoard())
+        assert (built.version, built.verified_against) == (2, "second fold")
+        assert state(pool) == {
+            "note_board_v1": (head, False, None),
+            "note_board_v2": (head, True, None),
+        }
+        head = again(log, stream, "b")
+        catch_up(older)
+    with runner_of(database, RebuiltNoteBoard()) as newer:
+        catch_up(newer)
+    assert table(pool, "note_board_v2") == [(stream, "b", 2)]
+    with pytest.raises(ProjectionIsNewer):
+        rebuilder.rebuild(NoteBoard())
+
+
+def test_an_event_that_cannot_be_folded_is_named_and_nothing_is_switched(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    class Mended(FussyBoard):
+        project = NoteBoard.project
+
+    note(log, "a")
+    poison = note(log, "poison")
+    note(log, "b")
+    with runner_of(database, Mended()) as runner:
+        catch_up(runner)
+    before = table(pool, "fussy_board_v1")
+    with pytest.raises(EventCannotBeFolded, match="division by zero") as refused:
+        rebuilder.rebuild(FussyBoard())
+    assert refused.value.position == poison
+    assert table(pool, "fussy_board_v1") == before
+    assert schemas(pool) == {"fussy_board_v1"}
+
+
+def test_a_fold_that_does_not_depend_on_events_alone_is_not_switched_to(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    note(log, "a")
+    with runner_of(database, MoodyBoard()) as runner:
+        catch_up(runner)
+    before = table(pool, "moody_board_v1")
+    with pytest.raises(RebuildIsUnverified, match="notes"):
+        rebuilder.rebuild(MoodyBoard())
+    assert table(pool, "moody_board_v1") == before
+
+
+def test_there_is_nothing_to_verify_or_replace_before_a_projector_has_run(
+    rebuilder: Rebuilder,
+) -> None:
+    with pytest.raises(ProjectionHasNoTables):
+        rebuilder.verify(NoteBoard())
+    with pytest.raises(ProjectionHasNoTables):
+        rebuilder.rebuild(NoteBoard())
+
+
+def test_two_rebuilds_of_one_projection_do_not_meet(
+    database: str, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    note(log, "a")
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    with (
+        FoldFromZero(database, NoteBoard(), "note_board_v1_build"),
+        pytest.raises(FoldIsUnderWay),
+    ):
+        rebuilder.rebuild(NoteBoard())
+
+
+def test_a_rebuild_that_was_killed_leaves_the_live_tables_and_does_not_hinder_the_next(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    stream = uuid4()
+    note(log, "a", id=stream)
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    killed = FoldFromZero(database, NoteBoard(), "note_board_v1_build")
+    killed.__enter__()
+    killed.advance(log.head())
+    killed.connection.close()
+    assert "note_board_v1_build" in schemas(pool)
+    assert table(pool, "note_board_v1") == [(stream, "a", 1)]
+    rebuilder.rebuild(NoteBoard())
+    assert schemas(pool) == {"note_board_v1"}
+    assert table(pool, "note_board_v1") == [(stream, "a", 1)]
+
+
+def test_events_that_come_during_a_rebuild_are_in_it(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    for _ in range(20):
+        note(log, "a", "b")
+    with runner_of(database, NoteBoard()) as runner, running(runner) as wake:
+        until(lambda: "note_board_v1" in state(pool))
+        for _ in range(3):
+            rebuilder.rebuild(NoteBoard(), lambda _at, _end: (note(log, "c"), wake.set())[1])
+            found = rebuilder.verify(NoteBoard(), lambda _at, _end: (note(log, "d"), None)[1])
+            assert found.is_well
+    with psycopg.connect(database, autocommit=True) as connection:
+        assert connection.execute("SELECT count(*) FROM stratal.parked").fetchone() == (0,)
+
+
+def _oid(pool: Pool) -> int:
+    with pool.connection() as connection:
+        row = connection.execute("SELECT 'note_board_v1.notes'::regclass::oid::bigint").fetchone()
+    assert row is not None
+    return int(row[0])
