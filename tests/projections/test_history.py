@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from domain.kernel import Recorded
+from domain.text import mended
 from projections.datasets import dataset
 from projections.differences import differences
 from projections.evaluations import evaluation
@@ -126,11 +127,19 @@ OBJECT = st.dictionaries(st.sampled_from(["a", "b", "a/b", "~", ""]), JSON, max_
 def test_differences_lead_from_one_document_to_the_other(
     before: dict[str, JsonValue], after: dict[str, JsonValue]
 ) -> None:
+    before, after = _storable(before), _storable(after)
     document: JsonValue = before
     for each in differences(before, after):
         document = patched(document, Change(op=each.op, path=each.path, value=each.after))
     assert document == after
     assert list(differences(after, after)) == []
+
+
+def _storable(value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """*value* as a thing holds it: without a name that cannot be shown."""
+    fit = mended(value)
+    assert isinstance(fit, dict)
+    return fit
 
 
 def test_equal_numbers_of_two_types_and_truth_are_not_equal() -> None:
