@@ -54,6 +54,7 @@ format: setup ## Format the code
 
 bench: setup ## Overhead against bare DSPy in one run; writes benchmarks/results and a plot under docs
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.folds
 
 docs: setup ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

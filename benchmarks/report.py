@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 
 mpl.use("svg")
 from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 ROOT = Path(__file__).parent
 
@@ -31,7 +33,11 @@ class Row:
 
 def write(name: str, rows: Sequence[Row], stations: dict[str, float]) -> None:
     """Write ``benchmarks/results/<name>.json``."""
-    figures = {"rows": [asdict(row) for row in rows], "stations_p50_ms": stations}
+    save(name, {"rows": [asdict(row) for row in rows], "stations_p50_ms": stations})
+
+
+def save(name: str, figures: dict[str, Any]) -> None:
+    """Write ``benchmarks/results/<name>.json``."""
     path = ROOT / "results" / f"{name}.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(figures, indent=2) + "\n")
@@ -69,6 +75,23 @@ def plot_overhead(name: str, rows: Sequence[Row]) -> None:
         axis.set_title(label, fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False, fontsize=8)
+    _draw(name, figure)
+
+
+def plot_folds(rows: Sequence[tuple[str, int, float, float]]) -> None:
+    """Draw what each stream takes to load: name, events, the time, and that of the plain way."""
+    figure, axis = plt.subplots(figsize=(7, 3.4))
+    for label, column, marker in (("as it is", 2, "o"), ("plain", 3, "x")):
+        axis.plot(
+            [row[1] for row in rows], [row[column] for row in rows], marker, label=label, alpha=0.8
+        )
+    axis.set(xscale="log", yscale="log", xlabel="events of the stream", ylabel="p50, ms")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(frameon=False, fontsize=8)
+    _draw("folds", figure)
+
+
+def _draw(name: str, figure: Figure) -> None:
     figure.tight_layout()
     target = ROOT.parent / "docs" / "_static" / f"{name}.svg"
     target.parent.mkdir(exist_ok=True)

@@ -6,7 +6,7 @@ A test compares what is committed with what this would write.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from docs.generators.benchmark import overhead
+from docs.generators.benchmark import folds, overhead
 from docs.generators.catalogs import metrics, optimizers
 from docs.generators.command_line import command_line
 from docs.generators.errors import errors
@@ -28,6 +28,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/metrics.md": metrics,
     "reference/optimizers.md": optimizers,
     "reference/settings.md": settings,
+    "explanation/_folds.md": folds,
     "explanation/_overhead.md": overhead,
 }
 

@@ -1,4 +1,4 @@
-"""The figures of the benchmark, as it wrote them; nobody types a figure."""
+"""The figures of the benchmarks, as they wrote them; nobody types a figure."""
 
 import json
 from typing import Any, Final
@@ -6,7 +6,9 @@ from typing import Any, Final
 from docs.generators.markdown import table
 from docs.generators.packages import ROOT
 
-FIGURES: Final = ROOT / "benchmarks" / "results" / "overhead.json"
+RESULTS: Final = ROOT / "benchmarks" / "results"
+FIGURES: Final = RESULTS / "overhead.json"
+FOLDS: Final = RESULTS / "folds.json"
 PLOT: Final = ROOT / "docs" / "_static" / "overhead.svg"
 
 _NONE: Final = "No run of the benchmark is on record here. `make bench` makes one.\n"
@@ -32,6 +34,21 @@ def overhead() -> str:
     if PLOT.is_file():
         parts.append(_PICTURE)
     return "".join(parts)
+
+
+def folds() -> str:
+    """The table of the page on loading aggregates."""
+    if not FOLDS.is_file():
+        return _NONE
+    rows: list[dict[str, Any]] = json.loads(FOLDS.read_text(encoding="utf-8"))["rows"]
+    columns = ("stream", "events", "loaded", "p50, ms", "p99, ms", "plain way ÷ it")
+    return table(columns, [_fold(each) for each in rows])
+
+
+def _fold(row: dict[str, Any]) -> tuple[str, ...]:
+    times = (f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f}")
+    ratio = f"{row['plain_ms'] / row['p50_ms']:.2f}"
+    return row["name"], f"{row['events']:,}", row["loaded"], *times, ratio
 
 
 def _row(row: dict[str, Any]) -> tuple[str, ...]:

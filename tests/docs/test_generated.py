@@ -93,6 +93,17 @@ def test_figures_of_the_benchmark_are_those_it_wrote(
     assert "overhead.svg" in benchmark.overhead()
 
 
+def test_figures_of_loads_are_those_the_benchmark_wrote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "FOLDS", tmp_path / "folds.json")
+    assert "No run of the benchmark is on record" in benchmark.folds()
+    row = {"name": "program", "events": 1999, "loaded": "each request", "p50_ms": 2.0}
+    row |= {"p99_ms": 3.06, "plain_ms": 5.0}
+    (tmp_path / "folds.json").write_text(json.dumps({"rows": [row]}))
+    assert "| program | 1,999 | each request | 2.0 | 3.1 | 2.50 |" in benchmark.folds()
+
+
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_a_page_names_only_files_and_settings_that_there_are(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
