@@ -119,8 +119,8 @@ class AsOfIsTooCostly(DomainError):
     def __init__(self, read_model: str, position: int, limit_s: float) -> None:
         super().__init__(
             f"The past of {read_model} is folded anew from the log, and up to position {position}"
-            f" that takes more than {limit_s:.0f} s. Ask about one thing instead of a list, ask as"
-            " of an earlier position, or ask the audit trail."
+            f" that takes more than {limit_s:.0f} s. Ask as of an earlier position, or ask the"
+            " audit trail, which keeps its past."
         )
         self.read_model, self.position = read_model, position
 

@@ -25,7 +25,7 @@ from infrastructure.postgres.pool import Pool, open_pool
 from infrastructure.postgres.read_store import PostgresReadStore
 from projections.kernel import Projection
 from tests.contracts.repository import CONTEXT, Notes
-from tests.support.projections import NoteBoard
+from tests.support.projections import FussyBoard, NoteBoard
 
 pytestmark = pytest.mark.postgres
 
@@ -95,6 +95,15 @@ def test_what_is_folded_is_gone_with_the_question(pool: Pool) -> None:
             "SELECT count(*) FROM pg_class WHERE relname = 'notes'"
         ).fetchone() or (None,)
     assert temporary == 0
+
+
+def test_what_is_parked_is_left_out(database: str, pool: Pool) -> None:
+    first, last = note(pool, "a"), note(pool, "poison", "a")
+    board = FussyBoard()
+    project(database, board)
+    assert PostgresReadStore(pool, [board]).rows(NOTES, {}) == [{"reason": "a", "times": 1}]
+    assert rows(a_past(pool, board), FussyBoard, last) == [{"reason": "a", "times": 1}]
+    assert rows(a_past(pool, board), FussyBoard, first) == [{"reason": "a", "times": 1}]
 
 
 def test_another_tenant_did_nothing(pool: Pool) -> None:
