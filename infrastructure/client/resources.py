@@ -48,6 +48,10 @@ class _Resource:
         """All of them, newest first."""
         return self._api.pages(self._path, **filters)
 
+    def history(self, id_or_name: str, **filters: object) -> Iterator[JsonObject]:
+        """What each event made of one, newest first; see ``mode`` and ``status``."""
+        return self._api.pages(self._at(id_or_name, "/history"), **filters)
+
     def _at(self, id_or_name: str, action: str = "") -> str:
         return f"{self._path}/{quote(str(id_or_name), safe='')}{action}"
 

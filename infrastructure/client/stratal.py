@@ -1,10 +1,10 @@
 """A server as seen by one actor: its resources, and ``get``, ``post`` and ``send`` beneath them."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from threading import Lock
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Literal, Self
 from uuid import uuid4
 
 from infrastructure.client.resources import (
@@ -16,6 +16,7 @@ from infrastructure.client.resources import (
     Runs,
     Signatures,
 )
+from infrastructure.client.streams import audit_lines, facts
 from infrastructure.client.transport import Transport
 
 _POSITION: Final = "x-stratal-position"
@@ -62,8 +63,7 @@ class Stratal:
 
     def get(self, path: str, **query: object) -> JsonObject:
         """Read *path*; what is ``None`` in the query is left out."""
-        fresh = {"at_least": self._seen or None, **query}
-        _, content = self._transport.request("GET", path, query=fresh, headers={})
+        _, content = self._transport.request("GET", path, query=self._fresh(query), headers={})
         return content  # type: ignore[no-any-return]  # the reply is data
 
     def post(
@@ -110,14 +110,38 @@ class Stratal:
                 return
 
     def audit(self, **filters: object) -> Iterator[JsonObject]:
-        """The audit trail, newest first."""
+        """The audit trail, newest first; ``topic`` may be several."""
         return self.pages("/v1/audit", **filters)
 
-    def events(self, after: int = 0) -> Iterator[JsonObject]:
-        """Every fact of the tenant later than position *after*, up to the present."""
-        while items := self.get("/v1/events", after=after)["items"]:
-            yield from items
-            after = items[-1]["position"]
+    def export_audit(self, after: int = 0, **filters: object) -> Iterator[JsonObject]:
+        """The whole audit trail later than position *after*, oldest first."""
+        lines = audit_lines(self._transport, after, "jsonl", self._fresh(filters))
+        return (json.loads(line) for line in lines)
+
+    def export_audit_lines(
+        self, form: Literal["jsonl", "csv"], after: int = 0, **filters: object
+    ) -> Iterator[bytes]:
+        """The same as lines of a file; CSV begins with a heading."""
+        return audit_lines(self._transport, after, form, self._fresh(filters))
+
+    def events(self, after: int = 0, topics: Sequence[str] = ()) -> Iterator[JsonObject]:
+        """Every fact of the tenant later than position *after*, up to the present.
+
+        *topics* narrows them: ``program.deployed``, or ``program.*`` for all of a kind.
+        """
+        head = after + 1
+        while after < head:
+            page = self.get("/v1/events", after=after, topic=tuple(topics))
+            yield from page["items"]
+            after, head = page["next"], page["head"]
+
+    def follow(self, after: int = 0, topics: Sequence[str] = ()) -> Iterator[JsonObject]:
+        """The same, and then every fact as it happens, without end; broken connections mend.
+
+        Raises:
+            StratalUnreachable: Nobody answered, however often it was asked.
+        """
+        return facts(self._transport, after, tuple(topics))
 
     def usage(self, **filters: object) -> JsonObject:
         """What models were used for: a page of sums, and their total."""
@@ -134,6 +158,10 @@ class Stratal:
             StratalProblem: It cannot.
         """
         return self.get("/readyz")
+
+    def _fresh(self, query: Mapping[str, object]) -> Mapping[str, object]:
+        """*query* for what is no staler than this client's last write."""
+        return {"at_least": self._seen or None, **query}
 
     def _write(
         self,

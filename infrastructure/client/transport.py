@@ -2,11 +2,12 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from threading import local
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import quote, urlencode, urlsplit
 
 from infrastructure.client.errors import StratalProblem, StratalUnreachable
@@ -63,6 +64,28 @@ class Transport:
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
+    @contextmanager
+    def opened(
+        self, path: str, *, query: Mapping[str, object], headers: Mapping[str, str]
+    ) -> Generator[HTTPResponse, None, None]:
+        """A reply that is read as it comes, over a connection of its own.
+
+        Raises:
+            StratalProblem: The API refused.
+            OSError, HTTPException: Nobody answered; also while it is read.
+        """
+        host, port = self._address
+        connection = self._kind(host, port, timeout=self._timeout_s)
+        try:
+            target = self._target(path, query)
+            connection.request("GET", target, headers={**self._headers, **headers})
+            reply = connection.getresponse()
+            if reply.status >= HTTPStatus.BAD_REQUEST:
+                _content(reply.status, reply.read())
+            yield reply
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close the calling thread's connection; the next request opens another."""
         self._close()
@@ -76,9 +99,8 @@ class Transport:
         return reply.status, dict(reply.getheaders()), reply.read()
 
     def _target(self, path: str, query: Mapping[str, object]) -> str:
-        asked = urlencode(
-            [(name, _text(value)) for name, value in query.items() if value is not None]
-        )
+        given = {name: value for name, value in query.items() if value is not None}
+        asked = urlencode([(name, _text(each)) for name in given for each in _all(given[name])])
         return self._prefix + quote(path, safe="/%~") + (f"?{asked}" if asked else "")
 
     def _connection(self) -> HTTPConnection:
@@ -103,6 +125,11 @@ def _content(status: int, raw: bytes) -> Any:
     if status >= HTTPStatus.BAD_REQUEST:
         raise StratalProblem.told(status, content)
     return content
+
+
+def _all(value: object) -> Iterable[object]:
+    """Each of several values of one name."""
+    return cast("tuple[object, ...]", value) if isinstance(value, tuple) else (value,)
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,98 @@
+"""The client goes on with exports and streams where a connection broke: nothing twice, no gap."""
+
+import csv
+from collections.abc import Iterator
+from itertools import islice
+
+import pytest
+
+from infrastructure.api.streams import Streams
+from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
+from tests.support.api import SYNTAX, ApiWorld
+from tests.support.cutting import cutting
+from tests.support.postgres import copy_of
+from tests.support.projecting import read_models
+from tests.support.sse import Serving, serving
+
+pytestmark = pytest.mark.postgres
+
+CUT_BYTES = 4000
+"""Room for the head of a reply and some lines."""
+
+
+@pytest.fixture(scope="module")
+def world(cluster: str, template: str) -> Iterator[ApiWorld]:
+    """A log with some facts of a tenant."""
+    with copy_of(template, cluster) as conninfo, read_models(conninfo) as models:
+        world = ApiWorld(models)
+        with serving(world.app()) as at, Stratal(at.url, "acme", "ada") as api:
+            for number in range(30):
+                api.datasets.create(f"d{number}")
+            api.programs.create("triage", SYNTAX)
+            api.programs.start_testing("triage")
+        yield world
+
+
+@pytest.fixture
+def streams() -> Streams:
+    return Streams()
+
+
+@pytest.fixture
+def at(world: ApiWorld, streams: Streams) -> Iterator[Serving]:
+    with serving(world.app(streams=streams)) as serving_:
+        yield serving_
+
+
+def test_an_export_is_whole_over_a_network_that_cuts(at: Serving) -> None:
+    with Stratal(at.url, "acme") as near:
+        whole = list(near.export_audit())
+        in_cells = list(near.export_audit_lines("csv"))
+    assert [each["position"] for each in whole] == [*range(1, 33)]
+    with cutting(at.url, CUT_BYTES) as proxy, Stratal(proxy.url, "acme") as far:
+        assert list(far.export_audit()) == whole
+        assert proxy.cuts > 3
+        assert list(far.export_audit_lines("csv")) == in_cells
+        assert list(far.export_audit(after=30, topic=("program.*",))) == whole[30:]
+    rows = list(csv.DictReader(line.decode() for line in in_cells))
+    assert [each["sentence"] for each in rows] == [each["sentence"] for each in whole]
+
+
+def test_facts_are_followed_over_a_network_that_cuts(at: Serving, streams: Streams) -> None:
+    with Stratal(at.url, "acme") as near:
+        whole = list(near.events())
+        assert list(near.events(topics=["program.testing_started"])) == whole[-1:]
+        with cutting(at.url, CUT_BYTES) as proxy, Stratal(proxy.url, "acme") as far:
+            told = far.follow()
+            assert list(islice(told, len(whole))) == whole
+            assert proxy.cuts > 3
+            near.datasets.create("later")
+            streams.heard(None)
+            assert next(told)["data"]["name"] == "later"
+            told = far.follow(after=len(whole), topics=("dataset.*", "program.*"))
+            assert next(told)["data"]["name"] == "later"
+
+
+def test_a_refusal_ends_it(at: Serving) -> None:
+    with Stratal(at.url, "acme") as api:
+        for asked in (api.follow(topics=["nothing"]), api.export_audit(topic="nothing")):
+            with pytest.raises(StratalProblem) as refused:
+                next(asked)
+            assert refused.value.code == "topic.unknown"
+
+
+def test_a_server_that_is_gone_ends_it_after_some_tries(at: Serving) -> None:
+    with Stratal(at.url, "acme") as api:
+        told = api.follow(after=31)
+        assert next(told)["topic"] == "program.testing_started"
+        at.stop()
+        with pytest.raises(StratalUnreachable):
+            list(islice(told, 5))
+
+
+def test_the_history_of_a_thing_is_read_through_its_pages(at: Serving) -> None:
+    with Stratal(at.url, "acme") as api:
+        topics = [each["topic"] for each in api.programs.history("triage", limit=1)]
+        assert topics == ["program.testing_started", "program.created"]
+        (first,) = api.programs.history("triage", status="draft", mode="snapshot")
+        assert first["snapshot"]["stage"] == "draft"
