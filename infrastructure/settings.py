@@ -56,6 +56,16 @@ class Settings(BaseModel):
     ] = "local"
     lm_api_base: Annotated[str | None, Field(description="Address of the provider's API.")] = None
     lm_api_key: Annotated[SecretStr | None, Field(description="Key of the provider.")] = None
+    notary_key: Annotated[
+        Path | None,
+        Field(description="Ed25519 key (PEM) that signs the log; unset: one under STRATAL_HOME."),
+    ] = None
+    notary_file: Annotated[
+        Path | None, Field(description="Checkpoints of the log are also appended to this file.")
+    ] = None
+    notary_url: Annotated[
+        str | None, Field(description="Checkpoints of the log are also posted to this address.")
+    ] = None
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes of `serve`.")] = 1
 
     @classmethod
@@ -80,6 +90,18 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("notary_key", "notary_file")
+    @classmethod
+    def _absolute_if_named(cls, path: Path | None) -> Path | None:
+        return None if path is None else path.expanduser().absolute()
+
+    @field_validator("notary_url")
+    @classmethod
+    def _known_to_http(cls, url: str | None) -> str | None:
+        if url is not None and urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("use an http:// or https:// address, or unset it")
+        return url
 
     @field_validator("database_owner_url")
     @classmethod

@@ -22,6 +22,7 @@ from infrastructure.api.as_of import AsOf, Past
 from infrastructure.api.edge import correlation_of
 from infrastructure.api.etags import POSITION, placed, version_in
 from infrastructure.api.problems import invalid_body
+from infrastructure.api.proving import Proofs
 from infrastructure.api.streams import Streams
 from projections.kernel import ReadStore
 
@@ -90,6 +91,7 @@ class ApiDependencies:
         wait_for: Blocks until every read model has reached a position, at most so many seconds;
             raises ``ProjectionIsLate``.
         lags: How far each read model is behind.
+        proofs: What the notary signed, and proofs of it.
         ids: Makes ids that sort by time.
         threads: How many blocking calls run at once; not more than there are connections.
     """
@@ -105,6 +107,7 @@ class ApiDependencies:
     expect: Callable[[UUID, frozenset[str]], AbstractContextManager[Expectation]]
     wait_for: Callable[[int, float], None]
     lags: Callable[[], Sequence[Lag]]
+    proofs: Proofs
     ids: Callable[[], UUID]
     tracing: Tracing
     version: str

@@ -23,6 +23,7 @@ TAGS: Final = [
     {"name": "evaluations", "description": "Scores of a version on a dataset."},
     {"name": "datasets", "description": "Labelled rows to learn from and to judge on."},
     {"name": "trail", "description": "What happened, who did it, and what it cost."},
+    {"name": "proofs", "description": "What was signed of what happened, and how to check it."},
     {"name": "catalogs", "description": "What a request may name: metrics and optimizers."},
     {"name": "service", "description": "Whether it lives, and what its problems mean."},
 ]

@@ -17,6 +17,7 @@ from infrastructure.api.streams import Streams
 from infrastructure.eventstore.lag import ProjectionLag, lags
 from infrastructure.eventstore.past_fold import PastFold
 from infrastructure.main.server import Server
+from infrastructure.notary.proofs import PostgresProofs
 from infrastructure.postgres.listener import LogListener
 from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.read_store import PostgresReadStore
@@ -70,6 +71,7 @@ def _dependencies(system: bootstrap.System, waiters: Waiters, streams: Streams) 
         expect=waiters.expect,
         wait_for=store.wait_for,
         lags=lambda: _lags(system),
+        proofs=PostgresProofs(system.pool),
         ids=new_id,
         tracing=system.tracing,
         version=version("stratal"),

@@ -49,6 +49,18 @@ class EventWasChanged(ConflictError):
         )
 
 
+class NotaryIsDamaged(ConflictError):
+    """A node or a checkpoint that the notary kept is gone or changed."""
+
+    code: ClassVar[str] = "proof.damaged"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "What the notary kept of the log is damaged, so this cannot be proved. Run "
+            "`stratal audit verify`, and keep the database as it is."
+        )
+
+
 class CheckpointsAreReversed(InvalidError):
     """A log goes on from the smaller checkpoint to the greater one."""
 

@@ -15,6 +15,7 @@ from infrastructure.notary.errors import (
     EventIsNotSigned,
     EventIsUnknown,
     EventWasChanged,
+    NotaryIsDamaged,
 )
 from infrastructure.notary.merkle import consistency_path, inclusion_path
 from infrastructure.notary.store import NotaryStore
@@ -105,6 +106,8 @@ class PostgresProofs:
         try:
             with self._pool.connection() as connection:
                 yield NotaryStore(connection)
+        except (KeyError, ValueError):
+            raise NotaryIsDamaged from None
         except OperationalError as error:
             raise StoreIsUnavailable("its proofs cannot be read", "Try again.") from error
 

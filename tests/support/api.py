@@ -40,6 +40,7 @@ from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepos
 from tests.support.memory_past import MemoryPast
 from tests.support.payloads import MemoryPayloads
 from tests.support.projecting import ReadModels
+from tests.support.nothing_signed import NothingSigned
 from tests.support.run_world import ScriptedEvaluator, ScriptedOptimizer, ScriptedProgram
 
 SYNTAX = "message: str -> queue: Literal['bug','billing','howto','feature']"
@@ -97,6 +98,7 @@ class ApiWorld:
             expect=self.expect,
             wait_for=lambda position, timeout_s: None,
             lags=self.lags,
+            proofs=NothingSigned(),
             ids=uuid4,
             tracing=NoTracing(),
             version="1.2.3",

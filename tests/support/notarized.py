@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, LiteralString
 
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -26,6 +26,17 @@ from tests.support.postgres import owner_of
 
 SECONDS_APART: Final = 10
 FORGET: Final = "TRUNCATE stratal.notary_leaves, stratal.notary_nodes, stratal.checkpoints"
+
+_FILL: Final[LiteralString] = """
+    INSERT INTO stratal.events (originator_id, originator_version, topic, state, notification_id,
+                                event_id, tenant, metadata, recorded_at)
+    SELECT md5((n / 4)::text)::uuid, n %% 4 + 1, 'execution.lm_called',
+           convert_to('{"digest": "' || repeat(md5(n::text), 12) || '"}', 'UTF8'), n,
+           md5('event ' || n)::uuid, 'acme',
+           ('{"actor": "alice", "cause": "' || repeat(md5(n::text), 6) || '"}')::json,
+           'epoch'::timestamptz + n * interval '1 millisecond'
+    FROM generate_series(1, %(count)s::bigint) AS n
+"""
 
 
 @dataclass
@@ -116,3 +127,9 @@ class Notarized:
         """Do as a superuser what nobody else could."""
         with psycopg.connect(owner_of(self.database), autocommit=True) as connection:
             connection.execute(statement.encode(), values)
+
+
+def fill(owner: str, count: int) -> None:
+    """Put *count* events into an empty log, as large as real ones, as fast as the server can."""
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute(_FILL, {"count": count})

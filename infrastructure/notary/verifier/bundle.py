@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import struct
 import sys
@@ -26,7 +27,8 @@ def opened(path: Path) -> Open:
     """The files of a bundle by name, in a folder or a zip archive."""
     if path.is_dir():
         return lambda name: (path / name).open("rb")
-    return zipfile.ZipFile(path).open
+    archive = zipfile.ZipFile(path)
+    return lambda name: io.BufferedReader(archive.open(name), 1 << 20)  # type: ignore[type-var]
 
 
 def read_log(file: Open, keys: Sequence[Key], outside: str) -> Log:

@@ -28,6 +28,7 @@ class Event(NamedTuple):
 _IDS = struct.Struct(">Iq I16s Iq I")
 _LENGTH = struct.Struct(">I")
 _TIME = struct.Struct(">Iq")
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def leaf(event: Event) -> bytes:
@@ -62,7 +63,7 @@ def to_line(event: Event) -> str:
         "metadata": event.metadata,
         "recorded_at_us": event.recorded_at_us,
     }
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+    return _JSON.encode(told)
 
 
 def from_line(line: str) -> Event:
