@@ -35,14 +35,20 @@ class ProjectionView(BaseModel):
     version: int
     position: int
     behind: int = Field(description="Positions between it and the end of the log.")
+    behind_s: float = Field(description="Age in seconds of the oldest event it has not seen.")
     heartbeat_age_s: float = Field(description="Seconds since its runner said that it is alive.")
+    parked: int = Field(description="Events it does without until they are replayed.")
     failure: str | None = Field(description="Why it stopped, if it did.")
 
 
 class ReadinessView(BaseModel):
-    """Whether to send requests here. Not ready: the reasons name what to look at."""
+    """Whether to send requests here, and what to look at.
 
-    status: Literal["ready", "not_ready"]
+    Degraded is ready: everything is answered, but a read model does without the events of some
+    streams. To send requests elsewhere would not help: all processes read the same tables.
+    """
+
+    status: Literal["ready", "degraded", "not_ready"]
     reasons: tuple[str, ...]
     projections: tuple[ProjectionView, ...]
 
@@ -83,12 +89,13 @@ async def readiness(request: Request, response: Response) -> ReadinessView:
     except TimeoutError:
         why = f"it did not answer within {_PATIENCE_S:.0f} s"
         raise StoreIsUnavailable(why, "Try again.") from None
-    reasons = tuple(reason for lag in lags if (reason := _reason(lag))) if lags else (_NEVER,)
-    if reasons:
+    stopped = [reason for lag in lags if (reason := _reason(lag))] if lags else [_NEVER]
+    lacking = [reason for lag in lags if (reason := _lack(lag))]
+    if stopped:
         response.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     return ReadinessView(
-        status="not_ready" if reasons else "ready",
-        reasons=reasons,
+        status="not_ready" if stopped else "degraded" if lacking else "ready",
+        reasons=(*stopped, *lacking),
         projections=tuple(_shown(lag) for lag in lags),
     )
 
@@ -116,12 +123,23 @@ def _reason(lag: Lag) -> str | None:
     return None
 
 
+def _lack(lag: Lag) -> str | None:
+    if not lag.parked:
+        return None
+    return (
+        f"{lag.name} does without {lag.parked} parked events, the first is the "
+        f"{lag.parked_because}. Once mended: stratal projections replay {lag.name}."
+    )
+
+
 def _shown(lag: Lag) -> ProjectionView:
     return ProjectionView(
         name=lag.name,
         version=lag.version,
         position=lag.position,
         behind=max(0, lag.head - lag.position),
+        behind_s=round(lag.behind_s, 3),
         heartbeat_age_s=round(lag.heartbeat_age_s, 3),
+        parked=lag.parked,
         failure=lag.failure,
     )

@@ -14,6 +14,7 @@ from infrastructure.cli.doctor import DoctorCommand
 from infrastructure.cli.executions import ExecutionCommands
 from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.programs import ProgramCommands
+from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.runs import RunCommands
 from infrastructure.cli.signatures import SignatureCommands
 
@@ -28,6 +29,7 @@ class Verbs:
     database: DatabaseCommands
     doctor: DoctorCommand
     models: ModelCommands
+    projections: ProjectionCommands
 
 
 def build_app(verbs: Verbs) -> typer.Typer:
@@ -50,6 +52,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")
     app.add_typer(verbs.models.app(), name="model")
+    app.add_typer(verbs.projections.app(), name="projections")
     app.add_typer(verbs.database.app(), name="db")
     return app
 

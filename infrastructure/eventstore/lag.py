@@ -1,4 +1,4 @@
-"""How far the projections are behind the log, as readiness and ``doctor`` show it."""
+"""How far the projections are behind the log, as readiness, ``doctor`` and the CLI show it."""
 
 from dataclasses import dataclass
 from typing import LiteralString
@@ -8,9 +8,16 @@ from psycopg.rows import class_row
 from infrastructure.eventstore.recorder import Pool
 
 _LAGS: LiteralString = """
-    SELECT name, version, position,
-           (SELECT stratal.head()) AS head,
+    SELECT name, version, live, position, stratal.head() AS head,
+           coalesce((
+               SELECT extract(epoch FROM clock_timestamp() - e.recorded_at)::float8
+               FROM stratal.events_after(p.position, NULL, NULL, NULL, 1) AS e), 0) AS behind_s,
            extract(epoch FROM clock_timestamp() - updated_at)::float8 AS heartbeat_age_s,
+           (SELECT count(*) FROM stratal.parked AS k
+            WHERE k.projection = p.name AND k.version = p.version) AS parked,
+           (SELECT format('event at position %s (%s): %s', k.position, k.topic, k.reason)
+            FROM stratal.parked AS k WHERE k.projection = p.name AND k.version = p.version
+            ORDER BY k.position LIMIT 1) AS parked_because,
            failure
     FROM stratal.projections AS p
     WHERE NOT EXISTS (
@@ -23,13 +30,21 @@ _LAGS: LiteralString = """
 
 @dataclass(frozen=True, slots=True)
 class ProjectionLag:
-    """Where a projection is, where the log ends, and when its leader last said that it is alive."""
+    """Where a projection is, where the log ends, and when its leader last said that it is alive.
+
+    ``behind_s`` is the age of the oldest event it has not seen. ``parked`` is the number of events
+    it does without, ``parked_because`` the reason of the first, ``failure`` why it has stopped.
+    """
 
     name: str
     version: int
+    live: bool
     position: int
     head: int
+    behind_s: float
     heartbeat_age_s: float
+    parked: int
+    parked_because: str | None
     failure: str | None
 
 

@@ -6,6 +6,7 @@ What a verb needs is imported when it is called, so that ``stratal --help`` stay
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from getpass import getuser
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from infrastructure.cli.app import Verbs, build_app
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.doctor import DoctorCommand, Examination
 from infrastructure.cli.models import ModelCommands
+from infrastructure.cli.projections import Office, ProjectionCommands
 from infrastructure.cli.running import run
 from infrastructure.client import Stratal
 
@@ -44,6 +46,7 @@ def verbs() -> Verbs:
         database=DatabaseCommands(_embedded, _prepare),
         doctor=DoctorCommand(_examine),
         models=ModelCommands(_announce, _fetch),
+        projections=ProjectionCommands(_projections),
     )
 
 
@@ -107,6 +110,12 @@ def _examine() -> Examination:
     from infrastructure.main.examination import examine
 
     return examine()
+
+
+def _projections() -> AbstractContextManager[Office]:
+    from infrastructure.main.projections import projection_office
+
+    return projection_office(_settings())
 
 
 def _announce(name: str) -> str | None:

@@ -54,7 +54,10 @@ class FakeLag:
     version: int = 1
     position: int = 7
     head: int = 9
+    behind_s: float = 0.5
     heartbeat_age_s: float = 0.25
+    parked: int = 0
+    parked_because: str | None = None
     failure: str | None = None
 
 

@@ -87,7 +87,9 @@ def test_ready_with_the_lag_of_every_projection(api: TestClient) -> None:
             "version": 1,
             "position": 7,
             "behind": 2,
+            "behind_s": 0.5,
             "heartbeat_age_s": 0.25,
+            "parked": 0,
             "failure": None,
         }
     ]
@@ -107,6 +109,16 @@ def test_not_ready_when_a_runner_is_silent_or_stopped(
         reply = api.get("/readyz")
     assert (reply.status_code, reply.json()["status"]) == (503, "not_ready")
     assert reason in reply.json()["reasons"][0]
+
+
+def test_degraded_but_in_service_when_a_read_model_does_without_events(world: ApiWorld) -> None:
+    lag = FakeLag(parked=3, parked_because="event at position 4 (program.retired): it fails")
+    with world.client(lags=lambda: [lag]) as api:
+        reply = api.get("/readyz")
+    assert (reply.status_code, reply.json()["status"]) == (200, "degraded")
+    (reason,) = reply.json()["reasons"]
+    assert "does without 3 parked events" in reason
+    assert "position 4 (program.retired): it fails" in reason
 
 
 def test_not_ready_before_any_projector_has_run(world: ApiWorld) -> None:

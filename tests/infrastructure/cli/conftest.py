@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from infrastructure.cli.app import Verbs, build_app
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.doctor import DoctorCommand, Examination, Finding
 from infrastructure.cli.models import ModelCommands
+from infrastructure.cli.projections import ProjectionCommands, Report, Told
 from infrastructure.cli.running import run
 from infrastructure.client import Stratal
 from tests.support.api import ApiWorld
@@ -68,6 +70,64 @@ class FakeServer:
         return self.now
 
 
+@dataclass
+class FakeOffice:
+    """Read models that are as a test says."""
+
+    lag: Report = field(
+        default_factory=lambda: {
+            "name": "board",
+            "version": 2,
+            "live": True,
+            "state": "live",
+            "position": 7,
+            "head": 9,
+            "behind": 2,
+            "behind_s": 0.5,
+            "heartbeat_age_s": 0.25,
+            "parked": 0,
+            "why": None,
+        }
+    )
+    found: Report = field(
+        default_factory=lambda: {
+            "name": "board",
+            "version": 2,
+            "position": 7,
+            "parked": 0,
+            "differences": [],
+            "is_well": True,
+        }
+    )
+    built: Report = field(
+        default_factory=lambda: {
+            "name": "board",
+            "version": 2,
+            "position": 7,
+            "verified_against": "live tables",
+            "differed": [],
+        }
+    )
+    still: int = 0
+
+    def names(self) -> Sequence[str]:
+        return ["board"]
+
+    def lags(self) -> Sequence[Report]:
+        return [self.lag]
+
+    def verify(self, name: str, told: Told) -> Report:
+        told(7, 7)
+        return self.found | {"name": name}
+
+    def rebuild(self, name: str, told: Told) -> Report:
+        told(7, 7)
+        return self.built | {"name": name}
+
+    def replay(self, name: str) -> Report:
+        return {"name": name, "folded": 3, "parked": self.still}
+
+
 class ModelIsUnknown(Exception):
     code = "model.setting_invalid"
 
@@ -78,6 +138,7 @@ class Bench:
 
     connect: Callable[[], Stratal]
     server: FakeServer = field(default_factory=FakeServer)
+    office: FakeOffice = field(default_factory=FakeOffice)
     findings: Sequence[Finding] = (Finding("Python", True, "3.11"),)
     settings: dict[str, str] = field(default_factory=lambda: {"STRATAL_HOME": "/home", "X": ""})
     fetched: set[str] = field(default_factory=set[str])
@@ -91,6 +152,7 @@ class Bench:
             database=DatabaseCommands(lambda: self.server, lambda: "stratal_service"),
             doctor=DoctorCommand(lambda: Examination(self.settings, self.findings)),
             models=ModelCommands(self._announce, self._fetch),
+            projections=ProjectionCommands(lambda: nullcontext(self.office)),
         )
 
     def _serve(self) -> None:

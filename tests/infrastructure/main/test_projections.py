@@ -1,0 +1,63 @@
+"""The verbs of ``stratal projections`` on a real database."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog
+from infrastructure.main.projections import (
+    ProjectionIsUnknown,
+    ProjectionOffice,
+    projection_office,
+)
+from infrastructure.postgres.pool import open_pool
+from infrastructure.settings import Settings
+from projections.registry import PROJECTIONS
+from tests.support.following import catch_up, note, runner_of
+from tests.support.projections import FussyBoard, NoteBoard
+from tests.support.stories import everything
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def log(database: str) -> Iterator[EventLog]:
+    with open_pool(database, min_size=1, max_size=2, name="log") as pool:
+        yield EventLog(PostgresRecorder(pool))
+
+
+def nothing(_at: int, _end: int) -> None:
+    pass
+
+
+def test_all_read_models_of_a_story_verify_and_are_rebuilt(database: str, log: EventLog) -> None:
+    log.append(everything().recorded)
+    with runner_of(database, *PROJECTIONS) as runner:
+        catch_up(runner)
+    with projection_office(Settings(database_url=database)) as office:
+        assert [each["state"] for each in office.lags()] == ["live"] * len(PROJECTIONS)
+        for name in office.names():
+            assert office.verify(name, nothing)["is_well"]
+            assert office.rebuild(name, nothing)["verified_against"] == "live tables"
+            assert office.verify(name, nothing)["is_well"]
+
+
+def test_what_is_parked_is_told_and_replayed(database: str, log: EventLog) -> None:
+    class Mended(FussyBoard):
+        project = NoteBoard.project
+
+    position = note(log, "poison")
+    with runner_of(database, FussyBoard()) as runner:
+        catch_up(runner)
+    office = ProjectionOffice(database, [Mended()])
+    (lag,) = office.lags()
+    assert (lag["state"], lag["parked"], lag["behind"]) == ("degraded", 1, 0)
+    assert lag["why"].startswith(f"parked: event at position {position} (program.retired):")
+    assert office.replay("fussy_board") == {"name": "fussy_board", "folded": 1, "parked": 0}
+    assert office.lags()[0]["state"] == "live"
+
+
+def test_a_name_that_no_projection_has_is_refused(database: str) -> None:
+    with pytest.raises(ProjectionIsUnknown, match="program_catalog"):
+        ProjectionOffice(database).rebuild("programs", nothing)
