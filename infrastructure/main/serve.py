@@ -1,4 +1,4 @@
-"""``stratal serve``: embedded Postgres, projector, workers and API as one supervised group."""
+"""``stratal serve``: embedded Postgres, projector, notary, workers and API as one group."""
 
 import logging
 import os
@@ -11,6 +11,7 @@ from contextlib import suppress
 from infrastructure import bootstrap
 from infrastructure.main.address import ANY, free_port, url_of
 from infrastructure.main.owner import Serving, sole_owner
+from infrastructure.postgres.roles import Access
 from infrastructure.settings import Settings
 from infrastructure.supervision import Child, ChildSpec, Supervisor, stop_on_signals
 
@@ -20,7 +21,7 @@ LOOK_S = 0.1
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then stop API, workers, projector and Postgres in that order.
+    """Serve until SIGINT or SIGTERM, then stop API, workers, projector, notary and Postgres in order.
 
     Raises:
         AlreadyServing, HomeIsUnusable: The home is taken or cannot be written.
@@ -35,9 +36,7 @@ def serve(settings: Settings) -> None:
             bootstrap.prepare(access)
             if stop.is_set():
                 return
-            # The processes get the service's address alone: with the owner's they could do more.
-            only = {"database_url": access.service, "database_owner_url": None}
-            here = settings.model_copy(update={**only, "port": port})
+            here = _handed_on(settings, access, port)
             supervisor = Supervisor(*_groups(here))
             supervisor.start()
             announce(Serving(url, settings.lm))
@@ -47,6 +46,12 @@ def serve(settings: Settings) -> None:
             finally:
                 announce(None)
                 supervisor.stop()
+
+
+def _handed_on(settings: Settings, access: Access, port: int) -> Settings:
+    """What the processes are told: of the database the service's address alone."""
+    only = {"database_url": access.service, "database_owner_url": None}
+    return settings.model_copy(update={**only, "port": port})
 
 
 def _say_when_it_listens(supervisor: Supervisor, stop: threading.Event, settings: Settings) -> None:
@@ -62,7 +67,7 @@ def _say_when_it_listens(supervisor: Supervisor, stop: threading.Event, settings
 def _groups(settings: Settings) -> Sequence[Sequence[Child]]:
     environment = os.environ | settings.environment()
     specs = [
-        [_process("projector", grace_s=5)],
+        [_process("projector", grace_s=5), _process("notary", grace_s=5)],
         [_process("worker", number, grace_s=12) for number in range(1, settings.workers + 1)],
         [_process("api", grace_s=5)],
     ]
