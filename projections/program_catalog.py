@@ -106,7 +106,7 @@ class ProgramCatalog(Projection):
             retired_at        timestamptz,
             retired_because   text,
             PRIMARY KEY (tenant, program_id)
-        );
+        ) WITH (fillfactor = 50);
         CREATE INDEX program_newest ON program (tenant, position);
         CREATE INDEX program_name ON program (tenant, name, position);
     """
