@@ -1,6 +1,8 @@
 """The service's role adds to the log and cannot change it; a role that could is refused."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from uuid import uuid4
 
 import psycopg
@@ -110,7 +112,7 @@ def test_a_superuser_is_refused_and_told_what_to_do(database: str) -> None:
     ],
 )
 def test_every_way_to_change_the_log_is_found(database: str, given: str, power: str) -> None:
-    role = "a_role_of_this_test"
+    role = f"role_{uuid4().hex}"
     service, owner = make_conninfo(database, user=role), owner_of(database)
     execute(owner, f"CREATE ROLE {role} LOGIN")
     try:
@@ -138,6 +140,33 @@ def test_a_stray_right_is_taken_back_at_the_next_start(database: str) -> None:
         execute(database, "DELETE FROM stratal.events")
 
 
+def test_a_start_takes_no_right_away_from_those_who_write_meanwhile(database: str) -> None:
+    stop = Event()
+
+    def write() -> int:
+        written = 0
+        with open_pool(database, min_size=1, max_size=1, name="test") as pool:
+            recorder = PostgresRecorder(pool)
+            while not stop.is_set():
+                event = StoredEvent(uuid4(), 1, "program.retired", b"{}")
+                written += len(recorder.insert_events([event]))
+        return written
+
+    with ThreadPoolExecutor(3) as threads:
+        writers = [threads.submit(write) for _ in range(3)]
+        for _ in range(10):
+            bootstrap.prepare_tables(Access(database, owner_of(database)))
+        stop.set()
+    assert all(writer.result() > 0 for writer in writers)
+
+
+def test_two_that_start_at_once_do_not_get_in_each_others_way(empty_database: str) -> None:
+    access = Access(service_of(empty_database), empty_database)
+    with ThreadPoolExecutor(6) as threads:
+        roles = list(threads.map(lambda _: bootstrap.prepare_tables(access), range(6)))
+    assert roles == [SERVICE_ROLE] * 6
+
+
 def test_tables_that_the_service_cannot_make_are_named(empty_database: str) -> None:
     service = service_of(empty_database)
     with pytest.raises(DatabaseIsNotPrepared, match="STRATAL_DATABASE_OWNER_URL") as refused:
@@ -150,7 +179,7 @@ def test_tables_that_the_service_cannot_make_are_named(empty_database: str) -> N
 
 def test_an_owner_that_is_no_superuser_will_do(cluster: str) -> None:
     """As in a database of a provider, where nobody is."""
-    owner = "an_owner_of_this_test"
+    owner = f"owner_{uuid4().hex}"
     execute(cluster, f"CREATE ROLE {owner} LOGIN", f"CREATE DATABASE {owner} OWNER {owner}")
     access = Access(
         make_conninfo(cluster, dbname=owner, user=SERVICE_ROLE),
@@ -201,7 +230,7 @@ def test_a_home_of_an_older_release_goes_on_under_two_roles(home: Path) -> None:
 
 
 def test_a_second_service_role_may_be_added(database: str) -> None:
-    role = "another_service"
+    role = f"service_{uuid4().hex}"
     owner = owner_of(database)
     execute(owner, f"CREATE ROLE {role} LOGIN")
     try:
