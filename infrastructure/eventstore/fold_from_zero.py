@@ -7,6 +7,8 @@ from typing import ClassVar, NamedTuple, Self
 from uuid import UUID
 
 import psycopg
+from psycopg import Connection
+from psycopg.rows import TupleRow
 
 from infrastructure.eventstore.followers import is_passing, reason_of, topics_of, writes_of
 from infrastructure.eventstore.log_reader import Item, Stretch, many_objects, read_stretch
@@ -51,6 +53,14 @@ class EventCannotBeFolded(Exception):
         self.position = item.position
 
 
+def without_limits(conninfo: str) -> Connection[TupleRow]:
+    """A session for work that takes as long as the log is long."""
+    connection = psycopg.connect(conninfo, autocommit=True)
+    connection.execute("SET statement_timeout TO 0")
+    connection.execute("SET lock_timeout TO 0")
+    return connection
+
+
 class _Ready(NamedTuple):
     stretch: Stretch
     items: Sequence[Item]
@@ -74,7 +84,7 @@ class FoldFromZero:
         without: dict[UUID, int] | None = None,
         progress: Progress = lambda _position, _end: None,
     ) -> None:
-        self.connection = psycopg.connect(conninfo, autocommit=True)
+        self.connection = without_limits(conninfo)
         self.schema, self.projection, self.position = schema, projection, 0
         self._mapper, self._progress = mapper or EventMapper(), progress
         self._without, self._topics = without or {}, topics_of(projection)

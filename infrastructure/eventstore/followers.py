@@ -24,13 +24,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Follower:
-    """``failure`` says why it has no tables; ``held`` are the streams behind a parked event."""
+    """``held`` are the streams behind a parked event; ``failure`` says why it goes no further."""
 
     projection: Projection
     position: int = 0
     live: bool = False
     held: frozenset[UUID] = frozenset()
     failure: str | None = None
+    has_no_tables: bool = False
     topics: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,9 +69,15 @@ def follow(tables: ProjectionTables, projection: Projection) -> Follower:
 
 def lose(tables: ProjectionTables, follower: Follower, error: psycopg.Error) -> None:
     """Record that *follower* has no tables; it goes no further until they are made."""
-    follower.failure = f"It has no tables: {error.diag.message_primary}"
-    logger.error("Projection %s stopped. %s", follower.projection.name, follower.failure)
-    tables.fail(follower.projection, follower.failure)
+    follower.has_no_tables = True
+    refuse(tables, follower, f"It has no tables: {error.diag.message_primary}")
+
+
+def refuse(tables: ProjectionTables, follower: Follower, why: str) -> None:
+    """Record why *follower* goes no further; a runner that starts anew begins it from nothing."""
+    follower.failure = why
+    logger.error("Projection %s stopped. %s", follower.projection.name, why)
+    tables.fail(follower.projection, why)
 
 
 def topics_of(projection: Projection) -> frozenset[str]:

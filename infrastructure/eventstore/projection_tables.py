@@ -53,6 +53,9 @@ _BEAT: LiteralString = """
 _RETIRE_OLDER: LiteralString = """
     UPDATE stratal.projections SET live = false WHERE name = %s AND version < %s AND live
 """
+_REPLACES: LiteralString = """
+    SELECT count(*) FROM stratal.projections WHERE name = %s AND version < %s AND live
+"""
 _TABLES: LiteralString = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
 
 MEASURED_FROM = 50
@@ -165,6 +168,11 @@ class ProjectionTables:
         """Say that their leader is alive."""
         names = [each.name for each in projections]
         self.connection.execute(_BEAT, (names, [each.version for each in projections]))
+
+    def replaces(self, projection: Projection) -> bool:
+        """Whether queries read an earlier version."""
+        key = (projection.name, projection.version)
+        return self.connection.execute(_REPLACES, key).fetchone() != (0,)
 
     def go_live(self, projection: Projection) -> bool:
         """Have queries read this version, unless they read a later one already."""

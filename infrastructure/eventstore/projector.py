@@ -20,6 +20,7 @@ from infrastructure.eventstore.followers import (
     is_passing,
     lose,
     reason_of,
+    refuse,
 )
 from infrastructure.eventstore.log_reader import Item, Stretch, many_objects, read_stretch
 from infrastructure.eventstore.mapper import EventMapper
@@ -29,6 +30,7 @@ from infrastructure.eventstore.projection_tables import (
     Parked,
     ProjectionTables,
 )
+from infrastructure.eventstore.replacing import Replacements
 from projections.kernel import Projection
 
 logger = logging.getLogger(__name__)
@@ -84,6 +86,7 @@ class ProjectionRunner:
         self._tables: ProjectionTables | None = None
         self._followers: list[Follower] = []
         self._ahead: _Batch | None = None
+        self._replacements: Replacements | None = None
         self._last_beat = 0.0
         self._mended_s = 0.0
 
@@ -129,7 +132,10 @@ class ProjectionRunner:
         if self._tables is not None:
             with suppress(psycopg.Error):
                 self._tables.connection.close()
-        self._tables, self._followers, self._ahead = None, [], None
+        if self._replacements is not None:
+            self._replacements.close()
+        self._tables, self._replacements = None, None
+        self._followers, self._ahead = [], None
 
     def _open(self) -> ProjectionTables:
         if self._tables is None:
@@ -141,7 +147,7 @@ class ProjectionRunner:
         """Lead what nobody leads, and try once in a while to make tables that are missing."""
         if monotonic() - self._mended_s > AGAIN_S:
             self._mended_s = monotonic()
-            self._followers = [each for each in self._followers if each.failure is None]
+            self._followers = [each for each in self._followers if not each.has_no_tables]
         led = {id(each.projection) for each in self._followers}
         others = [each for each in self._projections if id(each) not in led]
         if others:
@@ -156,8 +162,27 @@ class ProjectionRunner:
             following = None if stretch.is_last else self._read(tables, stretch.end, followers)
             self._project(tables, batch, following)
         if stretch.is_last:
-            _switch(tables, followers)
+            self._switch(tables, followers)
         return not stretch.is_last
+
+    def _switch(self, tables: ProjectionTables, followers: Sequence[Follower]) -> None:
+        """Have queries read those that have caught up with the log and do without no event.
+
+        Where that replaces another version, the tables are verified first.
+        """
+        for follower in followers:
+            if follower.live or follower.held or follower.failure is not None:
+                continue
+            why = self._verdict(follower) if tables.replaces(follower.projection) else ""
+            if why:
+                refuse(tables, follower, why)
+            elif why is not None:
+                follower.live = tables.go_live(follower.projection)
+
+    def _verdict(self, follower: Follower) -> str | None:
+        if self._replacements is None:
+            self._replacements = Replacements(self._conninfo, self._mapper)
+        return self._replacements.verdict(follower.projection)
 
     def _prepared(
         self, tables: ProjectionTables, position: int, followers: Sequence[Follower]
@@ -256,10 +281,3 @@ def _fold_or_park(tables: ProjectionTables, follower: Follower, item: Item, end:
     parked = Parked(item.position, item.stream, item.topic, why, TRIES)
     tables.write([Folded(follower.projection, (), end, [parked])])
     follower.held |= {item.stream}
-
-
-def _switch(tables: ProjectionTables, followers: Sequence[Follower]) -> None:
-    """Have queries read those that have just caught up with the log and do without no event."""
-    for follower in followers:
-        if not follower.live and not follower.held:
-            follower.live = tables.go_live(follower.projection)

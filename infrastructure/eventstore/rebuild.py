@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, LiteralString
 from uuid import UUID
 
-import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier
 
 from infrastructure.eventstore.comparison import TableDifference, differences
-from infrastructure.eventstore.fold_from_zero import FoldFromZero, Progress
+from infrastructure.eventstore.fold_from_zero import FoldFromZero, Progress, without_limits
 from infrastructure.eventstore.mapper import EventMapper
 from infrastructure.eventstore.projection_tables import drop_schema, schema_of
 from projections.kernel import Projection
@@ -120,7 +119,7 @@ class Rebuilt:
 
 @dataclass(frozen=True)
 class Rebuilder:
-    """Works on the database at *conninfo*, whose sessions must have no time limits."""
+    """Works on the database at *conninfo*."""
 
     conninfo: str
     mapper: EventMapper | None = None
@@ -254,7 +253,7 @@ class Rebuilder:
 
 @contextmanager
 def _session(conninfo: str) -> Generator[Connection[TupleRow], None, None]:
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with without_limits(conninfo) as connection:
         yield connection
 
 

@@ -5,10 +5,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
-import psycopg
-
 from infrastructure import bootstrap
-from infrastructure.eventstore.fold_from_zero import Progress
+from infrastructure.eventstore.fold_from_zero import Progress, without_limits
 from infrastructure.eventstore.lag import ProjectionLag, lags
 from infrastructure.eventstore.parking import Replay
 from infrastructure.eventstore.rebuild import Rebuilder
@@ -55,14 +53,14 @@ class ProjectionOffice:
 
     def replay(self, name: str) -> dict[str, Any]:
         projection = self._named(name)
-        with psycopg.connect(self._session(), autocommit=True) as connection:
+        with without_limits(self._session()) as connection:
             return {"name": name, **Replay(connection, projection).run()._asdict()}
 
     def _rebuilder(self) -> Rebuilder:
         return Rebuilder(self._session())
 
     def _session(self) -> str:
-        return session(self.conninfo, "projections", limited=False)
+        return session(self.conninfo, "projections")
 
     def _named(self, name: str) -> Projection:
         for each in self.projections:

@@ -43,7 +43,7 @@ class MoodyBoard(NoteBoard):
 
 @pytest.fixture
 def rebuilder(database: str) -> Rebuilder:
-    return Rebuilder(session(database, "rebuild", limited=False))
+    return Rebuilder(session(database, "rebuild"))
 
 
 def schemas(pool: Pool) -> set[str]:
