@@ -98,7 +98,7 @@ def _with_problems(found: dict[str, Any]) -> dict[str, Any]:
         schemas.pop(unused, None)
     shared: dict[str, Any] = found["components"].setdefault("parameters", {})
     for path, operations in found["paths"].items():
-        for method in _METHODS & operations.keys():
+        for method in sorted(_METHODS & operations.keys()):
             _add_problems(path, method, operations[method])
             _share_parameters(operations[method], shared)
     return found

@@ -13,6 +13,12 @@ Data = dict[str, Any]
 """A reply of the API, as its OpenAPI document describes it."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="POSITION|TIME", help="As it was then: 42, or a time such as 2026-11-20T09:30:00Z."
+    ),
+]
 ProgramName = Annotated[str, typer.Argument(help="Id or name of a program.", metavar="PROGRAM")]
 DatasetName = Annotated[str, typer.Argument(help="Id or name of a dataset.", metavar="DATASET")]
 ExecutionId = Annotated[str, typer.Argument(help="Id of an execution.", metavar="EXECUTION")]

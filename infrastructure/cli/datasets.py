@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from infrastructure.cli.connection import (
+    AsOf,
     Connect,
     Data,
     DatasetName,
@@ -63,11 +64,11 @@ class DatasetCommands:
             done = client.send(rows, content, content_type=form, split=split)
         show_json(done) if json else say(f"Loaded {file.name} into {name} ({split}).")
 
-    def show(self, dataset: DatasetName, *, json: Json = False) -> None:
+    def show(self, dataset: DatasetName, *, as_of: AsOf = None, json: Json = False) -> None:
         """Show a dataset and the statistics of its rows."""
         client = self.connect()
-        found = client.datasets.get(dataset)
-        statistics = client.datasets.statistics(dataset)
+        found = client.datasets.get(dataset, as_of=as_of)
+        statistics = client.datasets.statistics(dataset, as_of=as_of)
         if json:
             show_json({**found, "statistics": statistics})
             return

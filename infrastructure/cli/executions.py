@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infrastructure.cli.connection import Connect, Data, ExecutionId, Json
+from infrastructure.cli.connection import AsOf, Connect, Data, ExecutionId, Json
 from infrastructure.cli.output import moment, people, plain, say, show_json, show_pairs
 
 
@@ -27,12 +27,13 @@ class ExecutionCommands:
         execution: ExecutionId,
         *,
         trace: Annotated[bool, typer.Option("--trace", help="With every model call.")] = False,
+        as_of: AsOf = None,
         json: Json = False,
     ) -> None:
         """Show an execution: inputs, outputs, cost, and on request its model calls."""
         client = self.connect()
-        found = client.executions.get(execution)
-        calls = list(client.executions.trace(execution)) if trace else []
+        found = client.executions.get(execution, as_of=as_of)
+        calls = list(client.executions.trace(execution, as_of=as_of)) if trace else []
         if json:
             show_json({**found, "trace": calls} if trace else found)
             return

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from infrastructure.cli.connection import Connect, Data, InputIsUnusable, Json, ProgramName, at
+from infrastructure.cli.connection import (
+    AsOf,
+    Connect,
+    Data,
+    InputIsUnusable,
+    Json,
+    ProgramName,
+    at,
+)
 from infrastructure.cli.executions import show_answer
 from infrastructure.cli.output import figure, moment, say, show_json, show_pairs, show_table
 
@@ -41,9 +49,9 @@ class ProgramCommands:
         )
         show_json(created) if json else say(f"Created {name} ({created['id']}), version 1.")
 
-    def show(self, program: ProgramName, *, json: Json = False) -> None:
+    def show(self, program: ProgramName, *, as_of: AsOf = None, json: Json = False) -> None:
         """Show a program: what it is made of, its stage, its live version and how good that is."""
-        found = self.connect().programs.get(program)
+        found = self.connect().programs.get(program, as_of=as_of)
         if json:
             show_json(found)
             return
@@ -67,9 +75,9 @@ class ProgramCommands:
         }
         show_pairs({name: value for name, value in pairs.items() if value is not None})
 
-    def versions(self, program: ProgramName, *, json: Json = False) -> None:
+    def versions(self, program: ProgramName, *, as_of: AsOf = None, json: Json = False) -> None:
         """List the versions of a program, with what made them, what they scored, which is live."""
-        found = self.connect().get(at("programs", program, "versions"))
+        found = self.connect().get(at("programs", program, "versions"), as_of=as_of)
         if json:
             show_json(found)
             return

@@ -3,11 +3,15 @@
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, Protocol
 from urllib.parse import quote
 
 JsonObject = dict[str, Any]
 """A reply, as the OpenAPI document describes it."""
+
+AsOf = int | str | datetime
+"""A position of the log, or a time with its zone: what was then is asked for."""
 
 _ENDED: Final = frozenset({"completed", "failed", "cancelled"})
 
@@ -40,12 +44,12 @@ class _Resource:
     def __init__(self, api: Api, path: str) -> None:
         self._api, self._path = api, path
 
-    def get(self, id_or_name: str) -> JsonObject:
-        """Read one."""
-        return self._api.get(self._at(id_or_name))
+    def get(self, id_or_name: str, *, as_of: AsOf | None = None) -> JsonObject:
+        """Read one, as it is or as it was."""
+        return self._api.get(self._at(id_or_name), as_of=as_of)
 
     def list(self, **filters: object) -> Iterator[JsonObject]:
-        """All of them, newest first."""
+        """All of them, newest first; with ``as_of``, as they were."""
         return self._api.pages(self._path, **filters)
 
     def history(self, id_or_name: str, **filters: object) -> Iterator[JsonObject]:
@@ -177,9 +181,9 @@ class Programs(_Retirable):
             id=id,
         )
 
-    def versions(self, id_or_name: str) -> Iterator[JsonObject]:
+    def versions(self, id_or_name: str, *, as_of: AsOf | None = None) -> Iterator[JsonObject]:
         """Its versions with scores and deployments, newest first."""
-        return self._api.pages(self._at(id_or_name, "/versions"))
+        return self._api.pages(self._at(id_or_name, "/versions"), as_of=as_of)
 
     def start_testing(self, id_or_name: str, *, expected_version: int | None = None) -> JsonObject:
         """Move a draft on to testing."""
@@ -296,9 +300,11 @@ class Datasets(_Resource):
         at = self._at(id_or_name, "/rows")
         return self._api.send(at, content, content_type="application/json", key=key, split=split)
 
-    def statistics(self, id_or_name: str, *, split: str | None = None) -> JsonObject:
+    def statistics(
+        self, id_or_name: str, *, split: str | None = None, as_of: AsOf | None = None
+    ) -> JsonObject:
         """Its rows in figures."""
-        return self._api.get(self._at(id_or_name, "/statistics"), split=split)
+        return self._api.get(self._at(id_or_name, "/statistics"), split=split, as_of=as_of)
 
 
 class Runs(_Resource):
@@ -340,9 +346,9 @@ class Executions(Runs):
     def __init__(self, api: Api) -> None:
         super().__init__(api, "/v1/executions")
 
-    def trace(self, id: str) -> Iterator[JsonObject]:
+    def trace(self, id: str, *, as_of: AsOf | None = None) -> Iterator[JsonObject]:
         """Every model call in order, with prompt and answer."""
-        return self._api.pages(self._at(id, "/trace"))
+        return self._api.pages(self._at(id, "/trace"), as_of=as_of)
 
     def replay(self, id: str, *, wait_s: float | None = None) -> JsonObject:
         """Repeat it from the log with the model switched off; see ``outcome``."""

@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
@@ -143,6 +144,26 @@ def test_a_list_is_read_through_all_its_pages(api: Stratal) -> None:
     for number in range(5):
         api.datasets.create(f"d {number}/%"[:3])
     assert len(list(api.datasets.list(limit=2))) == 5
+
+
+def test_things_are_read_as_they_were(api: Stratal, world: ApiWorld) -> None:
+    world.clock.advance(3600)
+    made = api.datasets.create("d")
+    loaded = api.datasets.load("d", ROWS, split="train")
+    then, before = made["position"], world.clock.now() - timedelta(seconds=1)
+    assert api.datasets.get("d")["size"] == 1
+    assert api.datasets.get("d", as_of=then)["size"] == 0
+    assert api.datasets.statistics("d", as_of=then)["size"] == 0
+    assert [each["size"] for each in api.datasets.list(as_of=then)] == [0]
+    assert list(api.datasets.list(as_of=before)) == []
+    assert [each["position"] for each in api.audit(as_of=then)] == [then]
+    program = api.programs.create("p", SYNTAX)
+    assert list(api.programs.versions("p", as_of=program["position"])) != []
+    ran = api.programs.execute("p", {"message": "Hi"})
+    assert list(api.executions.trace(ran["execution_id"], as_of=ran["position"])) != []
+    with pytest.raises(StratalProblem) as missing:
+        api.programs.get("p", as_of=loaded["position"])
+    assert missing.value.code == "not_found"
 
 
 def test_reads_ask_for_what_was_written(api: Stratal, world: ApiWorld) -> None:
