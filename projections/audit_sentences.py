@@ -84,7 +84,9 @@ def quoted(text: str) -> str:
 
 def plain(text: str) -> str:
     """*text* on one line, without characters that do not show or turn the line around."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(text.split())
 
 
 def _signature(id: UUID, event: SignatureEvent) -> Words:
