@@ -7,7 +7,7 @@ MODEL ?= local
 # The queue over Redis and RabbitMQ is tested where both are installed, as CI does.
 BROKERS := $(and $(shell command -v redis-server),$(wildcard /usr/sbin/rabbitmq-server))
 
-.PHONY: help setup demo test check format lint types contracts bench docs hooks lock audit clean
+.PHONY: help setup demo test check format lint types contracts bench bench-log docs hooks lock audit clean
 
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ format: setup ## Format the code
 bench: setup ## Overhead against bare DSPy in one run; writes benchmarks/results and a plot under docs
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.folds
+
+bench-log: setup ## The log on its own: appends, lag, rebuilds, growth to 5 million events (about 15 minutes)
+	$(BIN)/python -m benchmarks.log
 
 docs: setup ## Build the documentation, warnings as errors
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html

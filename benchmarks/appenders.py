@@ -82,7 +82,7 @@ def stratal(conninfo: str) -> Append:
     recorder = PostgresRecorder(open_pool(conninfo, min_size=1, max_size=8, name="bench"))
 
     def append() -> int:
-        recorder.append([_sealed()])
+        recorder.append([sealed()])
         return 1
 
     return append
@@ -132,5 +132,5 @@ def _columns(rows: int) -> Sequence[object]:
     )
 
 
-def _sealed() -> SealedEvent:
+def sealed() -> SealedEvent:
     return SealedEvent(uuid7(), 1, TOPIC, STATE, event_id=uuid7(), tenant=TENANT, metadata=METADATA)

@@ -5,12 +5,12 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import psycopg
 
 from benchmarks.appenders import RAW_TABLE, SYSTEMS
-from benchmarks.report import show
+from benchmarks.report import plot_appends, show
 from benchmarks.writers import Written
 
 LEVELS = ((1, 1), (8, 1), (16, 1), (32, 1), (8, 2), (16, 2), (32, 2))
@@ -87,10 +87,11 @@ def report(rows: Sequence[AppendRow]) -> None:
             for row in rows
         ],
     )
-
-
-def as_json(rows: Sequence[AppendRow]) -> list[dict[str, object]]:
-    return [asdict(row) for row in rows]
+    shown = [name for name in SYSTEMS if name != "raw rows"]
+    plot_appends(
+        [f"{writers} in {processes}" for writers, processes in LEVELS],
+        {name: [by[name, *level].per_s for level in LEVELS] for name in shown},
+    )
 
 
 @contextmanager

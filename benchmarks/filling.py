@@ -43,8 +43,8 @@ _STREAMS: Final[LiteralString] = """
     FROM stratal.events WHERE notification_id > %(head)s::bigint GROUP BY originator_id
 """
 _MOVE: Final[LiteralString] = """
-    SELECT setval('stratal.log_position', %(head)s::bigint + %(blocks)s::bigint * %(size)s::bigint),
-           setval('stratal.log_clock', (%(clock)s::bigint + %(blocks)s::bigint * %(size)s::bigint * 1000)::bigint)
+    SELECT setval('stratal.log_position', %(end)s::bigint),
+           setval('stratal.log_clock', (%(clock)s::bigint + %(end)s::bigint * 1000)::bigint)
 """
 
 
@@ -81,6 +81,7 @@ def fill(owner: str, streams: Sequence[Sequence[SealedEvent]], size: int) -> int
             "head": head,
             "clock": clock,
             "size": len(rows),
+            "end": head + blocks * len(rows),
             "blocks": blocks,
             "tenant": TENANT,
             "streams": [number for number, _ in rows],
@@ -89,7 +90,7 @@ def fill(owner: str, streams: Sequence[Sequence[SealedEvent]], size: int) -> int
             "states": [each.state for _, each in rows],
             "metadatas": [each.metadata for _, each in rows],
         }
-        connection.execute("SELECT stratal.make_room(%s)", [head + blocks * len(rows)])
+        connection.execute("SELECT stratal.make_room(%(end)s)", params)
         for statement in (_EVENTS, _STREAMS, _MOVE):
             connection.execute(statement, params)
     with psycopg.connect(owner, autocommit=True) as connection:

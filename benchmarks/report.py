@@ -96,3 +96,30 @@ def _draw(name: str, figure: Figure) -> None:
     target = ROOT.parent / "docs" / "_static" / f"{name}.svg"
     target.parent.mkdir(exist_ok=True)
     figure.savefig(target, metadata={"Date": None})
+
+
+def plot_appends(levels: Sequence[str], per_s: dict[str, list[float]]) -> None:
+    """Draw how many events a second each way appends at each level."""
+    figure, axis = plt.subplots(figsize=(9, 3.4))
+    for offset, (way, heights) in enumerate(per_s.items()):
+        places = [at + offset * 0.27 for at in range(len(levels))]
+        axis.bar(places, heights, 0.25, label=way)
+    axis.set_xticks([at + 0.27 for at in range(len(levels))], list(levels), fontsize=8)
+    axis.set_title("events appended a second, one a commit", fontsize=10)
+    axis.legend(frameon=False, fontsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
+    _draw("appends", figure)
+
+
+def plot_growth(sizes: Sequence[int], p50_ms: dict[str, list[float]]) -> None:
+    """Draw what each question takes at each size of the log."""
+    figure, axis = plt.subplots(figsize=(7, 3.4))
+    for question, took_ms in p50_ms.items():
+        axis.plot(sizes, took_ms, marker="o", label=question)
+    axis.set_xscale("log")
+    axis.set_ylim(bottom=0)
+    axis.set_xlabel("events in the log", fontsize=9)
+    axis.set_title("p50, ms", fontsize=10)
+    axis.legend(frameon=False, fontsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
+    _draw("growth", figure)
