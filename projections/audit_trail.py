@@ -99,6 +99,8 @@ class AuditTrail(Projection):
             sentence          text NOT NULL,
             PRIMARY KEY (tenant, position)
         );
+    """
+    indexes: ClassVar[LiteralString] = """
         CREATE INDEX audit_entry_aggregate ON audit_entry (tenant, aggregate_id, position);
         CREATE INDEX audit_entry_kind ON audit_entry (tenant, aggregate, position);
         CREATE INDEX audit_entry_actor ON audit_entry (tenant, actor, position);

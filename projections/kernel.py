@@ -20,6 +20,9 @@ class Projection(ABC):
     The tables live in a Postgres schema of their own, named after projection and version; the
     runner sets the search path, so ``schema`` and every statement use bare table names.
 
+    ``indexes`` are those that no statement of the fold needs. A rebuild makes them once it has
+    filled the tables, which is cheaper than to keep them up row by row.
+
     ``past`` is a WITH list that defines each table that is queried as it was at position
     ``%(as_of)s``: put before a query, it has that query answered about the past. A read model
     without one keeps no past; its tables are folded anew from the log for each such question.
@@ -28,6 +31,7 @@ class Projection(ABC):
     name: ClassVar[str]
     version: ClassVar[int]
     schema: ClassVar[LiteralString]
+    indexes: ClassVar[LiteralString] = ""
     events: ClassVar[tuple[type[Event], ...]]
     past: ClassVar[tuple[LiteralString, ...]] = ()
 

@@ -18,6 +18,7 @@ from infrastructure.eventstore.projection_tables import (
     create_schema,
     drop_schema,
     lock_of,
+    make_indexes,
     measure,
 )
 from infrastructure.eventstore.write_batches import Batch, WriteBatches, prepare_session, together
@@ -117,6 +118,12 @@ class FoldFromZero:
         if not self._is_kept and not self.connection.closed:
             drop_schema(self.connection, self.schema)
         self.connection.close()
+
+    def finish(self) -> None:
+        """Make the indexes that only queries need, and have the planner know the tables."""
+        with self.connection.transaction():
+            make_indexes(self.connection, self.schema, self.projection)
+        measure(self.connection, self.schema)
 
     def keep(self) -> None:
         """Leave the tables where they are after the block: they have been given a new name."""

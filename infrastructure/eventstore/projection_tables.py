@@ -121,6 +121,7 @@ class ProjectionTables:
         with self.connection.transaction():
             if self.connection.execute(_ENTER, key).rowcount:
                 create_schema(self.connection, schema_of(projection), projection.schema)
+                make_indexes(self.connection, schema_of(projection), projection)
                 self.connection.execute(
                     _LIVE_IF_FIRST, {"name": projection.name, "version": projection.version}
                 )
@@ -217,6 +218,13 @@ def create_schema(connection: Connection[TupleRow], schema: str, tables: Literal
     connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
     connection.execute(enter(schema))
     connection.execute(tables)
+
+
+def make_indexes(connection: Connection[TupleRow], schema: str, projection: Projection) -> None:
+    """Make what only queries need. Within a transaction."""
+    if projection.indexes:
+        connection.execute(enter(schema))
+        connection.execute(projection.indexes)
 
 
 def drop_schema(connection: Connection[TupleRow], schema: str) -> None:

@@ -169,6 +169,7 @@ class Rebuilder:
             live = _live(reader, projection)
             with self._fold(projection, "build", progress) as build:
                 self._approach(reader, build)
+                build.finish()
                 differed: Sequence[str] | None = None
                 if live == projection.version and not _parked(reader, projection):
                     with self._at_one_position(build) as still:
