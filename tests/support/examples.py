@@ -33,7 +33,9 @@ _PATTERNS: Final = {
     "duration": r"[\d.]+ m?s",
     "count": r"\d+",
 }
-_READS: Final = re.compile(r"curl (?!.*-d )(?!.*-X )|stratal (audit|\w+ (show|versions))\b")
+_READS: Final = re.compile(
+    r"curl (?!.*-d )(?!.*-X )|stratal (audit|events|history|\w+ (show|versions))\b"
+)
 _PATIENCE_S: Final = 20.0
 
 
