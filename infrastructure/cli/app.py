@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infrastructure.cli.audit import AuditCommand
+from infrastructure.cli.audit import AuditCommands
 from infrastructure.cli.connection import Connect
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.datasets import DatasetCommands
@@ -17,6 +17,7 @@ from infrastructure.cli.programs import ProgramCommands
 from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.runs import RunCommands
 from infrastructure.cli.signatures import SignatureCommands
+from infrastructure.cli.trail import TrailCommands
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Verbs:
     version: Callable[[], str]
     processes: Mapping[str, Callable[..., None]]
     connect: Connect
+    audit: AuditCommands
     database: DatabaseCommands
     doctor: DoctorCommand
     models: ModelCommands
@@ -45,8 +47,12 @@ def build_app(verbs: Verbs) -> typer.Typer:
     runs = RunCommands(verbs.connect)
     app.command("evaluate")(runs.evaluate)
     app.command("optimize")(runs.optimize)
-    app.command("audit")(AuditCommand(verbs.connect).__call__)
     app.command("doctor")(verbs.doctor.__call__)
+    audit, trail = verbs.audit.app(), TrailCommands(verbs.connect)
+    audit.command("download")(trail.download)
+    app.command("events")(trail.events)
+    app.command("history")(trail.history)
+    app.add_typer(audit, name="audit")
     app.add_typer(SignatureCommands(verbs.connect).app(), name="signature")
     app.add_typer(ProgramCommands(verbs.connect).app(), name="program")
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")

@@ -5,7 +5,7 @@ What a verb needs is imported when it is called, so that ``stratal --help`` stay
 # ruff: noqa: PLC0415 - see above
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from getpass import getuser
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from infrastructure.cli.app import Verbs, build_app
+from infrastructure.cli.audit import AuditCommands, Examined
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.doctor import DoctorCommand, Examination
 from infrastructure.cli.models import ModelCommands
@@ -41,8 +42,10 @@ def verbs() -> Verbs:
             "api": _process("api", "Serve the HTTP API alone."),
             "worker": _process("worker", "Carry out queued work alone."),
             "projector": _process("projector", "Keep the read models alone."),
+            "notary": _process("notary", "Sign the log alone."),
         },
         connect=_connect,
+        audit=AuditCommands(_connect, _verify, _bundle),
         database=DatabaseCommands(_embedded, _prepare),
         doctor=DoctorCommand(_examine),
         models=ModelCommands(_announce, _fetch),
@@ -104,6 +107,20 @@ def _prepare() -> str:
 
     with reaching_the_database(), bootstrap.database(_settings()) as access:
         return bootstrap.prepare(access)
+
+
+def _verify(
+    keys: Sequence[str], checkpoints: Sequence[Path], progress: Callable[[int], None]
+) -> Examined:
+    from infrastructure.main.archive import verify
+
+    return verify(keys, checkpoints, progress)
+
+
+def _bundle(out: Path, start: int, progress: Callable[[int], None]) -> str:
+    from infrastructure.main.archive import export
+
+    return export(out, start, progress)
 
 
 def _examine() -> Examination:

@@ -15,6 +15,8 @@ from infrastructure.cli.doctor import Examination, Finding
 from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
 from infrastructure.main.address import AddressIsUnusable, free_port, url_of
 from infrastructure.main.owner import serving
+from infrastructure.notary.errors import KeyIsUnusable
+from infrastructure.notary.keys import DEFAULT, existing
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.errors import PostgresError
 from infrastructure.postgres.migrations import check_migrated
@@ -34,7 +36,7 @@ def examine() -> Examination:
     except SettingsAreInvalid as error:
         ill = Finding("settings", False, "cannot be used", str(error))
         return Examination({}, [_python(), ill])
-    checks = (_home, _database, _broker, _model, _port)
+    checks = (_home, _database, _notary, _broker, _model, _port)
     return Examination(settings.shown(), [_python(), *(check(settings) for check in checks)])
 
 
@@ -75,6 +77,20 @@ def _database(settings: Settings) -> Finding:
     server = f"Postgres {report.version}, data checksums {checksums}"
     may = f"as {role}, which may not update, delete or truncate events"
     return Finding("database", True, f"{server}, {may}")
+
+
+def _notary(settings: Settings) -> Finding:
+    if settings.notary_key is None and not (settings.home / DEFAULT).exists():
+        return Finding("notary", True, "makes its key when it first starts")
+    file = settings.notary_file
+    try:
+        key = existing(settings.notary_key, settings.home).key
+    except KeyIsUnusable as error:
+        return Finding("notary", False, "cannot sign", str(error))
+    if file is not None and not os.access(file if file.exists() else file.parent, os.W_OK):
+        advice = f"{file} cannot be written by {getuser()}. Mend it, or STRATAL_NOTARY_FILE."
+        return Finding("notary", False, "cannot hand checkpoints on", advice)
+    return Finding("notary", True, f"signs as {key}")
 
 
 def _broker(settings: Settings) -> Finding:

@@ -39,7 +39,7 @@ def reaching_the_database() -> Generator[None, None, None]:
 
 
 def main(role: str) -> None:
-    """Be the *role* (``api``, ``worker`` or ``projector``) until SIGTERM or Ctrl-C.
+    """Be the *role* (``api``, ``worker``, ``projector`` or ``notary``) until SIGTERM or Ctrl-C.
 
     Raises:
         AddressIsUnusable: It is the API, and nothing can listen there.

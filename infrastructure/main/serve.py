@@ -21,7 +21,7 @@ LOOK_S = 0.1
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then stop API, workers, projector, notary and Postgres in order.
+    """Serve until SIGINT or SIGTERM, then stop API, workers, followers and Postgres in that order.
 
     Raises:
         AlreadyServing, HomeIsUnusable: The home is taken or cannot be written.

@@ -86,6 +86,15 @@ class KeyIsUnusable(NotaryError):
         )
 
 
+class WhatIsGivenIsUnusable(NotaryError):
+    """A public key or a checkpoint that was given is none."""
+
+    code: ClassVar[str] = "notary.given_unusable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"What was given cannot be used: {why}.")
+
+
 class LogWasRewritten(NotaryError):
     """The log does not go on from what was signed last; nothing more is signed."""
 

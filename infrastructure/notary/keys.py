@@ -1,7 +1,9 @@
 """The notary's key: a file that only its owner may read, made once if none is named."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Final
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -41,10 +43,23 @@ def signer(path: Path | None, home: Path) -> Signer:
     Raises:
         KeyIsUnusable: It is not there, is no Ed25519 key, or others may read it.
     """
+    if path is None:
+        where = home / DEFAULT
+        try:
+            _make(where)
+        except OSError as error:
+            raise KeyIsUnusable(where, error.strerror or str(error)) from None
+    return existing(path, home)
+
+
+def existing(path: Path | None, home: Path) -> Signer:
+    """The signer of the key that is there already.
+
+    Raises:
+        KeyIsUnusable: As above; the notary makes one under *home* when it first starts.
+    """
     where = home / DEFAULT if path is None else path
     try:
-        if path is None:
-            _make(where)
         return Signer(_read(where))
     except OSError as error:
         raise KeyIsUnusable(where, error.strerror or str(error)) from None
@@ -70,15 +85,9 @@ def _make(path: Path) -> None:
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f"{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    with draft.open("wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass  # another process was first; its key is the one
-    finally:
-        draft.unlink()
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.") as draft:  # for us alone
+        draft.write(pem)
+        draft.flush()
+        os.fsync(draft.fileno())
+        with suppress(FileExistsError):  # another process was first; its key is the one
+            path.hardlink_to(draft.name)

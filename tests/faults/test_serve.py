@@ -20,7 +20,7 @@ def service(database: str) -> Iterator[Service]:
 
 def test_what_is_killed_comes_back_and_all_ends_in_order(service: Service) -> None:
     triage = Triage(service.http()).create()
-    for role in ("worker", "projector", "api"):
+    for role in ("worker", "projector", "notary", "api"):
         assert triage.execute("It crashes on save")["status"] == "completed"
         [victim] = [pid for pid, told in _children(service).items() if role in told]
         kill(victim)
@@ -42,6 +42,6 @@ def _children(service: Service) -> dict[int, str]:
 
 
 def _replaced(service: Service, dead: int) -> bool:
-    """Whether three processes run and *dead* is none of them."""
+    """Whether four processes run and *dead* is none of them."""
     children = [pid for pid in service.processes["serve"].children() if is_running(pid)]
-    return len(children) == 3 and dead not in children
+    return len(children) == 4 and dead not in children

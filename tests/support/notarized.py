@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from domain.kernel import Event
+from domain.kernel import Event, Recorded
 from infrastructure.eventstore.repository import EventLog
 from infrastructure.notary.archive import Archive
 from infrastructure.notary.follower import Notary
@@ -63,12 +63,16 @@ class Notarized:
 
     def append(self, *events: Event, **envelope: Any) -> int:
         """Append a stream of *events*; the position of the last one."""
-        stream = an_id(f"stream {self.told.position}")
-        return self.log.append(self.told.append(stream, *events, **envelope))
+        return self.log.append(self._stream(events, **envelope))
 
     def append_executions(self, count: int) -> int:
         """Append *count* whole executions of four events each."""
-        return [self.append(*an_execution()) for _ in range(count)][-1]
+        streams = [self._stream(an_execution()) for _ in range(count)]
+        return self.log.append([each for stream in streams for each in stream])
+
+    def _stream(self, events: Sequence[Event], **envelope: Any) -> Sequence[Recorded]:
+        stream = an_id(f"stream {self.told.position}")
+        return self.told.append(stream, *events, **envelope)
 
     @contextmanager
     def notary(self, *, file: Path | None = None, url: str | None = None) -> Generator[Notary]:

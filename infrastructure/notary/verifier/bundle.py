@@ -96,7 +96,7 @@ def read_keys(text: str) -> list[Key]:
     return [to_key(line) for line in text.splitlines() if line.strip()]
 
 
-def _keys_of(word: str) -> list[Key]:
+def keys_of(word: str) -> list[Key]:
     """The keys that *word* is, or that lie in the file of that name."""
     path = Path(word)
     return read_keys(path.read_text(encoding="utf-8") if path.is_file() else word)
@@ -143,7 +143,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--checkpoints", action="append", default=[], type=Path, help="kept apart")
     given = parser.parse_args(words)
     try:
-        keys = [key for word in given.key for key in _keys_of(word)]
+        keys = [key for word in given.key for key in keys_of(word)]
         outside = "\n".join(path.read_text(encoding="utf-8") for path in given.checkpoints)
         log = read_log(opened(given.bundle or Path(__file__).parent), keys, outside)
         report = examine(log, _tell)

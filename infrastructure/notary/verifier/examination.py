@@ -13,6 +13,8 @@ from infrastructure.notary.verifier.tree import Frontier, consistency_holds, lea
 REMEMBERED = 64
 """Changed events that are compared with each other, to see which have changed places."""
 LISTED = 1000
+JOINED = ("changed", "missing", "inserted", "misplaced")
+"""Kinds of findings of which neighbours are told as one."""
 EVERY = 10_000
 
 
@@ -260,7 +262,7 @@ class _Examination:
     def _note(self, kind: str, first: int, about: str, last: int | None = None) -> None:
         """Note a finding; what goes on where the one before ended is one with it."""
         current = self.open
-        if current is not None and current.kind == kind and last is None:
+        if current is not None and current.kind == kind in JOINED and last is None:
             current.last, current.count = first, current.count + 1
         elif len(self.report.findings) < LISTED:
             current = self.open = Finding(kind, first, first if last is None else last, about)

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from infrastructure.cli.app import Verbs, build_app
+from infrastructure.cli.audit import AuditCommands, Examined
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.doctor import DoctorCommand, Examination, Finding
 from infrastructure.cli.models import ModelCommands
@@ -141,6 +142,7 @@ class Bench:
     office: FakeOffice = field(default_factory=FakeOffice)
     findings: Sequence[Finding] = (Finding("Python", True, "3.11"),)
     settings: dict[str, str] = field(default_factory=lambda: {"STRATAL_HOME": "/home", "X": ""})
+    is_untouched: bool = True
     fetched: set[str] = field(default_factory=set[str])
     served: list[str] = field(default_factory=list[str])
 
@@ -149,11 +151,23 @@ class Bench:
             version=lambda: "1.2.3",
             processes={"serve": self._serve},
             connect=self.connect,
+            audit=AuditCommands(self.connect, self._examine, self._bundle),
             database=DatabaseCommands(lambda: self.server, lambda: "stratal_service"),
             doctor=DoctorCommand(lambda: Examination(self.settings, self.findings)),
             models=ModelCommands(self._announce, self._fetch),
             projections=ProjectionCommands(lambda: nullcontext(self.office)),
         )
+
+    def _examine(
+        self, keys: Sequence[str], checkpoints: Sequence[Path], progress: Callable[[int], None]
+    ) -> Examined:
+        progress(7)
+        told = {"keys": [*keys], "checkpoints": [str(each) for each in checkpoints]}
+        return Examined(["read 7 events"], self.is_untouched, told)
+
+    def _bundle(self, out: Path, start: int, progress: Callable[[int], None]) -> str:
+        progress(7)
+        return f"{out} from {start}"
 
     def _serve(self) -> None:
         """Serve."""

@@ -196,7 +196,7 @@ def test_a_trace_is_prompt_and_answer(
         {**first, "request": prompt, "response": {"message": {"parts": [{"text": "bug"}]}}},
         {**first, "index": 2, "request": None, "response": None, "failure": failure},
     ]
-    monkeypatch.setattr(bench.connect().executions, "trace", lambda _id: iter(calls))
+    monkeypatch.setattr(bench.connect().executions, "trace", lambda _id, as_of: iter(calls))
     said = stratal("execution", "show", execution, "--trace").out
     assert (
         '── system\nAnswer.\n── user\n[red]Hi[/red]\n\n{"type": "image"}\n── answer\nbug\n' in said
@@ -227,7 +227,9 @@ def test_an_execution_that_took_several_attempts_says_so(
     stratal: Call, bench: Bench, execution: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = bench.connect().executions.get(execution)
-    monkeypatch.setattr(bench.connect().executions, "get", lambda _id: {**found, "attempts": 2})
+    monkeypatch.setattr(
+        bench.connect().executions, "get", lambda _id, as_of: {**found, "attempts": 2}
+    )
     assert "attempts      2\n" in stratal("execution", "show", execution).out
 
 
@@ -245,3 +247,25 @@ def test_the_audit_trail_is_sentences_newest_first(stratal: Call, execution: str
     assert len(stratal("audit", "--of", execution).out.splitlines()) == len(told) - 1
     assert stratal("audit", "--actor", "nobody").out == ""
     assert stratal("audit", "--limit", "1", "--json").json["items"][0]["actor"] == "worker"
+
+
+def test_the_log_is_held_against_what_was_signed(stratal: Call, bench: Bench) -> None:
+    said = stratal("audit", "verify", "--key", "k", "--checkpoints", "f", "--checkpoints", "g")
+    assert (said.status, said.out) == (0, "read 7 events\n")
+    told = {"keys": ["k"], "checkpoints": ["f", "g"]}
+    assert stratal("audit", "verify", "--key", "k", "--json").json == told | {"checkpoints": []}
+    bench.is_untouched = False
+    assert stratal("audit", "verify").status == 1
+    assert stratal("audit", "verify", "--json").status == 1
+
+
+def test_progress_is_for_people(stratal: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert stratal("audit", "verify").err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    assert "7 events" in stratal("audit", "verify").err
+
+
+def test_a_bundle_is_written_from_a_position_on(stratal: Call) -> None:
+    assert stratal("audit", "export", "--out", "b.zip").out == "b.zip from 1\n"
+    assert stratal("audit", "export", "--out", "b", "--from", "7").out == "b from 7\n"
+    assert stratal("audit", "export").status == 2

@@ -75,9 +75,9 @@ def test_the_database_of_the_home_is_meant(
 def test_a_process_is_started_by_its_role(monkeypatch: pytest.MonkeyPatch) -> None:
     roles: list[str] = []
     monkeypatch.setattr("infrastructure.main.process.main", roles.append)
-    for role in ("api", "worker", "projector"):
+    for role in ("api", "worker", "projector", "notary"):
         assert called(monkeypatch, role) == 0
-    assert roles == ["api", "worker", "projector"]
+    assert roles == ["api", "worker", "projector", "notary"]
 
 
 def test_serve_demo_and_doctor_reach_their_modules(

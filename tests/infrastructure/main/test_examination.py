@@ -14,6 +14,7 @@ from infrastructure.main import examination
 from infrastructure.main.address import free_port
 from infrastructure.main.examination import examine
 from infrastructure.main.owner import Serving, sole_owner
+from infrastructure.notary.keys import signer
 from infrastructure.settings import Settings
 from tests.support.api import ApiWorld
 from tests.support.postgres import service_of
@@ -41,7 +42,7 @@ def test_a_fresh_set_up_is_well() -> None:
     found = examine()
     assert [each.what for each in found.findings if not each.is_well] == []
     assert [each.what for each in found.findings] == [
-        "Python", "home", "database", "queue", "language model", "API",
+        "Python", "home", "database", "notary", "queue", "language model", "API",
     ]  # fmt: skip
     assert found.settings["STRATAL_HOST"] == "127.0.0.1"
 
@@ -51,6 +52,28 @@ def test_settings_that_cannot_be_used_are_named(set_up: pytest.MonkeyPatch) -> N
     found = finding("settings")
     assert not found.is_well
     assert "STRATAL_WORKERS" in found.advice
+
+
+def test_the_key_of_the_notary_is_named_once_it_is_there(tmp_path: Path) -> None:
+    assert finding("notary") == Finding("notary", True, "makes its key when it first starts")
+    key = signer(None, tmp_path / "home").key
+    assert finding("notary") == Finding("notary", True, f"signs as {key}")
+    (tmp_path / "home" / "notary.pem").chmod(0o644)
+    found = finding("notary")
+    assert not found.is_well
+    assert "chmod 600" in found.advice
+
+
+def test_a_file_that_takes_no_checkpoints_is_named(
+    set_up: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    signer(None, tmp_path / "home")
+    set_up.setenv("STRATAL_NOTARY_FILE", str(tmp_path / "checkpoints.txt"))
+    assert finding("notary").is_well
+    set_up.setenv("STRATAL_NOTARY_FILE", str(tmp_path / "none" / "checkpoints.txt"))
+    found = finding("notary")
+    assert not found.is_well
+    assert "STRATAL_NOTARY_FILE" in found.advice
 
 
 def test_a_home_under_a_file_is_ill(set_up: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,218 @@
+"""A bundle is whole, proves itself from any position on, and is found out when it was changed."""
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from infrastructure.notary.archive import BundleExists, StartIsUnproved
+from infrastructure.notary.verifier import bundle
+from infrastructure.notary.verifier.bundle import main
+from tests.support.notarized import Notarized
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def signed(notarized: Notarized) -> Notarized:
+    """A log of 400 events, signed at 40, 300 and 396."""
+    for executions in (10, 65, 24):
+        notarized.append_executions(executions)
+        notarized.sign()
+    notarized.append_executions(1)
+    return notarized
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str]:
+    """What the verifier says, in this process so that its lines are counted as tested."""
+    capsys.readouterr()
+    status = main([str(each) for each in words])
+    return status, capsys.readouterr().out
+
+
+@pytest.mark.feature("AUD-05")
+@pytest.mark.parametrize("name", ["bundle", "bundle.zip"])
+@pytest.mark.parametrize("start", [1, 2, 41, 256, 257, 301, 400, 999])
+def test_a_bundle_proves_itself_from_any_position_on(
+    signed: Notarized, capsys: pytest.CaptureFixture[str], name: str, start: int
+) -> None:
+    out = signed.home / name
+    exported = signed.archive(outside=True).export(out, start=start, progress=lambda _: None)
+    assert (exported.events, exported.checkpoints) == (max(0, 401 - start), 3)
+    status, lines = said(capsys, out, "--key", signed.signer.key)
+    assert (status, lines.splitlines()[-1]) == (0, "well       nothing is amiss")
+    assert "agreed     " in lines
+    assert f"unsigned   the last {min(4, 401 - start)} are not" in lines or start > 400
+
+
+def test_checkpoints_older_than_the_bundle_are_linked_to_it(
+    signed: Notarized, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed.archive().export(signed.bundle, start=301, progress=lambda _: None)
+    assert "agreed     2 checkpoints, 2 consistency proofs" in said(capsys, signed.bundle)[1]
+    (signed.bundle / "proofs.jsonl").write_text("")
+    status, lines = said(capsys, signed.bundle)
+    assert status == 0
+    assert "unchecked  1 checkpoints are older than the first event here" in lines
+
+
+def test_a_proof_that_does_not_hold_is_found(
+    signed: Notarized, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed.archive().export(signed.bundle, start=301, progress=lambda _: None)
+    file = signed.bundle / "proofs.jsonl"
+    first, second = map(json.loads, file.read_text().splitlines())
+    first["path"][-1] = second["path"][-1]
+    file.write_text(f"{json.dumps(first)}\n{json.dumps(second)}\n")
+    status, lines = said(capsys, signed.bundle)
+    assert status == 1
+    assert "REWRITTEN  positions 41 to 300 (the checkpoint of 300 events" in lines
+
+
+def test_nothing_is_written_over(signed: Notarized) -> None:
+    signed.bundle.mkdir()
+    with pytest.raises(BundleExists):
+        signed.export()
+
+
+def test_a_start_that_cannot_be_proved_is_refused(signed: Notarized) -> None:
+    signed.tamper("DELETE FROM stratal.notary_nodes")
+    with pytest.raises(StartIsUnproved, match="before position 300"):
+        signed.archive().export(signed.bundle, start=300, progress=lambda _: None)
+    assert not signed.bundle.exists()
+
+
+def test_damaged_nodes_cost_the_proofs_and_nothing_else(signed: Notarized) -> None:
+    signed.tamper("DELETE FROM stratal.notary_nodes")
+    report = signed.verify()
+    assert (report.agreed, report.proofs, report.findings) == (3, 0, [])
+
+
+def test_the_key_that_was_given_is_believed_and_not_that_of_the_bundle(
+    signed: Notarized, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    signed.export()
+    own = signed.signer.key
+    (signed.home / "notary.pem").unlink()
+    other = signed.signer.key
+    keys = tmp_path / "keys.txt"
+    keys.write_text(f"{other}\n\n{own}\n")
+    assert said(capsys, signed.bundle, "--key", keys)[0] == 0
+    status, lines = said(capsys, signed.bundle, "--key", other)
+    assert status == 1
+    assert "FORGED     position 396" in lines
+
+
+def test_checkpoints_by_an_older_key_are_covered_by_those_of_the_new_one(
+    notarized: Notarized,
+) -> None:
+    notarized.append_executions(1)
+    notarized.sign()
+    (notarized.home / "notary.pem").unlink()
+    notarized.append_executions(1)
+    notarized.sign()
+    report = notarized.verify()
+    assert (report.agreed, report.others, report.findings) == (1, 1, [])
+
+
+def test_the_checkpoints_of_another_log_are_told_apart(signed: Notarized) -> None:
+    foreign = signed.signer.sign("stratal/other", 3, bytes(32), 3, "now")
+    signed.file.write_text(foreign.note)
+    [finding] = signed.verify(outside=True).findings
+    assert (finding.kind, finding.first) == ("foreign", 3)
+
+
+def test_what_nobody_signed_is_not_called_well(notarized: Notarized) -> None:
+    assert notarized.verify().findings == []
+    notarized.append_executions(1)
+    [finding] = notarized.verify().findings
+    assert (finding.kind, finding.last) == ("unsigned", 4)
+
+
+def change(signed: Notarized, old: str, new: str) -> None:
+    file = signed.bundle / "events.jsonl"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found"),
+    [
+        ('{"position":9,', '{"position":9,"actor":"mallory",', "UNREADABLE position 8 "),
+        ('{"position":9,', '{"position":3,', "MISPLACED  position 3 "),
+        ('{"position":400,', '{"position":401,', "MISSING    position 400 "),
+        ("execution.requested", "execution.completed", "CHANGED    position 1 "),
+    ],
+)
+def test_a_bundle_that_was_changed_is_found_out(
+    signed: Notarized, capsys: pytest.CaptureFixture[str], old: str, new: str, found: str
+) -> None:
+    with signed.notary() as notary:
+        notary.step()
+    signed.export()
+    change(signed, old, new)
+    status, lines = said(capsys, signed.bundle)
+    assert status == 1
+    assert any(each.startswith(found) for each in lines.splitlines()), lines
+
+
+@pytest.mark.parametrize("file", ["bundle.json", "keys.txt", "proofs.jsonl", "events.jsonl"])
+def test_a_bundle_without_a_file_is_unreadable(
+    signed: Notarized, capsys: pytest.CaptureFixture[str], file: str
+) -> None:
+    signed.export()
+    (signed.bundle / file).unlink()
+    status, lines = said(capsys, signed.bundle)
+    assert status == 1
+    assert lines.startswith("UNREADABLE ")
+
+
+def test_a_leaf_cut_short_is_a_leaf_lost(
+    signed: Notarized, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed.export()
+    file = signed.bundle / "leaves.bin"
+    file.write_bytes(file.read_bytes()[:-1])
+    assert said(capsys, signed.bundle)[0] == 0
+    file.write_bytes(file.read_bytes()[: 40 * 39])
+    change(signed, '{"position":41,', '{"position":41,"more":1,')
+    assert "REWRITTEN" in said(capsys, signed.bundle)[1]
+
+
+def test_progress_is_told(
+    signed: Notarized, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("infrastructure.notary.archive.EVERY", 150)
+    monkeypatch.setattr("infrastructure.notary.verifier.examination.EVERY", 150)
+    heard: list[int] = []
+    signed.archive().verify(heard.append)
+    signed.archive().export(signed.home / "b.zip", start=1, progress=heard.append)
+    assert heard == [150, 300, 150, 300]
+    bundle.main([str(signed.home / "b.zip")])
+    assert "300 events" in capsys.readouterr().err
+
+
+def test_a_file_that_is_no_archive_is_unreadable(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "b.zip").write_text("none")
+    assert said(capsys, tmp_path / "b.zip")[0] == 1
+    with zipfile.ZipFile(tmp_path / "c.zip", "w"):
+        pass
+    assert said(capsys, tmp_path / "c.zip")[0] == 1
+    assert said(capsys, tmp_path, "--key", "none")[0] == 1
+
+
+def test_few_checkpoints_of_many_are_enough(
+    notarized: Notarized, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.notary.archive.NOTES", 4)
+    for _ in range(40):
+        notarized.append_executions(1)
+        notarized.sign()
+    report = notarized.verify()
+    assert report.findings == []
+    assert 6 <= report.agreed <= 9
+    assert report.proofs == report.agreed - 1

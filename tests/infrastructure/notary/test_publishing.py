@@ -1,0 +1,99 @@
+"""Checkpoints leave the database, at once or as soon as that works."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from infrastructure.notary.keys import Signer
+from infrastructure.notary.publishing import Publisher
+from infrastructure.notary.verifier.notes import split_notes
+
+SIGNER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+NOTES = [SIGNER.sign("log", size, bytes(32), size, "now").note for size in range(1, 400)]
+
+
+@dataclass
+class Witness:
+    """A server that takes notes, or answers with another status."""
+
+    status: int = 204
+    notes: list[str] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    known = Witness()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            if known.status == 204:
+                known.notes.append(body)
+            self.send_response(known.status)
+            self.end_headers()
+
+        def log_message(self, *_words: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=[0.01])
+    thread.start()
+    known.url = f"http://127.0.0.1:{server.server_port}/notes"
+    yield known
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_every_checkpoint_is_appended_and_posted(witness: Witness, tmp_path: Path) -> None:
+    file = tmp_path / "kept" / "checkpoints.txt"
+    publisher = Publisher(file, witness.url)
+    for note in NOTES[:3]:
+        publisher.publish(note)
+    publisher.try_again()
+    assert witness.notes == NOTES[:3]
+    assert list(split_notes(file.read_text())) == NOTES[:3]
+
+
+def test_what_was_not_taken_is_handed_on_later(
+    witness: Witness, caplog: pytest.LogCaptureFixture
+) -> None:
+    publisher = Publisher(None, witness.url)
+    witness.status = 503
+    publisher.publish(NOTES[0])
+    publisher.publish(NOTES[1])
+    assert witness.url in caplog.text
+    witness.status = 204
+    publisher.try_again()
+    publisher.try_again()
+    assert witness.notes == [NOTES[1]]
+
+
+def test_a_file_that_cannot_be_written_stops_nothing(
+    witness: Witness, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    publisher = Publisher(tmp_path / "file" / "checkpoints.txt", witness.url)
+    publisher.publish(NOTES[0])
+    assert "could not be handed on" in caplog.text
+    assert witness.notes == [NOTES[0]]
+
+
+def test_the_last_checkpoint_of_a_log_is_found_at_the_end_of_a_long_file(tmp_path: Path) -> None:
+    other = SIGNER.sign("other", 7, bytes(32), 7, "now")
+    publisher = Publisher(tmp_path / "checkpoints.txt", None)
+    assert publisher.last("log") is None
+    for note in [*NOTES, other.note]:
+        publisher.publish(note)
+    assert (tmp_path / "checkpoints.txt").stat().st_size > 65_536
+    last = publisher.last("log")
+    assert last is not None
+    assert last.note == NOTES[-1]
+    assert publisher.last("other") == other
+    assert publisher.last("none") is None
+    assert Publisher(None, None).last("log") is None
