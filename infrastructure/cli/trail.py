@@ -117,7 +117,8 @@ def _changes(entry: Data) -> Iterator[str]:
     for each in entry["changes"]:
         match each["op"]:
             case "add":
-                yield f"{each['path']}: {plain(each['value'])}"
+                if each["value"] is not None:
+                    yield f"{each['path']}: {plain(each['value'])}"
             case "remove":
                 yield f"{each['path']}: {plain(each['before'])} → nothing"
             case _:

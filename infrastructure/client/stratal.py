@@ -139,7 +139,7 @@ class Stratal:
         """The same, and then every fact as it happens, without end; broken connections mend.
 
         Raises:
-            StratalUnreachable: Nobody answered, however often it was asked.
+            StratalUnreachable: Nobody answered for about a minute.
         """
         return facts(self._transport, after, tuple(topics))
 

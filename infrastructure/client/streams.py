@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 2.0
+_PATIENT_TRIES: Final = 32
+"""About a minute: a server that is started again meanwhile is followed on."""
 
 Placed = Iterator[tuple[int, T]]
 """Items, each with its position in the log."""
@@ -32,7 +34,7 @@ def facts(transport: Transport, after: int, topics: tuple[str, ...]) -> Iterator
 
     reached = after
     while True:
-        for position, fact in _resumed(read, reached, transport.url):
+        for position, fact in _resumed(read, reached, transport.url, tries=_PATIENT_TRIES):
             reached = position
             yield fact
         time.sleep(_FIRST_PAUSE_S)  # a server that stops ends its streams well; another may come
@@ -50,17 +52,17 @@ def audit_lines(
             for line in iter(reply.readline, b""):
                 yield _position(line, form, position), line
 
-    for _, line in _resumed(read, after, transport.url):
+    for _, line in _resumed(read, after, transport.url, tries=TRIES):
         yield line
 
 
-def _resumed(read: Callable[[int], Placed[T]], after: int, url: str) -> Placed[T]:
+def _resumed(read: Callable[[int], Placed[T]], after: int, url: str, *, tries: int) -> Placed[T]:
     """What *read* gives from *after* on; where the connection breaks, it is read on from there."""
-    left, pause_s = TRIES, _FIRST_PAUSE_S
+    left, pause_s = tries, _FIRST_PAUSE_S
     while True:
         try:
             for position, item in read(after):
-                left, pause_s, after = TRIES, _FIRST_PAUSE_S, position
+                left, pause_s, after = tries, _FIRST_PAUSE_S, position
                 yield position, item
         except StratalProblem as problem:
             if problem.status != HTTPStatus.SERVICE_UNAVAILABLE or left == 1:

@@ -8,6 +8,7 @@ import pytest
 
 from infrastructure.api.streams import Streams
 from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
+from infrastructure.client import streams as patient
 from tests.support.api import SYNTAX, ApiWorld
 from tests.support.cutting import cutting
 from tests.support.postgres import copy_of
@@ -81,7 +82,10 @@ def test_a_refusal_ends_it(at: Serving) -> None:
             assert refused.value.code == "topic.unknown"
 
 
-def test_a_server_that_is_gone_ends_it_after_some_tries(at: Serving) -> None:
+def test_a_server_that_is_gone_ends_it_after_some_tries(
+    at: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patient, "_PATIENT_TRIES", 3)
     with Stratal(at.url, "acme") as api:
         told = api.follow(after=31)
         assert next(told)["topic"] == "program.testing_started"
