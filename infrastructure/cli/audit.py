@@ -50,6 +50,11 @@ class AuditCommands:
         *,
         actor: Annotated[str | None, typer.Option(help="Only what they did.")] = None,
         of: Annotated[str | None, typer.Option(help="Only one aggregate, by id.")] = None,
+        topic: Annotated[
+            list[str] | None,
+            typer.Option(help="Only this topic, or all of a kind as program.*; repeatable."),
+        ] = None,
+        command: Annotated[str | None, typer.Option(help="Only by this command.")] = None,
         limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 50,
         as_of: AsOf = None,
         json: Json = False,
@@ -58,7 +63,13 @@ class AuditCommands:
         if context.invoked_subcommand is not None:
             return
         found = self.connect().get(
-            "/v1/audit", actor=actor, aggregate_id=of, limit=limit, as_of=as_of
+            "/v1/audit",
+            actor=actor,
+            aggregate_id=of,
+            topic=tuple(topic or ()),
+            command=command,
+            limit=limit,
+            as_of=as_of,
         )
         if json:
             show_json(found)

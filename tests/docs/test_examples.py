@@ -25,6 +25,12 @@ def test_the_tutorial_shows_what_happens(page: Callable[[Path, Path], Page]) -> 
     assert tutorial.run() == 11
 
 
+@pytest.mark.journey
+def test_how_to_follow_the_log_shows_what_happens(page: Callable[[Path, Path], Page]) -> None:
+    followed = page(ROOT / "docs/how-to/follow-the-log.md", TUTORIALS / "files" / "model.json")
+    assert followed.run() == 7
+
+
 OLD, NEW = "8761a99c-2735-51e4-9a8e-0d2cc5f5d318", "00000000-2735-51e4-9a8e-0d2cc5f5d318"
 
 

@@ -47,6 +47,13 @@ def test_the_whole_trail_is_printed_for_a_file(stratal: Call, program: str) -> N
     assert facts(stratal("audit", "download", "--since", "2999-01-01T00:00:00Z")) == []
 
 
+def test_the_trail_is_narrowed_by_topic_and_command(stratal: Call, program: str) -> None:
+    del program
+    assert "deployed version 1" in stratal("audit", "--topic", "program.deployed").out
+    assert len(stratal("audit", "--topic", "program.*").out.splitlines()) == 2
+    assert len(stratal("audit", "--command", "CreateProgram").out.splitlines()) == 1
+
+
 def test_a_history_tells_what_each_event_changed(stratal: Call, program: str) -> None:
     newest, *_ = stratal("history", "programs", program).out.split("\n     1  ")
     lines = newest.splitlines()
