@@ -41,7 +41,7 @@ from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
-from infrastructure.postgres.roles import Access, Kept, check_role, grant
+from infrastructure.postgres.roles import Access, Rights, check_role, grant
 from infrastructure.postgres.safety import check_server
 from infrastructure.settings import Settings
 from infrastructure.system import SystemClock
@@ -94,11 +94,11 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
     )
 
 
-KEPT = Kept(
-    append_only=("notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
-    by_function=("events", "streams", "partitions", "receipts", "claims"),
+RIGHTS = Rights(
+    changes=("jobs", "projections", "parked"),
+    adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
-"""What the service may neither change nor delete: what happened, and the proof of it."""
+"""The tables that the service writes by itself; the log is not among them."""
 
 
 @contextmanager
@@ -133,8 +133,8 @@ def prepare_tables(access: Access) -> str:
     """The same without a look at the server's settings."""
     if access.owner is not None:
         migrate(access.owner, migrations())
-        grant(access, KEPT)
-    role = check_role(access.service, KEPT)
+        grant(access, RIGHTS)
+    role = check_role(access.service, RIGHTS)
     check_migrated(access.service, migrations())
     return role
 

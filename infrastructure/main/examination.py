@@ -65,7 +65,7 @@ def _database(settings: Settings) -> Finding:
     url = settings.database_url or embedded.service_url
     try:
         report = check_server(url)
-        role = check_role(url, bootstrap.KEPT)
+        role = check_role(url, bootstrap.RIGHTS)
         if settings.database_url is not None and settings.database_owner_url is None:
             check_migrated(url, bootstrap.migrations())
     except PostgresError as error:

@@ -24,24 +24,20 @@ class Access(NamedTuple):
     owner: str | None
 
 
-class Kept(NamedTuple):
-    """Tables of ``stratal`` of which the service may neither change nor delete a row.
+class Rights(NamedTuple):
+    """Tables of ``stratal`` that the service writes by itself; all others it reads.
 
-    To ``append_only`` it adds rows by itself; ``by_function`` it writes through functions of the
-    owner alone, which see to what the rows must be.
+    Of ``changes`` it may insert, update and delete rows, to ``adds`` it may only add some. What it
+    only reads, such as the log, it writes through functions of the owner, which see to what the
+    rows must be. So a partition that was detached is no more open to it than it was before.
     """
 
-    append_only: Sequence[str]
-    by_function: Sequence[str]
-
-
-class _Table(NamedTuple):
-    name: str
-    is_partition: bool
+    changes: Sequence[str]
+    adds: Sequence[str]
 
 
 _TABLES: LiteralString = """
-    SELECT relname, relispartition FROM pg_class
+    SELECT relname::text, relispartition FROM pg_class
     WHERE relnamespace = 'stratal'::regnamespace AND relkind IN ('r', 'p', 'v', 'm')
     ORDER BY relname
 """
@@ -58,17 +54,15 @@ _POWERS: LiteralString = """
     WITH role AS MATERIALIZED (
         SELECT oid, rolsuper, rolcreaterole FROM pg_roles
         WHERE rolname IN (current_user, session_user)
-    ), named AS MATERIALIZED (
-        -- Not by to_regclass, which a role without a right to the schema may not ask.
-        SELECT c.oid::regclass AS relation, '{UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[]
-            || CASE WHEN c.relname = ANY (%(by_function)s::text[]) THEN 'INSERT' END AS privileges
-        FROM pg_class AS c
-        JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'stratal' AND c.relname = ANY (%(kept)s::text[])
-    ), log AS MATERIALIZED (
-        SELECT relation, privileges FROM named
-        UNION
-        SELECT relid, privileges FROM named, pg_partition_tree(relation)
+    ), kept AS MATERIALIZED (
+        -- Not by regnamespace, which a role without a right to the schema may not ask.
+        SELECT c.oid::regclass AS relation, c.relowner,
+            '{UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[] || CASE
+                WHEN c.relname = ANY (%(adds)s::text[]) THEN '{}'::text[] ELSE '{INSERT}'
+            END AS privileges
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'stratal' AND c.relkind IN ('r', 'p')
+          AND c.relname <> ALL (%(changes)s::text[])
     )
     SELECT 'is a superuser' FROM role WHERE rolsuper
     UNION ALL
@@ -81,15 +75,14 @@ _POWERS: LiteralString = """
     SELECT 'owns the schema ' || nspname FROM role, pg_namespace
     WHERE NOT rolsuper AND nspname = 'stratal' AND pg_has_role(role.oid, nspowner, 'MEMBER')
     UNION ALL
-    SELECT 'owns ' || relation FROM role, log JOIN pg_class AS c ON c.oid = relation
+    SELECT 'owns ' || relation FROM role, kept
     WHERE NOT rolsuper AND pg_has_role(role.oid, relowner, 'MEMBER')
     UNION ALL
     SELECT 'has ' || privilege || ' on ' || relation
-    FROM role, log, unnest(privileges) AS privilege
-    WHERE NOT rolsuper AND privilege IS NOT NULL
-      AND has_table_privilege(role.oid, relation, privilege)
+    FROM role, kept, unnest(privileges) AS privilege
+    WHERE NOT rolsuper AND has_table_privilege(role.oid, relation, privilege)
     UNION ALL
-    SELECT 'has UPDATE on a column of ' || relation FROM role, log
+    SELECT 'has UPDATE on a column of ' || relation FROM role, kept
     WHERE NOT rolsuper AND NOT has_table_privilege(role.oid, relation, 'UPDATE')
       AND has_any_column_privilege(role.oid, relation, 'UPDATE')
 """
@@ -104,10 +97,10 @@ def make_role(owner: str, name: str) -> None:
             connection.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(name)))
 
 
-def grant(access: Access, kept: Kept) -> None:
-    """Give the service's role what the tables of ``stratal`` are for, and take away the rest.
+def grant(access: Access, rights: Rights) -> None:
+    """Give the service's role its *rights* in ``stratal``, and take all others away.
 
-    A partition is used through its table alone. *access* needs the owner's address.
+    A partition is read through its table alone. *access* needs the owner's address.
 
     Raises:
         HandOverIsRefused: Read models of an older release belong to another role.
@@ -123,11 +116,11 @@ def grant(access: Access, kept: Kept) -> None:
         if role == _one(connection, "SELECT current_user::text"):
             return  # one role is both; `check_role` says what that means
         with connection.transaction():
-            _grant(connection, Identifier(role), kept)
+            _grant(connection, Identifier(role), rights)
             _hand_over(connection, role)
 
 
-def check_role(service: str, kept: Kept) -> str:
+def check_role(service: str, rights: Rights) -> str:
     """Make sure that the service's role cannot change the log; return its name.
 
     Raises:
@@ -136,32 +129,23 @@ def check_role(service: str, kept: Kept) -> str:
     """
     with psycopg.connect(session(service, "boot"), autocommit=True) as connection:
         role = _one(connection, "SELECT current_user::text")
-        tables = {
-            "kept": [*kept.append_only, *kept.by_function],
-            "by_function": [*kept.by_function],
-        }
+        tables = {"changes": list(rights.changes), "adds": list(rights.adds)}
         found = connection.execute(_POWERS, tables).fetchall()
     if found:
         raise RoleIsTooPowerful(role, sorted({power for (power,) in found}))
     return role
 
 
-def _grant(connection: Connection[TupleRow], role: Identifier, kept: Kept) -> None:
-    rows: list[tuple[str, bool]] = connection.execute(_TABLES).fetchall()
-    tables = [_Table(*row) for row in rows]
-    read = {*kept.by_function, "migrations"}
-    for table in tables:
-        name = Identifier("stratal", table.name)
-        if table.is_partition or table.name in read.union(kept.append_only):
-            connection.execute(SQL("REVOKE ALL ON {} FROM {}").format(name, role))
-        if table.is_partition:
-            continue
-        rights = SQL("SELECT, INSERT, UPDATE, DELETE")
-        if table.name in read:
-            rights = SQL("SELECT")
-        elif table.name in kept.append_only:
-            rights = SQL("SELECT, INSERT")
-        connection.execute(SQL("GRANT {} ON {} TO {}").format(rights, name, role))
+def _grant(connection: Connection[TupleRow], role: Identifier, rights: Rights) -> None:
+    granted = dict.fromkeys(rights.adds, SQL("SELECT, INSERT"))
+    granted |= dict.fromkeys(rights.changes, SQL("SELECT, INSERT, UPDATE, DELETE"))
+    tables: list[tuple[str, bool]] = connection.execute(_TABLES).fetchall()
+    for table, is_partition in tables:
+        name = Identifier("stratal", table)
+        connection.execute(SQL("REVOKE ALL ON {} FROM {}").format(name, role))
+        if not is_partition:
+            given = granted.get(table, SQL("SELECT"))
+            connection.execute(SQL("GRANT {} ON {} TO {}").format(given, name, role))
     database = Identifier(_one(connection, "SELECT current_database()::text"))
     for statement in (
         SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {} TO {}").format(database, role),

@@ -15,6 +15,7 @@ from infrastructure.payloads.store import (
 from infrastructure.postgres.pool import Pool, open_pool
 from tests.contracts.payload_store import Keep, PayloadStoreContract, on_behalf_of
 from tests.support.payloads import MemoryPayloads
+from tests.support.postgres import owner_of
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ class TestPostgresPayloadStore(PayloadStoreContract):
     ) -> None:
         payload = Payload.of(text)
         keep("acme", [payload])
-        with psycopg.connect(database) as connection:
+        with psycopg.connect(owner_of(database)) as connection:
             connection.execute("UPDATE stratal.payloads SET body = %s", [body])
         with within(on_behalf_of("acme")), pytest.raises(PayloadIsDamaged):
             store.get(payload.ref)

@@ -36,9 +36,9 @@ def test_trap_03_every_session_has_limits_and_a_name(database: str) -> None:
 def test_trap_03_a_session_that_stalls_in_a_transaction_lets_go_of_its_locks(database: str) -> None:
     with open_pool(database, min_size=2, max_size=2, name="test") as pool:
         stalled, waiting = pool.getconn(), pool.getconn()
-        stalled.execute("BEGIN; LOCK TABLE stratal.payloads IN EXCLUSIVE MODE")
+        stalled.execute("BEGIN; LOCK TABLE stratal.jobs IN EXCLUSIVE MODE")
         began = time.monotonic()
-        waiting.execute("BEGIN; LOCK TABLE stratal.payloads IN EXCLUSIVE MODE; COMMIT")
+        waiting.execute("BEGIN; LOCK TABLE stratal.jobs IN EXCLUSIVE MODE; COMMIT")
         assert 2 < time.monotonic() - began < 4.5
         with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
             stalled.execute("SELECT 1")

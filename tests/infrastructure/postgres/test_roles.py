@@ -84,7 +84,21 @@ def test_the_service_cannot_become_its_owner(database: str) -> None:
 def test_the_service_adds_to_the_log_and_makes_read_models(database: str) -> None:
     assert append(database) == 1
     execute(database, "CREATE SCHEMA any_v1", "CREATE TEMP TABLE as_of (id uuid)")
-    assert check_role(database, bootstrap.KEPT) == SERVICE_ROLE
+    assert check_role(database, bootstrap.RIGHTS) == SERVICE_ROLE
+
+
+def test_a_partition_that_was_detached_is_kept_as_well(database: str) -> None:
+    append(database)
+    [part] = [each for each in relations_of_the_log(database) if each != "stratal.events"]
+    execute(owner_of(database), f"ALTER TABLE stratal.events DETACH PARTITION {part}")
+    access = Access(database, owner_of(database))
+    bootstrap.prepare_tables(access)
+    for statement in (f"DELETE FROM {part}", f"UPDATE {part} SET topic = ''"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            execute(database, statement)
+    execute(owner_of(database), f"GRANT DELETE ON {part} TO PUBLIC")
+    with pytest.raises(RoleIsTooPowerful, match=f"has DELETE on {part}"):
+        check_role(database, bootstrap.RIGHTS)
 
 
 def test_a_superuser_is_refused_and_told_what_to_do(database: str) -> None:
@@ -118,7 +132,7 @@ def test_every_way_to_change_the_log_is_found(database: str, given: str, power: 
     try:
         execute(owner, given.format(role))
         with pytest.raises(RoleIsTooPowerful) as refused:
-            check_role(service, bootstrap.KEPT)
+            check_role(service, bootstrap.RIGHTS)
         assert power in refused.value.powers
         execute(owner, "REVOKE ALL ON stratal.events FROM PUBLIC")
     finally:
@@ -130,7 +144,7 @@ def test_a_role_to_fall_back_to_counts(database: str) -> None:
     """``SET ROLE NONE`` would bring the superuser back."""
     weakened = make_conninfo(owner_of(database), options=f"-c role={SERVICE_ROLE}")
     with pytest.raises(RoleIsTooPowerful, match=f"The role {SERVICE_ROLE} .* is a superuser"):
-        check_role(weakened, bootstrap.KEPT)
+        check_role(weakened, bootstrap.RIGHTS)
 
 
 def test_a_stray_right_is_taken_back_at_the_next_start(database: str) -> None:
