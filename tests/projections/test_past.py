@@ -1,20 +1,38 @@
 """Questions about the past are answered as they would have been answered then."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from application.context import within
+from domain.dataset.aggregate import Dataset
+from domain.evaluation.aggregate import Evaluation
+from domain.execution.aggregate import Execution
+from domain.module.aggregate import Module
+from domain.optimization.aggregate import Optimization
+from domain.program.aggregate import Program
+from domain.signature.aggregate import Signature
 from infrastructure.eventstore.past_fold import PastFold
 from infrastructure.eventstore.recorder import PostgresRecorder
-from infrastructure.eventstore.repository import EventLog
+from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
 from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.pool import open_pool
 from infrastructure.postgres.read_store import PostgresReadStore
+from projections.datasets import dataset
+from projections.evaluations import evaluation
+from projections.executions import execution
 from projections.kernel import Projection
+from projections.modules import module
+from projections.optimization_board import optimization
+from projections.program_catalog import program
+from projections.signatures import signature
+from tests.contracts.repository import CONTEXT
 from tests.support.histories import Log
 from tests.support.legal_histories import logs
 from tests.support.projecting import ReadModels, for_tenant
@@ -24,10 +42,35 @@ from tests.support.stories import everything
 pytestmark = pytest.mark.postgres
 
 property_test = settings(
-    max_examples=30,
+    max_examples=15,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+AGGREGATES: Mapping[str, type[Any]] = {
+    each.KIND: each
+    for each in (Signature, Module, Program, Dataset, Execution, Optimization, Evaluation)
+}
+QUERIES: Mapping[str, Callable[..., Any]] = {
+    "signature": signature,
+    "module": module,
+    "program": program,
+    "dataset": dataset,
+    "execution": execution,
+    "optimization": optimization,
+    "evaluation": evaluation,
+}
+STATE: Mapping[str, Sequence[str]] = {
+    "signature": ("version", "name", "revision", "spec", "content_hash"),
+    "module": ("version", "name"),
+    "program": ("version", "name", "config", "stage", "latest_version"),
+    "dataset": ("version", "name", "purpose", "fields"),
+    "execution": ("version", "status", "program_version", "inputs", "outputs", "failure"),
+    "optimization": ("version", "status", "failure"),
+    "evaluation": ("version", "status", "failure"),
+}
+"""What an aggregate and its read model call by the same name."""
 
 
 class Forgetful(PostgresReadStore):
@@ -133,3 +176,30 @@ def test_as_of_now_is_what_is_live(world: World, log: Log) -> None:
     assert differing(happened.past(world.kept, head), live) == {}
     assert differing(happened.past(world.folded, head), live) == {}
     assert any(live.values())
+
+
+@pytest.mark.feature("AUD-02")
+@property_test
+@example(log=everything(), share=0.9)
+@given(log=logs(), share=st.floats(0, 1))
+def test_the_state_as_of_an_event_is_the_fold_of_the_events_up_to_it(
+    world: World, log: Log, share: float
+) -> None:
+    happened = world.happened(log)
+    happened.live()
+    position = happened.cut(share)
+    until = [each for each in happened.recorded if (each.position or 0) <= position]
+    versions = Counter(each.originator_id for each in until)
+    kinds = {each.originator_id: each.event.TOPIC.partition(".")[0] for each in happened.recorded}
+    with (
+        world.kept.at(happened.tenant, position) as store,
+        within(replace(CONTEXT, tenant=happened.tenant)),
+    ):
+        for stream, kind in kinds.items():
+            row = QUERIES[kind](store, stream, tenant=happened.tenant)
+            if not (version := versions[stream]):
+                assert row is None
+                continue
+            then = EventSourcedRepository(world.log, AGGREGATES[kind]).get(stream, version=version)
+            told = {name: getattr(row, name) for name in STATE[kind]}
+            assert told == {name: getattr(then, name) for name in STATE[kind]}
