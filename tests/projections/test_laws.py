@@ -15,6 +15,7 @@ from domain.evaluation.events import EvaluationLmCalled, EvaluationRequested
 from domain.execution.events import ExecutionLmCalled, ExecutionRequested
 from domain.optimization.events import OptimizationLmCalled, OptimizationRequested
 from domain.values import LmCall
+from infrastructure.eventstore.projection_tables import enter, schema_of
 from projections.audit_trail import audit
 from projections.evaluations import evaluations
 from projections.executions import executions
@@ -22,7 +23,7 @@ from projections.lm_usage import lm_usage, lm_usage_total
 from projections.optimization_board import optimizations
 from tests.support.histories import Log, spend_of
 from tests.support.legal_histories import logs
-from tests.support.projecting import ReadModels, for_tenant, pages
+from tests.support.projecting import ReadModels, for_tenant, pages, writes_of
 
 pytestmark = pytest.mark.postgres
 
@@ -50,6 +51,19 @@ def test_the_size_of_batches_does_not_matter(models: ReadModels, log: Log, batch
     models.project(for_tenant(whole, log.recorded))
     models.project(for_tenant(parts, log.recorded), batch=batch)
     assert models.dump(parts) == models.dump(whole)
+
+
+@property_test
+@given(log=logs())
+def test_a_batch_gives_the_rows_of_its_statements_one_by_one(models: ReadModels, log: Log) -> None:
+    batch, single = _tenants()
+    models.project(for_tenant(batch, log.recorded))
+    for projection in models.projections:
+        with models.tables.connection.transaction():
+            models.tables.connection.execute(enter(schema_of(projection)))
+            for write in writes_of(projection, for_tenant(single, log.recorded)):
+                models.tables.connection.execute(write.sql, write.params)
+    assert models.dump(single) == models.dump(batch)
 
 
 @property_test

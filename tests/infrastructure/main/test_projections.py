@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
+from infrastructure.eventstore.projection_tables import drop_schema, schema_of
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
 from infrastructure.main.projections import (
@@ -15,6 +17,8 @@ from infrastructure.postgres.pool import open_pool
 from infrastructure.settings import Settings
 from projections.registry import PROJECTIONS
 from tests.support.following import catch_up, note, runner_of
+from tests.support.histories import TENANT
+from tests.support.projecting import read_models
 from tests.support.projections import FussyBoard, NoteBoard
 from tests.support.stories import everything
 
@@ -41,6 +45,26 @@ def test_all_read_models_of_a_story_verify_and_are_rebuilt(database: str, log: E
             assert office.verify(name, nothing)["is_well"]
             assert office.rebuild(name, nothing)["verified_against"] == "live tables"
             assert office.verify(name, nothing)["is_well"]
+
+
+@pytest.mark.feature("VIS-26")
+def test_vis_26_read_models_that_were_dropped_are_rebuilt_from_the_log_row_by_row(
+    database: str, log: EventLog
+) -> None:
+    log.append(everything().recorded)
+    with runner_of(database, *PROJECTIONS) as runner:
+        catch_up(runner)
+    with read_models(database) as models:
+        before = models.dump(TENANT)
+    assert sum(map(len, before.values())) > len(PROJECTIONS)
+    with psycopg.connect(database, autocommit=True) as connection:
+        for each in PROJECTIONS:
+            drop_schema(connection, schema_of(each))
+    office = ProjectionOffice(database)
+    for name in office.names():
+        assert office.rebuild(name, nothing)["verified_against"] == "second fold"
+    with read_models(database) as models:
+        assert models.dump(TENANT) == before
 
 
 def test_what_is_parked_is_told_and_replayed(database: str, log: EventLog) -> None:
