@@ -1,7 +1,6 @@
 """Each invariant holds of what is right, and is broken by what it is there to find."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import psycopg
 import pytest
@@ -11,7 +10,9 @@ from domain.execution.events import ExecutionCancelled, ExecutionStarted, Replay
 from domain.kernel import Event, Recorded
 from infrastructure.eventstore.mapper import EventMapper
 from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog
 from infrastructure.postgres.pool import open_pool
+from projections.datasets import Datasets
 from tests.support import invariants
 from tests.support.histories import (
     Log,
@@ -108,11 +109,8 @@ def recorded(database: str) -> Sequence[Recorded]:
     log.append(an_id("run"), *an_execution())
     with open_pool(database, min_size=1, max_size=1, name="test") as pool:
         mapper, recorder = EventMapper(), PostgresRecorder(pool)
-        positions = recorder.append([mapper.to_stored_event(each) for each in log.recorded])
-    stored = [
-        replace(each, position=position)
-        for each, position in zip(log.recorded, positions, strict=True)
-    ]
+        recorder.append([mapper.to_stored_event(each) for each in log.recorded])
+        stored = EventLog(recorder).events(0, 100)
     with read_models(database) as models:
         models.project(stored)
     return stored
@@ -137,7 +135,7 @@ def test_an_event_that_vanished_is_found(database: str, recorded: Sequence[Recor
 
 @pytest.mark.postgres
 def test_a_row_that_was_changed_is_found(database: str, recorded: Sequence[Recorded]) -> None:
-    _tamper(database, "UPDATE datasets_v1.dataset SET loads = %s", recorded[-1])
+    _tamper(database, f"UPDATE datasets_v{Datasets.version}.dataset SET loads = %s", recorded[-1])
     with pytest.raises(AssertionError):
         invariants.check_read_models(database, recorded)
 
