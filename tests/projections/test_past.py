@@ -62,15 +62,15 @@ QUERIES: Mapping[str, Callable[..., Any]] = {
     "evaluation": evaluation,
 }
 STATE: Mapping[str, Sequence[str]] = {
-    "signature": ("version", "name", "revision", "spec", "content_hash"),
-    "module": ("version", "name"),
-    "program": ("version", "name", "config", "stage", "latest_version"),
-    "dataset": ("version", "name", "purpose", "fields"),
-    "execution": ("version", "status", "program_version", "inputs", "outputs", "failure"),
-    "optimization": ("version", "status", "failure"),
-    "evaluation": ("version", "status", "failure"),
+    "signature": ("version", "revision", "spec", "content_hash"),
+    "module": ("version",),
+    "program": ("version", "config", "stage", "latest_version"),
+    "dataset": ("version", "purpose", "fields"),
+    "execution": ("version", "status", "program_version", "inputs", "outputs"),
+    "optimization": ("version", "status"),
+    "evaluation": ("version", "status"),
 }
-"""What an aggregate and its read model call by the same name."""
+"""What an aggregate and its read model call by the same name, texts left out: those are mended."""
 
 
 class Forgetful(PostgresReadStore):
