@@ -92,6 +92,7 @@ class Archive:
         return exported
 
     def _log(self, store: NotaryStore, start: int, notes: Sequence[str]) -> Log:
+        start = max(start, store.beginning())
         index = store.rank(start)
         checkpoints, unreadable = read_notes(notes)
         try:

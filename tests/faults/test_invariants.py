@@ -1,6 +1,7 @@
 """Each invariant holds of what is right, and is broken by what it is there to find."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -131,6 +132,33 @@ def test_an_event_that_vanished_is_found(database: str, recorded: Sequence[Recor
     _tamper(database, "DELETE FROM stratal.events WHERE notification_id = %s", recorded[3])
     with pytest.raises(AssertionError):
         invariants.check_streams(database)
+
+
+@pytest.mark.postgres
+def test_an_event_that_was_changed_is_found(
+    database: str, recorded: Sequence[Recorded], tmp_path: Path
+) -> None:
+    report = invariants.check_proof(database, tmp_path)
+    assert (report.events, report.unsigned) == (len(recorded), 0)
+    _tamper(
+        database, "UPDATE stratal.events SET tenant = 'b' WHERE notification_id = %s", recorded[3]
+    )
+    with pytest.raises(AssertionError, match="CHANGED    position 4 "):
+        invariants.check_proof(database, tmp_path)
+
+
+@pytest.mark.postgres
+def test_events_that_nobody_signs_are_found(
+    database: str,
+    recorded: Sequence[Recorded],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(invariants, "QUIET_S", 0.2)
+    with psycopg.connect(database) as idle:
+        idle.execute("SELECT pg_advisory_lock(7303, 1)")
+        with pytest.raises(AssertionError, match=f"{len(recorded)} events are not signed"):
+            invariants.check_proof(database, tmp_path)
 
 
 @pytest.mark.postgres

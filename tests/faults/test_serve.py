@@ -28,6 +28,7 @@ def test_what_is_killed_comes_back_and_all_ends_in_order(service: Service) -> No
         service.wait_until_ready()
     assert triage.execute("It crashes on save")["status"] == "completed"
     invariants.check_ended(invariants.by_stream(invariants.check(service.database)))
+    assert invariants.check_proof(service.database, service.home).events > 0
     children = _children(service)
     service.processes["serve"].terminate()
     until(lambda: [it for it in children if is_running(it)], lambda left: not left, timeout_s=30)

@@ -1,10 +1,11 @@
-"""What holds of a database whatever was done to the processes: I-01, 02, 03, 04, 05, 06, 08."""
+"""What holds of a database whatever was done to the processes: I-01 to 06, 08, 09."""
 
 import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Final, LiteralString
 from uuid import UUID, uuid4
 
@@ -19,7 +20,13 @@ from domain.optimization.events import OptimizationLmCalled, OptimizationStarted
 from domain.values import LmCall, LmSpend
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
+from infrastructure.notary.archive import Archive
+from infrastructure.notary.follower import Notary
+from infrastructure.notary.keys import signer
+from infrastructure.notary.publishing import Publisher
+from infrastructure.notary.verifier.examination import Report
 from infrastructure.postgres.pool import open_pool
+from infrastructure.system import SystemClock
 from tests.support.postgres import owner_of, prepared
 from tests.support.projecting import read_models
 
@@ -173,6 +180,21 @@ def check_read_models(conninfo: str, recorded: Sequence[Recorded]) -> None:
         fresh.project(recorded)
         for tenant in sorted({each.envelope.tenant for each in recorded}):
             assert live.dump(tenant) == fresh.dump(tenant)
+
+
+def check_proof(conninfo: str, home: Path) -> Report:
+    """I-09: every event is what the notary of *home* saw, and in the end all of them are signed."""
+    signs, deadline_s = signer(None, home), time.monotonic() + QUIET_S
+    with closing(Notary(conninfo, signs, Publisher(None, None), SystemClock())) as notary:
+        while True:
+            notary.step()  # unless one of the service leads, which signs every few seconds
+            report = Archive(conninfo, [signs.key], []).verify(lambda _: None)
+            found = [str(each) for each in report.findings if each.kind != "unsigned"]
+            assert not found, found
+            if not report.unsigned:
+                return report
+            assert time.monotonic() < deadline_s, f"{report.unsigned} events are not signed"
+            time.sleep(0.1)
 
 
 def _wait_until_quiet(conninfo: str) -> None:

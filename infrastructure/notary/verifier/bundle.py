@@ -105,6 +105,8 @@ def keys_of(word: str) -> list[Key]:
 def told(report: Report, keys: Sequence[Key]) -> Iterator[str]:
     """*report* in lines."""
     yield f"read       {report.events} events, positions {report.first} to {report.last}"
+    if report.base:
+        yield f"before     {report.base} earlier events are not here, but what they hashed to is"
     yield from (f"key        {key}" for key in keys)
     signed = report.signed
     if signed is not None:

@@ -76,10 +76,12 @@ class Finding:
 class Report:
     """What was examined and found. ``signed`` is the last checkpoint that the log agrees with.
 
-    ``size`` counts the leaves of the tree, *base* included; ``others`` are checkpoints by keys that
-    were not given, below ``signed``; ``unchecked`` are older than the first event, without a proof.
+    ``size`` counts the leaves of the tree, with the ``base`` before the first event; ``others`` are
+    checkpoints by keys that were not given, below ``signed``; ``unchecked`` are older than the
+    first event, without a proof.
     """
 
+    base: int = 0
     events: int = 0
     first: int = 0
     last: int = 0
@@ -107,7 +109,7 @@ def examine(log: Log, progress: Callable[[int], None] = lambda _: None) -> Repor
 class _Examination:
     def __init__(self, log: Log, progress: Callable[[int], None]) -> None:
         self.log, self.progress = log, progress
-        self.report = Report()
+        self.report = Report(base=log.base.size)
         self.tree = Frontier(log.base.size, log.base.roots)
         self.position = 0  # of the last leaf
         self.due: deque[Checkpoint] = deque()
