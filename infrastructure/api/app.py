@@ -1,6 +1,7 @@
 """The API as one ASGI application."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from anyio import CapacityLimiter
 from fastapi import FastAPI, Request, Response
@@ -37,6 +38,29 @@ from infrastructure.api.problems import (
     response,
 )
 
+_ROUTES: Final = (
+    signatures.routes,
+    modules.routes,
+    programs.routes,
+    executions.program_routes,
+    executions.routes,
+    optimizations.program_routes,
+    optimizations.routes,
+    evaluations.program_routes,
+    evaluations.routes,
+    datasets.routes,
+    trail.routes,
+    audit_export.routes,
+    feed.routes,
+    proofs.routes,
+    histories.routes,
+    usage.routes,
+    lm_calls.routes,
+    catalogs.routes,
+    health.routes,
+    docs.routes,
+)
+
 
 def create_app(deps: ApiDependencies) -> FastAPI:
     """The API over *deps*: every route, guarded, each refusal a problem."""
@@ -53,29 +77,8 @@ def create_app(deps: ApiDependencies) -> FastAPI:
     )
     app.state.deps = deps
     app.state.limiter = CapacityLimiter(deps.threads)
-    for routes in (
-        signatures.routes,
-        modules.routes,
-        programs.routes,
-        executions.program_routes,
-        executions.routes,
-        optimizations.program_routes,
-        optimizations.routes,
-        evaluations.program_routes,
-        evaluations.routes,
-        datasets.routes,
-        trail.routes,
-        audit_export.routes,
-        feed.routes,
-        proofs.routes,
-        histories.routes,
-        usage.routes,
-        lm_calls.routes,
-        catalogs.routes,
-        health.routes,
-        docs.routes,
-    ):
-        app.include_router(routes)
+    for each in _ROUTES:
+        app.include_router(each)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(Guard)
     app.add_middleware(Edge, ids=deps.ids)
