@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from benchmarks import appends, growth, lag, rebuilds
+from benchmarks import appends, growth, lag, proofs, rebuilds
 from benchmarks.report import save
 from infrastructure.bootstrap import prepare
 from infrastructure.postgres.embedded import EmbeddedPostgres
@@ -20,6 +20,8 @@ from infrastructure.postgres.roles import Access
 REBUILT: Final = {"mixed": 1_000_000, "programs": 200_000}
 """How many events read models are built from, by what is in the log."""
 LAG_S: Final = 20.0
+PROVED: Final = 1_000_000
+"""How many events are signed, exported and verified."""
 
 
 def main() -> None:
@@ -39,6 +41,9 @@ def main() -> None:
     with _server() as (owner, service):
         grown = growth.measure(owner, service)
     growth.report(grown)
+    with _server() as (owner, service):
+        proved = proofs.measure(owner, service, PROVED)
+    proofs.report(proved)
     save(
         "log",
         {
@@ -46,6 +51,7 @@ def main() -> None:
             "lag": asdict(behind),
             "rebuilds": [asdict(row) for row in rebuilt],
             "growth": [asdict(row) for row in grown],
+            "proofs": [asdict(row) for row in proved],
         },
     )
 

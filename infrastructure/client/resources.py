@@ -353,3 +353,26 @@ class Executions(Runs):
     def replay(self, id: str, *, wait_s: float | None = None) -> JsonObject:
         """Repeat it from the log with the model switched off; see ``outcome``."""
         return self._api.post(self._at(id, "/replay"), params={"wait": wait_s})
+
+
+class Checkpoints:
+    """What the notary signed of the log. Check it with ``infrastructure.notary.verifier``."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def list(self) -> Iterator[JsonObject]:
+        """All of them, the latest first."""
+        return self._api.pages("/v1/checkpoints")
+
+    def get(self, size: int) -> JsonObject:
+        """The one that signs the first *size* events."""
+        return self._api.get(f"/v1/checkpoints/{size}")
+
+    def consistency(self, old: int, new: int) -> JsonObject:
+        """Proof that the log of the later one begins with that of the earlier one."""
+        return self._api.get(f"/v1/checkpoints/{old}/consistency/{new}")
+
+    def inclusion(self, position: int, size: int | None = None) -> JsonObject:
+        """Proof that the event at *position* is in the one of *size*, or in the latest."""
+        return self._api.get(f"/v1/events/{position}/proof", size=size)

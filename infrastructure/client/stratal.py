@@ -8,6 +8,7 @@ from typing import Final, Literal, Self
 from uuid import uuid4
 
 from infrastructure.client.resources import (
+    Checkpoints,
     Datasets,
     Executions,
     JsonObject,
@@ -47,6 +48,7 @@ class Stratal:
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.datasets = Datasets(self)
+        self.checkpoints = Checkpoints(self)
         self.optimizations = Runs(self, "/v1/optimizations")
         self.evaluations = Runs(self, "/v1/evaluations")
 

@@ -7,12 +7,16 @@ from pathlib import Path
 import pytest
 
 from infrastructure.eventstore.repository import EventLog
-from tests.support.notarized import FORGET, Notarized
+from tests.support.notarized import FORGET, Notarized, fill
+from tests.support.postgres import owner_of
 
 pytestmark = [pytest.mark.postgres, pytest.mark.feature("AUD-05")]
 
 HALF, GAP, WHOLE = 140, 3, 283
 """Events signed first; positions that were given out and not used; the last position."""
+
+
+MANY = 100_000
 
 
 @dataclass(frozen=True)
@@ -209,6 +213,21 @@ def test_an_untouched_log_is_well(notarized: Notarized) -> None:
     assert (status, said.splitlines()[-2]) == (0, "well       nothing is amiss")
     assert "signed     the first 280 of the log, up to position 283" in said
     assert notarized.verify(outside=True).findings == []
+
+
+@pytest.mark.slow
+def test_an_untouched_log_of_many_events_is_well(
+    database: str, log: EventLog, tmp_path: Path
+) -> None:
+    """A million are verified by the benchmark; here are fewer, of other sizes of trees."""
+    notarized = Notarized(database, log, tmp_path)
+    fill(owner_of(database), MANY)
+    notarized.sign()
+    report = notarized.verify()
+    assert (report.events, report.findings, report.unsigned) == (MANY, [], 0)
+    status, said = said_by_the_bundle(notarized)
+    assert (status, said.splitlines()[-2]) == (0, "well       nothing is amiss")
+    assert f"read       {MANY} events, positions 1 to {MANY}" in said
 
 
 @pytest.mark.parametrize("tampering", TAMPERINGS, ids=str)

@@ -31,7 +31,9 @@ def test_every_bad_variable_is_named_at_once() -> None:
 
 
 def test_a_misspelt_variable_is_told_the_right_name() -> None:
-    with pytest.raises(SettingsAreInvalid, match="STRATAL_PROT is no setting .perhaps STRATAL_PORT."):
+    with pytest.raises(
+        SettingsAreInvalid, match="STRATAL_PROT is no setting .perhaps STRATAL_PORT."
+    ):
         Settings.from_environment({"STRATAL_PROT": "80"})
 
 
@@ -41,6 +43,17 @@ def test_a_child_process_gets_the_same_settings() -> None:
     )
 
     assert Settings.from_environment(settings.environment()) == settings
+
+
+def test_checkpoints_go_where_they_can_go() -> None:
+    given = {"STRATAL_NOTARY_FILE": "kept/c.txt", "STRATAL_NOTARY_URL": "https://witness.example/c"}
+    settings = Settings.from_environment(given)
+
+    assert settings.notary_file == Path("kept/c.txt").absolute()
+    assert settings.notary_key is None
+    for bad in ("ftp://witness.example", "witness.example"):
+        with pytest.raises(SettingsAreInvalid, match="STRATAL_NOTARY_URL"):
+            Settings.from_environment({"STRATAL_NOTARY_URL": bad})
 
 
 def test_secrets_are_never_shown() -> None:

@@ -140,6 +140,19 @@ def test_a_stale_version_is_raised(api: Stratal) -> None:
     assert refused.value.code == "version.stale"
 
 
+def test_proofs_are_asked_for(api: Stratal) -> None:
+    assert [*api.checkpoints.list()] == []
+    for ask in (
+        lambda: api.checkpoints.get(7),
+        lambda: api.checkpoints.consistency(3, 7),
+        lambda: api.checkpoints.inclusion(5),
+        lambda: api.checkpoints.inclusion(5, 7),
+    ):
+        with pytest.raises(StratalProblem) as refused:
+            ask()
+        assert refused.value.code == "checkpoint.unknown"
+
+
 def test_a_list_is_read_through_all_its_pages(api: Stratal) -> None:
     for number in range(5):
         api.datasets.create(f"d {number}/%"[:3])
