@@ -152,7 +152,8 @@ def world(models: ReadModels) -> Iterator[World]:
 
 @pytest.mark.feature("AUD-02")
 @property_test
-@example(log=everything(), share=0.5)
+@example(log=everything(), share=26 / 55)  # while the second evaluation runs
+@example(log=everything(), share=29 / 55)  # right when its version goes live
 @given(log=logs(), share=st.floats(0, 1))
 def test_as_of_a_position_is_what_a_rebuild_up_to_there_would_show(
     world: World, log: Log, share: float
