@@ -68,7 +68,8 @@ def patched(document: JsonValue, change: Change) -> JsonValue:
 def assert_as_its_read_model(models: ReadModels, tenant: str, recorded: Sequence[Recorded]) -> None:
     """Every thing of *recorded* folded from its stream is the row of its read model."""
     for thing, stream in by_stream(recorded).items():
-        kind = kind_of(stream)
+        if (kind := kind_of(stream)) not in READ:
+            continue  # what the service says of itself has no read model but the trail
         row = READ[kind](models.store, thing, tenant=tenant)
         shown = row.model_dump(mode="json", exclude={"adopted_version", "adopted_at"})
         assert state(stream, kind=kind) == shown
@@ -93,7 +94,8 @@ def test_every_event_leads_to_what_the_read_model_shows(models: ReadModels) -> N
     recorded = for_tenant(tenant, everything().recorded)
     models.project(recorded)
     assert_as_its_read_model(models, tenant, recorded)
-    assert {kind_of(stream) for stream in by_stream(recorded).values()} == set(get_args(Kind))
+    assert {kind_of(stream) for stream in by_stream(recorded).values()} >= set(get_args(Kind))
+    assert READ.keys() == set(get_args(Kind))
 
 
 @property_test
