@@ -31,6 +31,12 @@ def test_how_to_follow_the_log_shows_what_happens(page: Callable[[Path, Path], P
     assert followed.run() == 7
 
 
+@pytest.mark.journey
+def test_how_to_read_the_past_shows_what_happens(page: Callable[[Path, Path], Page]) -> None:
+    past = page(ROOT / "docs/how-to/read-the-past.md", TUTORIALS / "files" / "model.json")
+    assert past.run() == 5
+
+
 OLD, NEW = "8761a99c-2735-51e4-9a8e-0d2cc5f5d318", "00000000-2735-51e4-9a8e-0d2cc5f5d318"
 
 

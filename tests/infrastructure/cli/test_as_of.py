@@ -52,6 +52,13 @@ def test_an_execution_is_shown_before_its_end(stratal: Call, deployed: int) -> N
     assert (len(begun["trace"]), len(ended["trace"])) == (0, 2)
 
 
+def test_the_trail_ends_where_it_is_asked_to(stratal: Call, deployed: int) -> None:
+    told = stratal("audit", "--as-of", str(deployed))
+    assert "started to test" in told.out
+    assert "deployed" not in told.out
+    assert "deployed" in stratal("audit").out
+
+
 @pytest.mark.parametrize(
     ("as_of", "code"), [("yesterday", "request.invalid"), ("999999999", "as_of.ahead")]
 )
