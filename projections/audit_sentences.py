@@ -38,6 +38,7 @@ from domain.optimization.events import (
     OptimizationStarted,
     TrialScored,
 )
+from domain.parking.events import EventParked, ParkedEventReplayed, ParkingEvent
 from domain.program.events import (
     ProgramCompiled,
     ProgramCreated,
@@ -234,6 +235,18 @@ def _evaluation(id: UUID, event: EvaluationEvent) -> Words:
             assert_never(event)
 
 
+def _parking(_id: UUID, event: ParkingEvent) -> Words:
+    what = f"event {event.position} ({plain(event.topic)}) of "
+    where = f" in version {event.version} of {plain(event.projection)}"
+    match event:
+        case EventParked(error=error):
+            return (f"parked {what}", event.stream_id, f"{where} because of {plain(error)}")
+        case ParkedEventReplayed():
+            return (f"replayed {what}", event.stream_id, where)
+        case _:
+            assert_never(event)
+
+
 def _called(call: LmCall, run: str) -> str:
     tokens = call.usage.total_tokens
     counted = "an unknown number of tokens" if tokens is None else _count(tokens, "token")
@@ -273,6 +286,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (ExecutionEvent, _execution),
         (OptimizationEvent, _optimization),
         (EvaluationEvent, _evaluation),
+        (ParkingEvent, _parking),
     )
     for union, say in unions:
         for event in get_args(union):

@@ -28,6 +28,7 @@ _POSITIONS: LiteralString = """
 """
 _RELEASE: LiteralString = """
     DELETE FROM stratal.parked WHERE projection = %s AND version = %s AND position = ANY(%s)
+    RETURNING position, told
 """
 _STILL: LiteralString = """
     UPDATE stratal.parked SET reason = %s, attempts = attempts + 1
@@ -36,13 +37,18 @@ _STILL: LiteralString = """
 
 
 class Replayed(NamedTuple):
-    """How many parked events were folded, and how many still cannot be or wait behind one."""
+    """How many parked events were folded, and how many still cannot be or wait behind one.
+
+    ``told`` are the positions of those folded that the log has an event about.
+    """
 
     folded: int
     parked: int
+    told: tuple[int, ...] = ()
 
     def plus(self, other: "Replayed") -> "Replayed":
-        return Replayed(self.folded + other.folded, self.parked + other.parked)
+        told = self.told + other.told
+        return Replayed(self.folded + other.folded, self.parked + other.parked, told)
 
 
 class Replay:
@@ -81,8 +87,9 @@ class Replay:
                 self._connection.execute(_STILL, (why, *self._key, item.position))
                 break
             folded.append(item.position)
-        self._connection.execute(_RELEASE, (*self._key, folded))
-        return Replayed(len(folded), len(items) - len(folded))
+        released = self._connection.execute(_RELEASE, (*self._key, folded)).fetchall()
+        told = tuple(position for position, was_told in released if was_told)
+        return Replayed(len(folded), len(items) - len(folded), told)
 
     def _items(self, stream: UUID) -> Sequence[Item]:
         parked = self._connection.execute(_POSITIONS, (*self._key, stream)).fetchall()

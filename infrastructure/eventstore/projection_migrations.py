@@ -41,4 +41,12 @@ BEGIN
 END $$;
 """
 
-MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (("projections_parked", PARKED),)
+TOLD: LiteralString = """
+ALTER TABLE stratal.parked ADD COLUMN told boolean NOT NULL DEFAULT false;
+"""
+"""Whether the log has an event about it."""
+
+MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
+    ("projections_parked", PARKED),
+    ("projections_parked_told", TOLD),
+)

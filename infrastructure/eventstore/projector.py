@@ -1,7 +1,7 @@
 """Follows the log and keeps the read models up to date, in batches, one leader for each."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -79,7 +79,18 @@ class ProjectionRunner:
         mapper: EventMapper | None = None,
         batch: int = 2000,
         poll_s: float = 0.5,
+        tell_parked: Callable[[], object] | None = None,
     ) -> None:
+        """Run them from where they are.
+
+        Args:
+            conninfo: The database.
+            projections: What this release keeps.
+            mapper: Reads the log.
+            batch: Most positions of a batch.
+            poll_s: How long it sleeps when nobody wakes it.
+            tell_parked: Tells the log of events that were parked; repeated until it succeeds.
+        """
         self._conninfo, self._projections = conninfo, projections
         self._mapper = mapper or EventMapper()
         self._batch, self._poll_s = batch, poll_s
@@ -87,6 +98,7 @@ class ProjectionRunner:
         self._followers: list[Follower] = []
         self._ahead: _Batch | None = None
         self._replacements: Replacements | None = None
+        self._tell_parked, self._untold = tell_parked, True
         self._last_beat = 0.0
         self._mended_s = 0.0
 
@@ -152,6 +164,7 @@ class ProjectionRunner:
         others = [each for each in self._projections if id(each) not in led]
         if others:
             self._followers += [follow(tables, won) for won in tables.lead(others)]
+            self._untold |= any(each.held for each in self._followers)
 
     def _advance(
         self, tables: ProjectionTables, position: int, followers: Sequence[Follower]
@@ -228,7 +241,7 @@ class ProjectionRunner:
         """Fold *items* at once, or where that fails, each half, down to the bad ones."""
         try:
             if len(items) == 1:
-                _fold_or_park(tables, follower, items[0], end)
+                self._untold |= not _folds(tables, follower, items[0], end)
             else:
                 tables.write([follower.folded(items, end)])
         except Exception as error:
@@ -257,6 +270,17 @@ class ProjectionRunner:
         if self._followers and monotonic() - self._last_beat > BEAT_S:
             tables.beat([each.projection for each in self._followers])
             self._last_beat = monotonic()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._tell_parked is None or not self._untold:
+            return
+        try:
+            self._tell_parked()
+        except Exception:
+            logger.exception("The log could not be told of parked events; that is tried again.")
+        else:
+            self._untold = False
 
 
 def _move(followers: Sequence[Follower], end: int) -> None:
@@ -264,7 +288,7 @@ def _move(followers: Sequence[Follower], end: int) -> None:
         each.position = end
 
 
-def _fold_or_park(tables: ProjectionTables, follower: Follower, item: Item, end: int) -> None:
+def _folds(tables: ProjectionTables, follower: Follower, item: Item, end: int) -> bool:
     """Fold *item*, or park it with the reason after ``TRIES``."""
     why = ""
     for _ in range(TRIES):
@@ -275,9 +299,10 @@ def _fold_or_park(tables: ProjectionTables, follower: Follower, item: Item, end:
                 raise
             why = reason_of(error)
         else:
-            return
+            return True
     name = follower.projection.name
     logger.error("Projection %s parked %s at position %d: %s", name, item.topic, item.position, why)
     parked = Parked(item.position, item.stream, item.topic, why, TRIES)
     tables.write([Folded(follower.projection, (), end, [parked])])
     follower.held |= {item.stream}
+    return False

@@ -10,6 +10,7 @@ from domain.execution.events import ExecutionEvent
 from domain.kernel import Event
 from domain.module.events import ModuleEvent
 from domain.optimization.events import OptimizationEvent
+from domain.parking.events import ParkingEvent
 from domain.program.events import ProgramEvent
 from domain.signature.events import SignatureEvent
 
@@ -23,6 +24,7 @@ UNIONS = (
     ExecutionEvent,
     OptimizationEvent,
     EvaluationEvent,
+    ParkingEvent,
 )
 
 

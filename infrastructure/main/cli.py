@@ -132,7 +132,7 @@ def _examine() -> Examination:
 def _projections() -> AbstractContextManager[Office]:
     from infrastructure.main.projections import projection_office
 
-    return projection_office(_settings())
+    return projection_office(_settings(), _actor())
 
 
 def _announce(name: str) -> str | None:

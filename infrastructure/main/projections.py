@@ -9,7 +9,10 @@ from infrastructure import bootstrap
 from infrastructure.eventstore.fold_from_zero import Progress, without_limits
 from infrastructure.eventstore.lag import ProjectionLag, lags
 from infrastructure.eventstore.parking import Replay
+from infrastructure.eventstore.parking_reports import ParkingReports
 from infrastructure.eventstore.rebuild import Rebuilder
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog
 from infrastructure.main.process import reaching_the_database
 from infrastructure.postgres.pool import open_pool
 from infrastructure.postgres.sessions import session
@@ -35,6 +38,7 @@ class ProjectionOffice:
 
     conninfo: str
     projections: Sequence[Projection] = PROJECTIONS
+    actor: str = "anonymous"
 
     def names(self) -> Sequence[str]:
         return [each.name for each in self.projections]
@@ -54,7 +58,11 @@ class ProjectionOffice:
     def replay(self, name: str) -> dict[str, Any]:
         projection = self._named(name)
         with without_limits(self._session()) as connection:
-            return {"name": name, **Replay(connection, projection).run()._asdict()}
+            done = Replay(connection, projection).run()
+        with open_pool(self.conninfo, min_size=1, max_size=1, name="projections") as pool:
+            reports = ParkingReports(pool, EventLog(PostgresRecorder(pool)))
+            reports.replayed(name, projection.version, done.told, self.actor)
+        return {"name": name, "folded": done.folded, "parked": done.parked}
 
     def _rebuilder(self) -> Rebuilder:
         return Rebuilder(self._session())
@@ -70,11 +78,14 @@ class ProjectionOffice:
 
 
 @contextmanager
-def projection_office(settings: Settings) -> Generator[ProjectionOffice, None, None]:
-    """The office of this home's database; an embedded one that was not running stops after it."""
+def projection_office(settings: Settings, actor: str) -> Generator[ProjectionOffice, None, None]:
+    """The office of this home's database, for *actor*.
+
+    An embedded one that was not running stops after it.
+    """
     with reaching_the_database(), bootstrap.database(settings) as access:
         bootstrap.prepare(access)
-        yield ProjectionOffice(access.service)
+        yield ProjectionOffice(access.service, actor=actor)
 
 
 def _shown(lag: ProjectionLag) -> dict[str, Any]:

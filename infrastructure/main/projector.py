@@ -1,12 +1,17 @@
 """The projector process: follows the log and keeps the read models."""
 
+import gc
 import logging
 import signal
 import threading
 
 from infrastructure import bootstrap
+from infrastructure.eventstore.parking_reports import ParkingReports
 from infrastructure.eventstore.projector import ProjectionRunner
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog
 from infrastructure.postgres.listener import LogListener
+from infrastructure.postgres.pool import open_pool
 from infrastructure.postgres.sessions import session
 from infrastructure.settings import Settings
 from projections.registry import PROJECTIONS
@@ -24,9 +29,16 @@ def main() -> None:
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
     conninfo = bootstrap.connect(Settings.from_environment())
-    with LogListener(conninfo) as listener:
+    with (
+        open_pool(conninfo, min_size=1, max_size=1, name="projector-reports") as pool,
+        LogListener(conninfo) as listener,
+    ):
         listener.subscribe(lambda _: wake.set())
-        ProjectionRunner(session(conninfo, "projector"), PROJECTIONS).run(stop, wake)
+        reports = ParkingReports(pool, EventLog(PostgresRecorder(pool)))
+        gc.freeze()  # what was imported is never garbage: a collection need not look at it
+        ProjectionRunner(
+            session(conninfo, "projector"), PROJECTIONS, tell_parked=reports.parked
+        ).run(stop, wake)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,14 @@ from domain.execution.events import ExecutionEvent
 from domain.kernel import Event
 from domain.module.events import ModuleEvent
 from domain.optimization.events import OptimizationEvent
+from domain.parking.events import ParkingEvent
 from domain.program.events import ProgramEvent
 from domain.signature.events import SignatureEvent
 
 GOLDEN = Path(__file__).parent / "golden" / "events.json"
 UNIONS = (
-    DatasetEvent, EvaluationEvent, ExecutionEvent, ModuleEvent, OptimizationEvent, ProgramEvent,
-    SignatureEvent,
+    DatasetEvent, EvaluationEvent, ExecutionEvent, ModuleEvent, OptimizationEvent, ParkingEvent,
+    ProgramEvent, SignatureEvent,
 )  # fmt: skip
 
 

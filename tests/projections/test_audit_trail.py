@@ -15,6 +15,7 @@ from domain.module.events import ModuleEvent
 from domain.optimization.events import (
     OptimizationEvent,
 )
+from domain.parking.events import ParkingEvent
 from domain.program.events import ProgramEvent, ProgramTestingStarted
 from domain.signature.events import SignatureEvent
 from projections.audit_sentences import SAID, plain, quoted
@@ -33,6 +34,7 @@ UNIONS = (
     ExecutionEvent,
     OptimizationEvent,
     EvaluationEvent,
+    ParkingEvent,
 )
 
 

@@ -1,6 +1,6 @@
 """Runners of small read models over a test's own log, and what they have come to."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from time import monotonic, sleep
@@ -48,9 +48,14 @@ def catch_up(runner: ProjectionRunner) -> None:
 
 @contextmanager
 def runner_of(
-    conninfo: str, *projections: Projection, batch: int = 500
+    conninfo: str,
+    *projections: Projection,
+    batch: int = 500,
+    tell_parked: Callable[[], object] | None = None,
 ) -> Iterator[ProjectionRunner]:
-    runner = ProjectionRunner(conninfo, projections, batch=batch, poll_s=0.05)
+    runner = ProjectionRunner(
+        conninfo, projections, batch=batch, poll_s=0.05, tell_parked=tell_parked
+    )
     try:
         yield runner
     finally:

@@ -51,7 +51,7 @@ _LETTERS: Final = {
 _LIFE_OF_A_RUN: Final = re.compile(r"R(Sc*)*E?[QV]*")
 """Requested, taken up any number of times, ended once; then replays of what happened."""
 
-_FIRST: Final = {"signature": "defined"}
+_FIRST: Final = {"signature": "defined", "parking": "event_parked"}
 """How the life of a thing begins, where that is not ``created``."""
 
 _GAPS: Final[LiteralString] = """

@@ -1,5 +1,7 @@
 """Whole logs: the main job of a tenant, and one in which every event happens."""
 
+from typing import Any
+
 from domain.dataset.values import Split
 from domain.evaluation.events import EvaluationCancelled, EvaluationFailed
 from domain.execution.events import (
@@ -11,6 +13,7 @@ from domain.execution.events import (
 )
 from domain.module.events import ModuleRetired
 from domain.optimization.events import OptimizationCancelled, OptimizationFailed
+from domain.parking.events import EventParked, ParkedEventReplayed
 from domain.program.events import ProgramRetired, ProgramTestingStarted
 from domain.signature.events import SignatureRetired
 from domain.values import LmSpend
@@ -72,4 +75,8 @@ def everything() -> Log:
     log.append(an_id("failed eval"), build.evaluation_requested(), wrong)
     halt = EvaluationCancelled(reason="Enough.")
     log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
+    where = {"projection": "executions", "version": 1, "position": 9, "topic": "execution.started"}
+    about: dict[str, Any] = {**where, "stream_id": an_id("execution 1")}
+    parked = EventParked(**about, error="DivisionByZero", attempts=3)
+    log.append(an_id("parking"), parked, ParkedEventReplayed(**about))
     return log

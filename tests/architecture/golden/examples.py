@@ -42,6 +42,7 @@ from domain.optimization.events import (
     OptimizationStarted,
     TrialScored,
 )
+from domain.parking.events import EventParked, ParkedEventReplayed
 from domain.program.events import (
     ProgramCompiled,
     ProgramCreated,
@@ -314,6 +315,18 @@ _RUNS: Sequence[Sequence[Event]] = (
     (EvaluationCancelled(reason="No longer needed."),),
 )
 
+_PARKED: Final = {
+    "projection": "program_catalog",
+    "version": 2,
+    "position": 1729,
+    "topic": "program.retired",
+    "stream_id": an_id("program"),
+}
+_PARKINGS: Final[Sequence[Sequence[Event]]] = (
+    (EventParked.model_validate({**_PARKED, "error": "DivisionByZero", "attempts": 3}),),
+    (ParkedEventReplayed.model_validate(_PARKED),),
+)
+
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
-    examples[0].TOPIC: examples for examples in (*_THINGS, *_RUNS)
+    examples[0].TOPIC: examples for examples in (*_THINGS, *_RUNS, *_PARKINGS)
 }

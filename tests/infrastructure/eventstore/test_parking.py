@@ -38,7 +38,8 @@ def parked(pool: Pool) -> list[tuple[Any, ...]]:
 
 def replay(database: str, projection: Projection) -> tuple[int, int]:
     with psycopg.connect(database, autocommit=True) as connection:
-        return Replay(connection, projection).run()
+        done = Replay(connection, projection).run()
+    return done.folded, done.parked
 
 
 def test_a_poison_event_is_parked_with_the_rest_of_its_stream_and_everything_else_goes_on(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from infrastructure.eventstore.parking_reports import ParkingReports
 from infrastructure.eventstore.projection_tables import drop_schema, schema_of
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
@@ -15,8 +16,10 @@ from infrastructure.main.projections import (
 )
 from infrastructure.postgres.pool import open_pool
 from infrastructure.settings import Settings
+from projections.audit_trail import AuditTrail, audit
 from projections.registry import PROJECTIONS
-from tests.support.following import catch_up, note, runner_of
+from tests.contracts.repository import CONTEXT
+from tests.support.following import catch_up, note, runner_of, until
 from tests.support.histories import TENANT
 from tests.support.projecting import read_models
 from tests.support.projections import FussyBoard, NoteBoard
@@ -39,7 +42,7 @@ def test_all_read_models_of_a_story_verify_and_are_rebuilt(database: str, log: E
     log.append(everything().recorded)
     with runner_of(database, *PROJECTIONS) as runner:
         catch_up(runner)
-    with projection_office(Settings(database_url=database)) as office:
+    with projection_office(Settings(database_url=database), "ada") as office:
         assert [each["state"] for each in office.lags()] == ["live"] * len(PROJECTIONS)
         for name in office.names():
             assert office.verify(name, nothing)["is_well"]
@@ -72,14 +75,38 @@ def test_what_is_parked_is_told_and_replayed(database: str, log: EventLog) -> No
         project = NoteBoard.project
 
     position = note(log, "poison")
-    with runner_of(database, FussyBoard()) as runner:
-        catch_up(runner)
-    office = ProjectionOffice(database, [Mended()])
+    with (
+        open_pool(database, min_size=1, max_size=1, name="reports") as pool,
+        runner_of(database, FussyBoard(), tell_parked=ParkingReports(pool, log).parked) as runner,
+    ):
+        until(lambda: not runner.step() and log.head() > position)
+        until(lambda: not runner.step())
+    office = ProjectionOffice(database, [Mended()], actor="ada")
     (lag,) = office.lags()
     assert (lag["state"], lag["parked"], lag["behind"]) == ("degraded", 1, 0)
     assert lag["why"].startswith(f"parked: event at position {position} (program.retired):")
     assert office.replay("fussy_board") == {"name": "fussy_board", "folded": 1, "parked": 0}
     assert office.lags()[0]["state"] == "live"
+    with runner_of(database, AuditTrail()) as runner, read_models(database, [AuditTrail()]) as kept:
+        catch_up(runner)
+        replayed, parked = audit(kept.store, tenant=CONTEXT.tenant).rows[:2]
+    assert f"Stratal parked event {position} (program.retired) of " in parked.sentence
+    assert " in version 1 of fussy_board because of DivisionByZero " in parked.sentence
+    assert f"ada replayed event {position} (program.retired) of " in replayed.sentence
+    assert parked.causation_id == log.events(0, 1)[0].envelope.event_id
+
+
+def test_what_was_parked_is_told_once_though_it_is_told_twice(database: str, log: EventLog) -> None:
+    note(log, "poison")
+    with open_pool(database, min_size=1, max_size=1, name="reports") as pool:
+        with runner_of(database, FussyBoard()) as runner:
+            catch_up(runner)
+        reports = ParkingReports(pool, log)
+        reports.parked()
+        with pool.connection() as connection:  # a crash before it was noted
+            connection.execute("UPDATE stratal.parked SET told = false")
+        reports.parked()
+    assert [each.event.TOPIC for each in log.events(1, 10)] == ["parking.event_parked"]
 
 
 def test_a_name_that_no_projection_has_is_refused(database: str) -> None:
