@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
+from threading import Event as Flag
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from application.errors import StoreIsUnavailable
 from domain.kernel import Event
 from infrastructure.api import feed, streams
 from infrastructure.api.streams import Streams
@@ -179,6 +181,47 @@ def test_streams_are_bounded_and_make_room_when_they_end(followed: Followed) -> 
             assert refused.headers["Content-Type"] == "application/problem+json"
             assert '"code":"feed.full"' in refused.read().decode()
         until(lambda: followed.streams.count, lambda count: count == 0, timeout_s=10)
+
+
+def test_who_falls_behind_the_tail_reads_on_by_pages(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_KEPT", 2)
+    with stream(followed.url, "acme") as reply:
+        events = sent(reply)
+        for burst in range(5):
+            followed.append("acme", build.dataset_created(), *[build.rows_loaded()] * 9)
+            told = [each.id for each in islice(events, 10)]
+            assert told == [str(burst * 10 + n) for n in range(1, 11)]
+
+
+def test_a_stream_ends_well_when_the_database_is_away_and_another_goes_on() -> None:
+    world, away = ApiWorld(), Flag()
+
+    def head() -> int:
+        if away.is_set():
+            raise StoreIsUnavailable("it does not answer")
+        return len(world.log.recorded)
+
+    def events(*given: Any, **narrowed: Any) -> Any:
+        head()
+        return world.events(*given, **narrowed)
+
+    open_streams = Streams()
+    with serving(world.app(streams=open_streams, head=head, events=events)) as at:
+        followed = Followed(world, open_streams, at)
+        followed.append("acme", build.dataset_created())
+        with stream(at.url, "acme") as reply:
+            told = sent(reply)
+            assert next(told).id == "1"
+            away.set()
+            followed.append("acme", build.dataset_created())
+            assert list(told) == []
+        with stream(at.url, "acme", last_event_id=1) as reply:
+            assert list(sent(reply)) == []
+        away.clear()
+        with stream(at.url, "acme", last_event_id=1) as reply:
+            assert next(sent(reply)).id == "2"
 
 
 def test_a_client_that_does_not_read_holds_nobody_up(followed: Followed) -> None:
