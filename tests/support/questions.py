@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid5
 
 from domain.dataset.values import Purpose
@@ -20,7 +20,7 @@ from projections.lm_calls import lm_calls, recent_lm_calls
 from projections.lm_usage import lm_usage, lm_usage_total
 from projections.modules import module, modules
 from projections.optimization_board import optimization, optimizations, trials
-from projections.paging import Page
+from projections.paging import Page, Row
 from projections.program_catalog import program, programs
 from projections.program_versions import deployments, program_version, program_versions
 from projections.signatures import signature, signatures
@@ -138,7 +138,7 @@ def _moved(salt: str, id: UUID) -> UUID:
 def _plain(answer: Any, tenant: str) -> object:
     """*answer* as data, in which no sentence tells whose it is."""
     if isinstance(answer, Page):
-        return [_plain(row, tenant) for row in answer.rows]
+        return [_plain(row, tenant) for row in cast("Page[Row]", answer).rows]
     if answer is None:
         return None
     row = answer.model_dump()
