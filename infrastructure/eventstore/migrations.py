@@ -2,7 +2,7 @@
 
 from typing import LiteralString
 
-from infrastructure.eventstore.migration_append import APPEND_BATCH
+from infrastructure.eventstore.migration_append import APPEND_BATCH, APPEND_ONE
 from infrastructure.eventstore.migration_streams import READS, STREAMS
 
 LOG: LiteralString = """
@@ -121,4 +121,5 @@ MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
     ("eventstore_streams", STREAMS),
     ("eventstore_reads", READS),
     ("eventstore_append_batch", APPEND_BATCH),
+    ("eventstore_append_one", APPEND_ONE),
 )
