@@ -154,8 +154,8 @@ _END: LiteralString = """
 END $$;
 """
 
-# One event in a transaction is what a caller alone sends. A set of one row costs more to make than to
-# use, so without sets the server takes a quarter less time for it.
+# One event in a transaction is what a caller alone sends. A set of one row costs more to make than
+# to use, so without sets the server takes a quarter less time for it.
 _MOVE_ONE_STREAM: LiteralString = """\
         IF size = 1 THEN
             IF versions[1] <= 1 THEN
