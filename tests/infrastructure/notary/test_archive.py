@@ -8,7 +8,7 @@ import pytest
 
 from infrastructure.notary.archive import BundleExists, StartIsUnproved
 from infrastructure.notary.verifier import bundle
-from infrastructure.notary.verifier.bundle import main
+from infrastructure.notary.verifier.bundle import main, told
 from tests.support.notarized import Notarized
 
 pytestmark = pytest.mark.postgres
@@ -77,6 +77,17 @@ def test_what_the_policy_put_away_is_not_missed(signed: Notarized) -> None:
     signed.tamper("INSERT INTO stratal.partitions VALUES (1, 50, 'put_away', now())")
     report = signed.verify()
     assert (report.findings, report.first, report.base, report.agreed) == ([], 51, 50, 2)
+
+
+def test_of_many_findings_the_first_are_listed(
+    signed: Notarized, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.notary.verifier.examination.LISTED", 2)
+    signed.tamper("DELETE FROM stratal.events WHERE mod(notification_id, 100) = 7")
+    report = signed.verify()
+    assert [each.first for each in report.findings] == [7, 107]
+    assert report.unlisted == 2
+    assert "and more   2 findings are not listed" in [*told(report, [])]
 
 
 def test_nothing_is_written_over(signed: Notarized) -> None:

@@ -140,6 +140,12 @@ def test_nothing_is_proved_by_what_is_damaged(
     assert (reply.status_code, reply.json()["code"]) == (409, "proof.damaged")
 
 
+def test_a_database_that_does_not_answer_is_said(api: TestClient, pool: Pool) -> None:
+    pool.close()
+    reply = api.get("/v1/checkpoints")
+    assert (reply.status_code, reply.json()["code"]) == (503, "store.unavailable")
+
+
 def test_without_a_checkpoint_nothing_is_proved(notarized: Notarized, pool: Pool) -> None:
     notarized.append_executions(1)
     api = ApiWorld().client("acme", proofs=PostgresProofs(pool))

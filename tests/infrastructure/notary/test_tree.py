@@ -179,6 +179,10 @@ def test_no_tree_begins_with_a_greater_one_or_with_none(old: int, new: int) -> N
     assert not consistency_holds(root, ROOTS[3].encode(), old=old, new=new, path=[])
 
 
+def test_a_proof_of_nothing_proves_nothing() -> None:
+    assert not consistency_holds(HASHES[0], HASHES[0], old=3, new=5, path=[])
+
+
 @given(st.lists(st.integers(1, 300), max_size=4))
 def test_growing_keeps_the_nodes_of_whole_tiles_and_the_same_root(steps: list[int]) -> None:
     size = min(sum(steps), len(HASHES))
