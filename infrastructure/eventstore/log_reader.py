@@ -55,7 +55,7 @@ def read_stretch(
     """
     with connection.cursor(binary=True) as cursor:
         row = cursor.execute(statements.HEAD, prepare=True).fetchone()
-        head = (row and row[0]) or 0
+        head: int = (row[0] or 0) if row else 0
         end = max(after, min(after + span, head if stop is None else min(stop, head)))
         entries: Sequence[LogEntry] = ()
         if end > after and topics:

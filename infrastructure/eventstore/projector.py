@@ -174,15 +174,14 @@ class ProjectionRunner:
         if stretch.end > position:
             following = None if stretch.is_last else self._read(tables, stretch.end, followers)
             self._project(tables, batch, following)
-        if stretch.is_last:
-            self._switch(tables, followers)
-        return not stretch.is_last
+        return not stretch.is_last or self._switch(tables, followers)
 
-    def _switch(self, tables: ProjectionTables, followers: Sequence[Follower]) -> None:
+    def _switch(self, tables: ProjectionTables, followers: Sequence[Follower]) -> bool:
         """Have queries read those that have caught up with the log and do without no event.
 
-        Where that replaces another version, the tables are verified first.
+        Where that replaces another version, the tables are verified first; whether that goes on.
         """
+        is_unsure = False
         for follower in followers:
             if follower.live or follower.held or follower.failure is not None:
                 continue
@@ -191,6 +190,8 @@ class ProjectionRunner:
                 refuse(tables, follower, why)
             elif why is not None:
                 follower.live = tables.go_live(follower.projection)
+            is_unsure |= why is None
+        return is_unsure
 
     def _verdict(self, follower: Follower) -> str | None:
         if self._replacements is None:

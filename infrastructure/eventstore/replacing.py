@@ -1,7 +1,8 @@
 """A version that is to replace a live one is verified first, beside the work of the projector."""
 
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from threading import Event
+from typing import Final
 
 import psycopg
 
@@ -10,6 +11,9 @@ from infrastructure.eventstore.mapper import EventMapper
 from infrastructure.eventstore.projection_tables import schema_of
 from infrastructure.eventstore.rebuild import Rebuilder, Verification
 from projections.kernel import Projection
+
+PATIENCE_S: Final = 0.02
+"""How long the projector waits for a verdict, at each step until it is there."""
 
 
 class _Abandoned(Exception):
@@ -33,7 +37,7 @@ class Replacements:
         key = schema_of(projection)
         if key not in self._begun:
             self._begun[key] = self._thread.submit(self._verify, projection)
-        if not self._begun[key].done():
+        if not wait([self._begun[key]], PATIENCE_S).done:
             return None
         try:
             found = self._begun.pop(key).result()

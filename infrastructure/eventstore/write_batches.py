@@ -80,8 +80,11 @@ class WriteBatches:
             return
         with self._connection.transaction():
             self._connection.execute(self._path)
-            unknown = sorted(batch.statements - self._known.keys(), key=self._numbers.__getitem__)
-            known = self._known | {sql: self._probe(sql) for sql in unknown}
+            missing = batch.statements - self._known.keys()
+            known = dict(self._known)
+            for sql in self._numbers:
+                if sql in missing:
+                    known[sql] = self._probe(sql)
             numbered = {self._numbers[sql]: each for sql, each in known.items()}
             self._connection.execute(_definition(self._function, numbered))
         self._known = known
@@ -144,8 +147,9 @@ def _split(sql: LiteralString) -> tuple[Sequence[LiteralString], Sequence[Litera
     """The text between the parameters of *sql*, and their names."""
     first, *rest = sql.split("%(")
     parts = [part.partition(")s") for part in rest]
-    texts = [first, *(after for _, _, after in parts)]
-    return [text.replace("%%", "%") for text in texts], [name for name, _, _ in parts]
+    texts: list[LiteralString] = [first, *(after for _, _, after in parts)]
+    whole: list[LiteralString] = [text.replace("%%", "%") for text in texts]
+    return whole, [name for name, _, _ in parts]
 
 
 def _joined(pieces: Sequence[LiteralString], places: Sequence[Composable]) -> Composed:

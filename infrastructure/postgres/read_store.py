@@ -99,20 +99,26 @@ class PostgresReadStore:
 
     def _search_path(self) -> Composed:
         if self._path is None or monotonic() > self._known_until:
-            live = self._live()
-            self._all_live = len(live) == len(self._names)
-            schemas = [Identifier(f"{name}_v{version}") for name, version, _ in live]
-            self._path = SQL("SET LOCAL search_path TO {}").format(
-                SQL(", ").join(schemas or [Identifier("pg_catalog")])
-            )
-            self._known_until = monotonic() + KNOWN_FOR_S
+            self._live()
+        assert self._path is not None
         return self._path
 
     def _live(self) -> Sequence[tuple[str, int, int]]:
+        """The live versions; from now on queries read these.
+
+        So whoever waited for a position reads tables that have reached it, also right after a
+        version was switched.
+        """
         with self._connection() as connection:
             cursor = connection.cursor(row_factory=tuple_row)
             live = cursor.execute(_LIVE, (self._names,), prepare=True).fetchall()
         self._reached_by = {name: (version, position) for name, version, position in live}
+        self._all_live = len(live) == len(self._names)
+        schemas = [Identifier(f"{name}_v{version}") for name, version, _ in live]
+        self._path = SQL("SET LOCAL search_path TO {}").format(
+            SQL(", ").join(schemas or [Identifier("pg_catalog")])
+        )
+        self._known_until = monotonic() + KNOWN_FOR_S
         return live
 
     @contextmanager

@@ -103,7 +103,7 @@ def test_a_new_version_is_built_beside_the_old_one_and_read_when_it_has_caught_u
         runner.step()
         assert state(pool)["note_board_v1"][1]
         assert state(pool)["note_board_v2"] == (2, False, None)
-        until(lambda: not runner.step() and state(pool)["note_board_v2"][1])
+        catch_up(runner)
     assert state(pool) == {
         "note_board_v1": (head, False, None),
         "note_board_v2": (head, True, None),
@@ -122,7 +122,7 @@ def test_a_new_version_that_two_folds_do_not_agree_on_is_not_read(
     with runner_of(database, NoteBoard()) as runner:
         catch_up(runner)
     with runner_of(database, MoodyBoard()) as runner:
-        until(lambda: not runner.step() and state(pool)["note_board_v2"][2] is not None)
+        catch_up(runner)
     why = "Its tables differ from a fold from the beginning: notes."
     assert state(pool) == {
         "note_board_v1": (head, True, None),
@@ -130,7 +130,7 @@ def test_a_new_version_that_two_folds_do_not_agree_on_is_not_read(
     }
     # The next release, mended, begins it from nothing.
     with runner_of(database, RebuiltNoteBoard()) as runner:
-        until(lambda: not runner.step() and state(pool)["note_board_v2"][1])
+        catch_up(runner)
     assert table(pool, "note_board_v2") == table(pool, "note_board_v1")
 
 
@@ -209,7 +209,7 @@ def test_the_lag_says_where_each_projection_is_and_whether_its_leader_lives(
     with runner_of(database, NoteBoard()) as runner:
         catch_up(runner)
     with runner_of(database, RebuiltNoteBoard()) as runner:
-        until(lambda: not runner.step() and state(pool)["note_board_v2"][1])
+        catch_up(runner)
     head = note(log, "b")
     (lag,) = lags(pool)
     assert (lag.name, lag.version, lag.position, lag.head) == ("note_board", 2, head - 1, head)

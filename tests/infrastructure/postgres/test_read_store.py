@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from application.context import within
 from application.errors import ProjectionIsLate, StoreIsUnavailable
 from infrastructure.eventstore.projector import ProjectionRunner
+from infrastructure.eventstore.rebuild import Rebuilder
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
 from infrastructure.postgres.pool import Pool, open_pool
@@ -92,6 +93,18 @@ def test_waiting_ends_when_every_projection_has_come_as_far(database: str, pool:
     assert 0.2 <= monotonic() - started < 4
     timer.join()
     store.wait_for(0, 0)
+
+
+def test_whoever_waited_reads_the_version_that_was_switched_to(database: str, pool: Pool) -> None:
+    note(pool, "a")
+    project(database, NoteBoard())
+    store = PostgresReadStore(pool, [NoteBoard()])
+    assert len(store.rows(REASONS, {"reason": "a"})) == 1
+    Rebuilder(database).rebuild(RebuiltNoteBoard())
+    head = note(pool, "a")
+    project(database, RebuiltNoteBoard())
+    store.wait_for(head, 5)
+    assert len(store.rows(REASONS, {"reason": "a"})) == 2
 
 
 def test_waiting_ends_in_time_and_says_how_far_they_came(database: str, pool: Pool) -> None:
