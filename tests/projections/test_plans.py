@@ -156,3 +156,54 @@ def test_an_index_serves_the_query(grown: ReadModels, index: str, query: Query) 
     plan = grown.explain(*asked)
     assert index in plan
     assert "Seq Scan" not in plan
+
+
+KEPT: dict[str, tuple[tuple[str, ...], Query]] = {
+    "signature by name": (
+        ("signature_name", "signature_past_pkey"),
+        lambda store: signature(store, "7", tenant=TENANT),
+    ),
+    "modules": (
+        ("module_newest", "module_past_pkey"),
+        lambda store: modules(store, tenant=TENANT, limit=5),
+    ),
+    "program": (
+        ("program_pkey", "program_past_pkey"),
+        lambda store: program(store, an_id("p7"), tenant=TENANT),
+    ),
+    "programs": (
+        ("program_newest", "program_past_pkey"),
+        lambda store: programs(store, tenant=TENANT, limit=5, after=(100,)),
+    ),
+    "versions": (
+        ("program_version_newest", "program_deployment_pkey"),
+        lambda store: program_versions(store, an_id("p7"), tenant=TENANT),
+    ),
+    "deployments": (
+        ("program_deployment_pkey",),
+        lambda store: deployments(store, an_id("p7"), tenant=TENANT),
+    ),
+    "datasets": (
+        ("dataset_newest", "dataset_past_pkey"),
+        lambda store: datasets(store, tenant=TENANT, limit=5),
+    ),
+    "audit": (("audit_entry_pkey",), lambda store: audit(store, tenant=TENANT, limit=10)),
+    "audit of a thing": (
+        ("audit_entry_aggregate",),
+        lambda store: audit(store, tenant=TENANT, aggregate_id=ID),
+    ),
+}
+
+
+@pytest.mark.parametrize(("indexes", "query"), KEPT.values(), ids=KEPT.keys())
+def test_indexes_serve_the_query_about_the_past(
+    grown: ReadModels, indexes: tuple[str, ...], query: Query
+) -> None:
+    listening = Eavesdropper(grown.store)
+    query(listening)
+    ((sql, params),) = listening.asked
+    (of,) = listening.about
+    past = f"WITH {', '.join(of.past)} {sql}"
+    plan = grown.explain(past, {**params, "as_of": 300})
+    assert [index for index in indexes if index not in plan] == []
+    assert "Seq Scan" not in plan

@@ -134,11 +134,13 @@ class Eavesdropper:
     asked: list[tuple[str, Mapping[str, object]]] = field(
         default_factory=list[tuple[str, Mapping[str, object]]]
     )
+    about: list[type[Projection]] = field(default_factory=list[type[Projection]])
 
     def rows(
         self, sql: Any, params: Mapping[str, object], *, of: type[Projection] | None = None
     ) -> Sequence[Mapping[str, object]]:
         self.asked.append((sql, params))
+        self.about += [of] if of else []
         return self.store.rows(sql, params, of=of)
 
 
