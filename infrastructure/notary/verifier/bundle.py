@@ -104,7 +104,8 @@ def keys_of(word: str) -> list[Key]:
 
 def told(report: Report, keys: Sequence[Key]) -> Iterator[str]:
     """*report* in lines."""
-    yield f"read       {report.events} events, positions {report.first} to {report.last}"
+    where = f", positions {report.first} to {report.last}" if report.events else ""
+    yield f"read       {report.events} events{where}"
     if report.base:
         yield f"before     {report.base} earlier events are not here, but what they hashed to is"
     yield from (f"key        {key}" for key in keys)
