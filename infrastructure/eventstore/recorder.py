@@ -38,6 +38,14 @@ class NameIsHeld(Exception):
     """The claimed name has another holder; nothing was appended."""
 
 
+PAUSE = 0.1
+"""The share of a transaction's time that the next leader waits for those who were just answered.
+
+They come back soon with their next append. Without it they would form two crowds, each waiting for
+the other's transaction: a fifth less throughput where commits are slow.
+"""
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 0.0001, 0.001
+
 _NOTHING = Beside()
 
 
@@ -60,6 +68,7 @@ class PostgresRecorder(ApplicationRecorder):
 
     def __post_init__(self, most_waiting: int, wait_s: float) -> None:
         self._queue = AppendQueue(bound=most_waiting, wait_s=wait_s)
+        self._pause_s = 0.0
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:
         """Append as the library has it: plain stored events get empty envelopes."""
@@ -144,10 +153,14 @@ class PostgresRecorder(ApplicationRecorder):
         """Carry the leader's request and those that go with it, then let the next one lead."""
         batch, backend = [leader], 0
         try:
+            if leader.turn is not None and self._pause_s >= SHORTEST_PAUSE_S:
+                sleep(self._pause_s)
             with self.pool.connection() as connection:
                 batch = self._queue.take(leader)
                 backend = connection.info.backend_pid
+                begun_s = monotonic()
                 carry(connection, batch)
+                self._pause_s = min(PAUSE * (monotonic() - begun_s), LONGEST_PAUSE_S)
         except BaseException as error:
             if isinstance(error, PoolTimeout):  # the others would wait as long, and in vain
                 batch = self._queue.take(leader)
