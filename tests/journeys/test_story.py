@@ -259,8 +259,18 @@ def test_aud_01_every_event_is_a_sentence_of_the_trail(story: Story) -> None:
     events = story.http.events()
     trail = story.http.pages("/v1/audit", order="oldest", limit=50, at_least=events[-1]["position"])
     assert [each["event_id"] for each in trail] == [each["event_id"] for each in events]
-    assert all(each["sentence"].startswith(each["actor"]) for each in trail)
-    assert all(each["sentence"].endswith(".") for each in trail)
+    known = {each["event_id"]: each for each in trail}
+    for each in trail:
+        said = each["sentence"]
+        assert said.endswith(f", for {story.http.tenant}, by {each['command']}).")
+        if each["causation_id"] is None:
+            assert said.startswith(f"{each['actor']} ")
+            assert each["cause"] is None
+        else:
+            assert said.startswith("Stratal ")
+            assert f" on behalf of {each['actor']} (" in said
+            cause = known[each["causation_id"]]
+            assert each["cause"] == {name: cause[name] for name in each["cause"]}
     deployed = next(each for each in trail if each["topic"] == "program.deployed")
     assert "ann" in deployed["sentence"]
     assert "version 2 of program “triage”" in deployed["sentence"]
