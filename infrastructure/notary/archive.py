@@ -92,7 +92,6 @@ class Archive:
         return exported
 
     def _log(self, store: NotaryStore, start: int, notes: Sequence[str]) -> Log:
-        start = max(start, store.beginning())
         index = store.rank(start)
         checkpoints, unreadable = read_notes(notes)
         try:
@@ -103,6 +102,7 @@ class Archive:
             store.origin(),
             store.events_from(start),
             store.kept_from(index),
+            store.away(),
             checkpoints,
             self.outside,
             unreadable,
@@ -115,7 +115,12 @@ class Archive:
         self, create: Create, log: Log, notes: Sequence[str], progress: Progress
     ) -> Exported:
         roots = [each.hex() for each in log.base.roots]
-        about = {"origin": log.origin, "base_size": log.base.size, "base_roots": roots}
+        about = {
+            "origin": log.origin,
+            "base_size": log.base.size,
+            "base_roots": roots,
+            "away": log.away,
+        }
         _fill(create, "verify.py", [verifier()])
         _fill(create, "bundle.json", [json.dumps(about, indent=1)])
         _fill(create, "keys.txt", map(str, self.keys))

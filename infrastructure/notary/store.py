@@ -28,8 +28,9 @@ _AT: LiteralString = _EVENT + " FROM stratal.events WHERE notification_id = %s A
 
 _ORIGIN: LiteralString = "SELECT origin FROM stratal.notary_log"
 
-_BEGINNING: LiteralString = """
-    SELECT coalesce(min(first_position), 1) FROM stratal.partitions WHERE detached_at IS NULL
+_AWAY: LiteralString = """
+    SELECT first_position, last_position FROM stratal.partitions WHERE detached_at IS NOT NULL
+    ORDER BY first_position
 """
 _LAST_ROW: LiteralString = """
     SELECT first, entries FROM stratal.notary_leaves ORDER BY first DESC LIMIT 1
@@ -91,10 +92,9 @@ class NotaryStore:
         [(origin,)] = self._connection.execute(_ORIGIN).fetchall()
         return str(origin)
 
-    def beginning(self) -> int:
-        """Where the log begins now: what is older may have been put away, as the policy allows."""
-        [(position,)] = self._run(_BEGINNING, []).fetchall()
-        return int(position)
+    def away(self) -> list[tuple[int, int]]:
+        """Stretches of positions that were taken out of the log, as a policy allowed."""
+        return [(first, last) for first, last in self._run(_AWAY, [])]
 
     def tail(self, after: int, limit: int) -> Sequence[Event]:
         """The next events beyond a position."""

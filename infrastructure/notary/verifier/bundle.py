@@ -43,6 +43,7 @@ def read_log(file: Open, keys: Sequence[Key], outside: str) -> Log:
         about["origin"],
         _events(file),
         _kept(file),
+        [(first, last) for first, last in about["away"]],
         checkpoints,
         others,
         [*unreadable, *unreadable_others],
@@ -108,6 +109,8 @@ def told(report: Report, keys: Sequence[Key]) -> Iterator[str]:
     yield f"read       {report.events} events{where}"
     if report.base:
         yield f"before     {report.base} earlier events are not here, but what they hashed to is"
+    if report.away:
+        yield f"away       {report.away} events were taken out, the database says; ask for them"
     yield from (f"key        {key}" for key in keys)
     signed = report.signed
     if signed is not None:

@@ -37,13 +37,15 @@ class Proof(NamedTuple):
 class Log:
     """What is examined; an event that cannot be read is a sentence in its place.
 
-    ``base`` is the tree before the first event, ``outside`` are checkpoints that were kept
-    elsewhere, ``unreadable`` says what is wrong with checkpoints that are none.
+    ``away`` are stretches of positions, both ends included, whose events are said to have been
+    taken out as a policy allows; ``base`` is the tree before the first event; ``outside`` are
+    checkpoints that were kept elsewhere; ``unreadable`` says what is wrong with those that are none.
     """
 
     origin: str
     events: Iterable[Event | str]
     kept: Iterable[Kept]
+    away: Sequence[tuple[int, int]]
     checkpoints: Sequence[Checkpoint]
     outside: Sequence[Checkpoint]
     unreadable: Sequence[str]
@@ -92,6 +94,7 @@ class Report:
     proofs: int = 0
     others: int = 0
     unchecked: int = 0
+    away: int = 0
     unlisted: int = 0
     findings: list[Finding] = field(default_factory=list)
 
@@ -160,8 +163,7 @@ class _Examination:
         entry = next(kept, None)
         for event in self._events():
             while entry is not None and entry.position < event.position:
-                self._note("missing", entry.position, "it was here and is gone")
-                self._grow(*entry)
+                self._miss(entry)
                 entry = next(kept, None)
             hashed = leaf_hash(leaf(event))
             if entry is None:
@@ -176,8 +178,7 @@ class _Examination:
                 self._grow(*entry)
                 entry = next(kept, None)
         while entry is not None:
-            self._note("missing", entry.position, "it was here and is gone")
-            self._grow(*entry)
+            self._miss(entry)
             entry = next(kept, None)
 
     def _events(self) -> Iterator[Event]:
@@ -195,6 +196,13 @@ class _Examination:
                 if not report.events % EVERY:
                     self.progress(report.events)
                 yield event
+
+    def _miss(self, entry: Kept) -> None:
+        if any(first <= entry.position <= last for first, last in self.log.away):
+            self.report.away += 1
+        else:
+            self._note("missing", entry.position, "it was here and is gone")
+        self._grow(*entry)
 
     def _grow(self, position: int, hashed: bytes) -> None:
         self.tree.append(hashed)

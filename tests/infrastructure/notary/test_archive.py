@@ -70,13 +70,18 @@ def test_a_proof_that_does_not_hold_is_found(
     assert "REWRITTEN  positions 41 to 300 (the checkpoint of 300 events" in lines
 
 
-def test_what_the_policy_put_away_is_not_missed(signed: Notarized) -> None:
-    signed.tamper("DELETE FROM stratal.events WHERE notification_id <= 50")
+def test_what_a_policy_took_out_is_told_and_not_missed(
+    signed: Notarized, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed.tamper("DELETE FROM stratal.events WHERE notification_id BETWEEN 101 AND 150")
     assert [each.kind for each in signed.verify().findings] == ["missing"]
-    signed.tamper("UPDATE stratal.partitions SET first_position = 51 WHERE first_position = 1")
-    signed.tamper("INSERT INTO stratal.partitions VALUES (1, 50, 'put_away', now())")
+    signed.tamper("INSERT INTO stratal.partitions VALUES (101, 150, 'taken_out', now())")
     report = signed.verify()
-    assert (report.findings, report.first, report.base, report.agreed) == ([], 51, 50, 2)
+    assert (report.findings, report.away, report.agreed) == ([], 50, 3)
+    signed.export()
+    status, lines = said(capsys, signed.bundle)
+    assert status == 0
+    assert "away       50 events were taken out" in lines
 
 
 def test_of_many_findings_the_first_are_listed(
