@@ -39,7 +39,7 @@ class Log:
 
     ``away`` are stretches of positions, both ends included, whose events are said to have been
     taken out as a policy allows; ``base`` is the tree before the first event; ``outside`` are
-    checkpoints that were kept elsewhere; ``unreadable`` says what is wrong with those that are none.
+    checkpoints that were kept elsewhere; ``unreadable`` says what is wrong with what is none.
     """
 
     origin: str
