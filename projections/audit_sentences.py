@@ -69,7 +69,7 @@ def sentence(recorded: Recorded) -> Words:
     """
     what = _SAYERS[type(recorded.event)](recorded.originator_id, recorded.event)
     envelope, actor = recorded.envelope, plain(recorded.envelope.actor)
-    when = f"{recorded.timestamp:%Y-%m-%d %H:%M:%S} UTC"
+    when = f"{recorded.timestamp.isoformat(' ')[:19]} UTC"
     circumstances = f" ({when}, for {plain(envelope.tenant)}, by {plain(envelope.command)})."
     if envelope.causation_id is None:
         return (actor, " ", *what, circumstances)

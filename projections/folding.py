@@ -23,7 +23,15 @@ def row(recorded: Recorded, **columns: object) -> dict[str, object]:
         "actor": recorded.envelope.actor,
         **columns,
     }
-    return {name: mended(v) if isinstance(v, str) else v for name, v in params.items()}
+    return {
+        name: mended(v) if isinstance(v, str) and not _is_plain(v) else v
+        for name, v in params.items()
+    }
+
+
+def _is_plain(text: str) -> bool:
+    """Whether *text* needs no mending, told by a look: most texts are of this kind."""
+    return text.isascii() and "\x00" not in text
 
 
 def document(value: ValueObject | JsonValue) -> str | None:
