@@ -1,7 +1,8 @@
 """A connection lost at the commit is neither a lost write nor a false conflict (TRAP-02, F-06)."""
 
 from collections.abc import Iterator
-from uuid import uuid4
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -43,6 +44,25 @@ def test_100_commits_cut_after_commit_are_100_successes_and_no_doubles(
             assert receipt.position == log.head()
     assert faulty.losses == 100
     assert [each.originator_version for each in log.history(notes.id)] == list(range(1, 101))
+
+
+def test_each_of_many_in_a_transaction_cut_after_its_commit_is_told_of_its_success(
+    proxy: tuple[Proxy, Pool], log: EventLog
+) -> None:
+    faulty, pool = proxy
+    faulty.loses = "reply"
+    recorder = PostgresRecorder(pool)
+    repository = EventSourcedRepository(EventLog(recorder), Notes)
+
+    def save(_: int) -> tuple[UUID, int]:
+        notes = Notes(uuid4())
+        with within(CONTEXT):
+            return notes.id, repository.save(notes.note("cut here")).position
+
+    with ThreadPoolExecutor(8) as threads:
+        told = sorted(threads.map(save, range(80)), key=lambda saved: saved[1])
+    assert told == [(each.originator_id, each.position) for each in log.events(0, 100)]
+    assert 1 <= faulty.losses < 80
 
 
 def test_a_request_that_was_lost_on_its_way_is_refused_and_may_be_repeated(
