@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from random import Random
 from uuid import UUID, uuid4
 
 import pytest
@@ -17,7 +18,9 @@ from application.ports import Claim, Receipt
 from domain.kernel import Recorded
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
+from infrastructure.payloads.store import insert_payloads
 from tests.contracts.repository import CONTEXT, Notes
+from tests.support.event_log import Pool
 
 CALLERS = 50
 
@@ -112,3 +115,31 @@ def test_of_50_callers_who_claim_one_name_exactly_one_gets_it(
     with ThreadPoolExecutor(CALLERS) as threads:
         answers = Counter(each.result() for each in [threads.submit(call) for _ in range(CALLERS)])
     assert answers == {"success": 1, "taken": CALLERS - 1}
+
+
+def test_transactions_with_the_same_texts_never_wait_for_each_other_in_a_circle(
+    recorder: PostgresRecorder, pool: Pool
+) -> None:
+    """Each recorder groups appends for itself, as two processes do."""
+
+    def store(
+        cursor: Cursor[TupleRow], recorded: Sequence[Recorded], payloads: Sequence[Payload]
+    ) -> None:
+        insert_payloads(cursor, recorded[0].envelope.tenant, payloads)
+
+    repositories = [
+        EventSourcedRepository(EventLog(each, inline=[store]), Notes)
+        for each in (recorder, PostgresRecorder(pool))
+    ]
+
+    def save(number: int) -> Receipt:
+        texts = [f"{number // 16} {which}" for which in range(6)]
+        Random(number).shuffle(texts)
+        with within(replace(CONTEXT, tenant=f"t{number % 3}")):
+            notes = Notes(uuid4()).note("x")
+            payloads = [Payload.of(text) for text in texts[:4]]
+            return repositories[number % 2].save(notes, payloads=payloads)
+
+    with ThreadPoolExecutor(16) as threads:
+        positions = [receipt.position for receipt in threads.map(save, range(800))]
+    assert sorted(positions) == [*range(1, 801)]

@@ -1,5 +1,6 @@
 """Appends of one transaction: each whole or not at all, none at another's expense."""
 
+import json
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from psycopg import Cursor
 from psycopg.errors import UniqueViolation
 from psycopg.rows import TupleRow
 
+from application.errors import LogIsBusy
+from infrastructure.api.problems import response
 from infrastructure.eventstore.recorder import NameIsHeld, PostgresRecorder, ReceiptExists
 from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import SealedEvent
@@ -258,6 +261,22 @@ def test_a_receipt_without_events_goes_along(
     with pool.connection() as connection:
         rows = connection.execute("SELECT command_id, position FROM stratal.receipts ORDER BY 1")
         assert rows.fetchall() == [("key", 0), ("two", 3)]
+
+
+def test_beyond_the_bound_an_append_is_refused_at_once_and_stores_nothing(
+    database: str, pool: Pool
+) -> None:
+    small = PostgresRecorder(pool, most_waiting=2, wait_s=100)
+    with together(database, small) as crowd:
+        waiting = [crowd.append([sealed()]) for _ in range(2)]
+        with pytest.raises(LogIsBusy) as refused:
+            small.append([sealed()], kept("refused"))
+        other = crowd.append([sealed(tenant="other")])
+    assert sorted(each.result(5) for each in [*waiting, other]) == [[2], [3], [4]]
+    assert items(pool) == set()
+    reply = response(refused.value, None)
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "1")
+    assert json.loads(reply.body)["code"] == "log.busy"
 
 
 class Stopped(BaseException):
