@@ -269,3 +269,15 @@ def test_a_tree_rewritten_beneath_its_checkpoints_is_found(notarized: Notarized)
     status, said = said_by_the_bundle(notarized)
     assert status == 1
     assert "REWRITTEN  positions 141 to 283 (the checkpoint of 280 events" in said
+
+
+def test_a_second_event_at_a_position_is_found(notarized: Notarized) -> None:
+    notarized.tamper("ALTER TABLE stratal.events DROP CONSTRAINT events_position")
+    notarized.tamper(
+        "INSERT INTO stratal.events SELECT originator_id, originator_version + 9, topic, state,"
+        " 100, gen_random_uuid(), tenant, metadata, recorded_at FROM stratal.events"
+        " WHERE notification_id = 99"
+    )
+    status, said = said_by_the_bundle(notarized)
+    assert status == 1
+    assert "MISPLACED  position 100 " in said
