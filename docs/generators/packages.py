@@ -33,6 +33,6 @@ def classes(*packages: str) -> Sequence[type]:
 
 
 def leaves(base: type[T], package: str) -> Sequence[type[T]]:
-    """Every class of *package* below *base* that has no subclass."""
+    """Every class of *package* below *base* that has no subclass there."""
     below = [each for each in classes(package) if issubclass(each, base) and each is not base]
-    return [each for each in below if not each.__subclasses__()]
+    return [each for each in below if not any(sub in below for sub in each.__subclasses__())]
