@@ -20,7 +20,11 @@ _LAST_RECORDED: LiteralString = """
     ORDER BY notification_id DESC LIMIT 1
 """
 _READERS_BEFORE: LiteralString = """
-    SELECT name FROM stratal.projections WHERE live AND position < %s ORDER BY name
+    SELECT name FROM stratal.projections WHERE live AND position < %(last)s
+    UNION ALL
+    SELECT 'the notary'
+    WHERE NOT EXISTS (SELECT FROM stratal.notary_leaves WHERE last_position >= %(last)s)
+    ORDER BY name
 """
 _OPEN: LiteralString = """
     WITH mine AS (
@@ -157,7 +161,7 @@ def _check(connection: Connection[TupleRow], found: Partition, policy: Retention
     is_young, head = last.fetchone() or (True, 0)
     if is_young or head <= found.last_position:
         raise PartitionIsYoung(name, policy.min_age)
-    late = connection.execute(_READERS_BEFORE, [found.last_position]).fetchall()
+    late = connection.execute(_READERS_BEFORE, {"last": found.last_position}).fetchall()
     if late:
         raise PartitionIsUnread(name, [projection for (projection,) in late])
     params = {

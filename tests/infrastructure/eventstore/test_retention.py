@@ -34,6 +34,9 @@ FIRST, SECOND = "events_from_1", "events_from_5"
 def owner(database: str, recorder: PostgresRecorder) -> Iterator[Connection[TupleRow]]:
     make_small_partitions(owner_of(database), width=4, count=6)
     with psycopg.connect(owner_of(database), autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO stratal.notary_leaves (first, last_position, entries) VALUES (0, 100, '')"
+        )
         yield connection
 
 
@@ -136,6 +139,15 @@ def test_a_partition_that_a_live_projection_has_yet_to_read_stays(
     with pytest.raises(PartitionIsUnread) as refused:
         detach(owner, FIRST, POLICY)
     assert refused.value.projections == ["behind"]
+
+
+def test_a_partition_that_the_notary_has_yet_to_see_stays(
+    owner: Connection[TupleRow], recorder: PostgresRecorder
+) -> None:
+    two_closed_streams(recorder)
+    owner.execute("UPDATE stratal.notary_leaves SET last_position = 3")
+    with pytest.raises(PartitionIsUnread, match="the notary has yet to read it"):
+        detach(owner, FIRST, POLICY)
 
 
 def test_a_partition_that_a_query_reads_stays(
