@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import uvicorn
 
@@ -26,11 +27,12 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def serve_until_stopped(self) -> None:
-        """Serve until a signal.
+        """Serve until SIGTERM or Ctrl-C.
 
         Raises:
             SystemExit: It could not begin; the log says why.
         """
-        self.run()
+        with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once it has ended
+            self.run()
         if not self.started:
             raise SystemExit(_STARTUP_FAILED)
