@@ -59,7 +59,7 @@ def test_a_killed_serve_takes_its_children_along_and_the_next_adopts_postgres(
     stratal.wait_until_ready()
     stratal.call("program", "create", "kept", "--signature", "question -> answer")
     kept = children(serve)
-    assert len(kept) == 3
+    assert len(kept) == 4  # API, worker, projector, notary
     serve.kill()
     serve.wait()
     wait_until_gone(kept)
@@ -67,7 +67,7 @@ def test_a_killed_serve_takes_its_children_along_and_the_next_adopts_postgres(
 
     again = stratal.start("serve", WORKERS=2)
     stratal.wait_until_ready()
-    assert len(children(again)) == 4
+    assert len(children(again)) == 5
     ran = stratal.call("program", "run", "kept", "question=Are you there?")
     assert (ran.returncode, ran.stdout.splitlines()[0]) == (0, "answer  yes")
 
