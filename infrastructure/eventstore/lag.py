@@ -1,4 +1,4 @@
-"""How far the projections are behind the log, as readiness, ``doctor`` and the CLI show it."""
+"""How far the projections are behind the log, as readiness and the command line show it."""
 
 from dataclasses import dataclass
 from typing import LiteralString
