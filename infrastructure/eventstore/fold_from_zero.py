@@ -1,6 +1,7 @@
 """A second fold of a projection from the beginning of the log, into tables of its own."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import ClassVar, NamedTuple, Self
@@ -136,39 +137,40 @@ class FoldFromZero:
             EventCannotBeFolded: It names the event; the rows up to some point before it are there.
         """
         with many_objects():
-            ready = self._prepared(self._read(self.position, stop))
+            ready = self._ready(self._read(self.position, stop))
             while ready.stretch.end > self.position:
-                following = self._read(ready.stretch.end, stop)
-                ready = self._write(ready, following)
+                ready = self._write(ready, self._read(ready.stretch.end, stop))
                 self._progress(self.position, stop)
 
     def advance_within(self, stop: int) -> None:
         """The same in the transaction that is open on ``connection``."""
-        ready = self._prepared(self._read(self.position, stop))
+        ready = self._ready(self._read(self.position, stop))
         while ready.stretch.end > self.position:
             self._batches.learn(ready.batch)
             self._batches.send(ready.batch)
             self.position = ready.stretch.end
-            ready = self._prepared(self._read(self.position, stop))
+            ready = self._ready(self._read(self.position, stop))
 
     def _read(self, after: int, stop: int) -> Stretch:
         return read_stretch(self.connection, after, SPAN, self._topics, stop=stop)
 
-    def _prepared(self, stretch: Stretch) -> _Ready:
-        items = [
+    def _ready(self, stretch: Stretch) -> _Ready:
+        items = self._items(stretch)
+        try:
+            return _Ready(stretch, items, self._batches.pack(writes_of(self.projection, items)))
+        except Exception as error:
+            raise self._blamed(items) or error from error
+
+    def _items(self, stretch: Stretch) -> Sequence[Item]:
+        return [
             item
             for item in stretch.items(self._mapper)
             if item.position < self._without.get(item.stream, item.position + 1)
         ]
-        try:
-            batch = self._batches.pack(writes_of(self.projection, items))
-        except Exception as error:
-            raise self._blamed(items) or error from error
-        return _Ready(stretch, items, batch)
 
     def _write(self, ready: _Ready, following: Stretch) -> _Ready:
         """Write what is *ready*, and make *following* ready while the server works."""
-        prepared: list[_Ready | Exception] = []
+        prepared: list[_Ready] = []
         try:
             self._batches.learn(ready.batch)
             with together(self.connection, partial(self._prepare, following, prepared)):
@@ -181,17 +183,16 @@ class FoldFromZero:
         if self.position >= 2 * self._measured_at:
             measure(self.connection, self.schema)
             self._measured_at = self.position
-        if isinstance(prepared[0], Exception):
-            raise prepared[0]
-        return prepared[0]
+        return prepared[0] if prepared else self._ready(following)
 
-    def _prepare(self, stretch: Stretch, into: list[_Ready | Exception]) -> None:
-        try:
-            into.append(self._prepared(stretch))
-        except Exception as error:  # noqa: BLE001 - raised once the rows before it are written
-            into.append(error)
+    def _prepare(self, stretch: Stretch, into: list[_Ready]) -> None:
+        """Make *stretch* ready, without the connection, which is at work; a failure has time."""
+        items = self._items(stretch)
+        with suppress(Exception):
+            batch = self._batches.pack(writes_of(self.projection, items))
+            into.append(_Ready(stretch, items, batch))
 
-    def _blamed(self, items: Collection[Item]) -> EventCannotBeFolded | None:
+    def _blamed(self, items: Sequence[Item]) -> EventCannotBeFolded | None:
         """The first of *items* that cannot be folded, each for itself."""
         for item in items:
             try:

@@ -20,7 +20,9 @@ from infrastructure.eventstore.rebuild import (
     Rebuilder,
     RebuildIsUnverified,
 )
+from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
+from infrastructure.eventstore.stored import SealedEvent
 from infrastructure.postgres.sessions import session
 from projections.kernel import Write
 from tests.support.event_log import Pool
@@ -192,6 +194,33 @@ def test_an_event_that_cannot_be_folded_is_named_and_nothing_is_switched(
     assert refused.value.position == poison
     assert table(pool, "fussy_board_v1") == before
     assert schemas(pool) == {"fussy_board_v1"}
+
+
+@pytest.mark.parametrize("span", [1, 2, 100])
+def test_an_event_that_cannot_be_read_is_named_wherever_it_stands(
+    database: str,
+    pool: Pool,
+    log: EventLog,
+    rebuilder: Rebuilder,
+    recorder: PostgresRecorder,
+    monkeypatch: pytest.MonkeyPatch,
+    span: int,
+) -> None:
+    monkeypatch.setattr("infrastructure.eventstore.fold_from_zero.SPAN", span)
+    note(log, "a")
+    note(log, "b")
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+        bad = SealedEvent(
+            uuid4(), 1, "program.retired", b"{}", event_id=uuid4(), tenant="acme", metadata="{}"
+        )
+        (position,) = recorder.append([bad])
+        note(log, "c")
+        catch_up(runner)
+    with pytest.raises(EventCannotBeFolded, match="UnreadableEvent") as refused:
+        rebuilder.rebuild(NoteBoard())
+    assert refused.value.position == position
+    assert len(table(pool, "note_board_v1")) == 3
 
 
 def test_a_fold_that_does_not_depend_on_events_alone_is_not_switched_to(
