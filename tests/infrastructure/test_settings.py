@@ -32,7 +32,7 @@ def test_every_bad_variable_is_named_at_once() -> None:
 
 def test_a_misspelt_variable_is_told_the_right_name() -> None:
     with pytest.raises(
-        SettingsAreInvalid, match="STRATAL_PROT is no setting .perhaps STRATAL_PORT."
+        SettingsAreInvalid, match=r"STRATAL_PROT is no setting \(perhaps STRATAL_PORT\)"
     ):
         Settings.from_environment({"STRATAL_PROT": "80"})
 
