@@ -30,7 +30,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, end)
     conninfo = bootstrap.connect(Settings.from_environment())
     with (
-        open_pool(conninfo, min_size=0, max_size=1, name="projector-reports") as pool,
+        open_pool(conninfo, min_size=0, max_size=1, name="projector") as pool,
         LogListener(conninfo) as listener,
     ):
         listener.subscribe(lambda _: wake.set())
