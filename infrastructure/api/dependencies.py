@@ -318,7 +318,7 @@ async def context(
     )
 
 
-AtLeast = Annotated[
+Freshness = Annotated[
     int | None,
     Query(
         ge=0,
@@ -332,7 +332,7 @@ async def present_reader(
     request: Request,
     response: Response,
     context: Annotated[Context, Depends(context)],
-    at_least: AtLeast = None,
+    at_least: Freshness = None,
 ) -> Reader:
     state = request.app.state
     return Reader(state.deps, state.limiter, context, response, at_least=at_least)
@@ -342,7 +342,7 @@ async def reader(
     request: Request,
     response: Response,
     context: Annotated[Context, Depends(context)],
-    at_least: AtLeast = None,
+    at_least: Freshness = None,
     as_of: AsOf = None,
 ) -> Reader:
     state = request.app.state
