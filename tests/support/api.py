@@ -38,9 +38,9 @@ from infrastructure.api.dependencies import ApiDependencies, Lag
 from projections.kernel import Projection
 from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
 from tests.support.memory_past import MemoryPast
+from tests.support.nothing_signed import NothingSigned
 from tests.support.payloads import MemoryPayloads
 from tests.support.projecting import ReadModels
-from tests.support.nothing_signed import NothingSigned
 from tests.support.run_world import ScriptedEvaluator, ScriptedOptimizer, ScriptedProgram
 
 SYNTAX = "message: str -> queue: Literal['bug','billing','howto','feature']"
