@@ -33,8 +33,8 @@ METADATA: Final = (
 ROWS: Final = 32
 """How many rows a statement of ``raw rows`` inserts."""
 
-RAW_TABLE: Final[LiteralString] = """
-    CREATE TABLE IF NOT EXISTS raw_events (
+_RAW_TABLE: Final[LiteralString] = """
+    CREATE TABLE raw_events (
         originator_id uuid NOT NULL, originator_version bigint NOT NULL, topic text NOT NULL,
         state bytea NOT NULL, notification_id bigserial UNIQUE, event_id uuid NOT NULL,
         tenant text NOT NULL, metadata json NOT NULL,
@@ -53,21 +53,16 @@ Append = Callable[[], int]
 """Appends to new streams from the calling thread; returns how many events that were."""
 
 
+def make_tables(owner: str) -> None:
+    """Make the tables of the library and of the bare INSERTs."""
+    _recorder(owner).create_table()
+    with psycopg.connect(owner) as connection:
+        connection.execute(_RAW_TABLE)
+
+
 def library(conninfo: str) -> Append:
     """The stock recorder of the library with its settings as they come."""
-    parts = urlsplit(conninfo)
-    host = parts.hostname or parse_qs(parts.query)["host"][0]
-    datastore = PostgresDatastore(
-        parts.path[1:],
-        host,
-        parse_qs(parts.query).get("port", ["5432"])[0],
-        parts.username or "",
-        parts.password or "",
-        pool_size=5,
-        max_overflow=10,
-    )
-    recorder = PostgresApplicationRecorder(datastore, events_table_name="library_events")
-    recorder.create_table()
+    recorder = _recorder(conninfo)
     both = STATE + METADATA.encode()
 
     def append() -> int:
@@ -104,6 +99,21 @@ SYSTEMS: Final[Mapping[str, Callable[[str], Append]]] = {
     "raw row": raw_row,
     "raw rows": raw_rows,
 }
+
+
+def _recorder(conninfo: str) -> PostgresApplicationRecorder:
+    parts = urlsplit(conninfo)
+    query = parse_qs(parts.query)
+    datastore = PostgresDatastore(
+        parts.path[1:],
+        parts.hostname or query["host"][0],
+        query.get("port", ["5432"])[0],
+        parts.username or "",
+        parts.password or "",
+        pool_size=5,
+        max_overflow=10,
+    )
+    return PostgresApplicationRecorder(datastore, events_table_name="library_events")
 
 
 def _raw(conninfo: str, rows: int) -> Append:

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-import psycopg
-
-from benchmarks.appenders import RAW_TABLE, SYSTEMS
+from benchmarks.appenders import SYSTEMS, make_tables
 from benchmarks.report import plot_appends, show
 from benchmarks.writers import Written
 
@@ -51,12 +49,12 @@ class _Writers:
         return Written.sum([_answer(process) for process in asked])
 
 
-def measure(conninfo: str, seconds: float) -> list[AppendRow]:
-    """Run every system at every level for *seconds* in all, in turns."""
-    with psycopg.connect(conninfo) as connection:
-        connection.execute(RAW_TABLE)
+def measure(owner: str, service: str, seconds: float) -> list[AppendRow]:
+    """Run every system at every level for *seconds* in all, in turns; ours as the service."""
+    make_tables(owner)
+    roles = {name: service if name == "stratal" else owner for name in SYSTEMS}
     with ExitStack() as stack:
-        systems = [stack.enter_context(_writers(name, conninfo)) for name in SYSTEMS]
+        systems = [stack.enter_context(_writers(*each)) for each in roles.items()]
         for system in systems:
             for processes in (1, 2):
                 system.run(8, processes, WARM_UP_S)

@@ -28,7 +28,7 @@ def main() -> None:
     """Measure, print, draw, and write ``benchmarks/results/log.json``."""
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
     with _server() as (owner, service):
-        appended = appends.measure(service, seconds)
+        appended = appends.measure(owner, service, seconds)
     appends.report(appended)
     with _server() as (owner, service):
         behind = lag.measure(owner, service, LAG_S)
