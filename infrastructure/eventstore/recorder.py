@@ -198,7 +198,9 @@ class PostgresRecorder(ApplicationRecorder):
         raise IntegrityError("another writer appended to this stream first")
 
     def _resolve(self, lost: Lost, events: Sequence[SealedEvent]) -> Sequence[int]:
-        """Find out on a fresh connection what became of *events*."""
+        """Find out on a fresh connection what became of *events*; of a mere receipt nobody can."""
+        if not events:
+            raise OutcomeIsUnknown(lost.why) from lost.cause
         deadline = monotonic() + self.resolve_s
         pause_s = 0.01
         while monotonic() < deadline:

@@ -159,6 +159,17 @@ def test_an_outcome_that_cannot_be_looked_for_is_said_to_be_unknown(
     caller.check()
 
 
+def test_a_lost_answer_about_a_receipt_without_events_is_unknown_until_it_is_repeated(
+    caller: Caller, fault: Fault
+) -> None:
+    unchanged = Notes.fold(uuid4(), [])
+    fault.plan("append_events", "08006", when="answered")
+    with within(_keyed("again")):
+        with pytest.raises(OutcomeIsUnknown):
+            caller.repository.save(unchanged)
+        assert caller.repository.save(unchanged).position == 0
+
+
 READS: dict[str, tuple[str, Callable[[Caller], object]]] = {
     "history": ("stream_events", lambda it: it.log.history(uuid4())),
     "events": ("events_after", lambda it: it.log.events(0, 10)),
