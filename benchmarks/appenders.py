@@ -22,8 +22,7 @@ TENANT: Final = "bench"
 STATE: Final = (
     b'{"v":1,"at":"2030-01-01T00:00:00.000000+00:00","event":{"program_id":'
     b'"0190b2c4-7a11-7c33-9a6e-5f0c7d9b1a2e","program_version":3,"inputs":{"digest":'
-    b'"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","size_bytes":183},'
-    b'"deadline_s":120}}'
+    b'"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08","size_bytes":183}}}'
 )
 METADATA: Final = (
     '{"actor":"alice","command":"RequestExecution","command_id":'
