@@ -79,7 +79,8 @@ async def read_events(
             alias="Last-Event-ID",
             ge=0,
             lt=2**63,
-            description="The last position a stream told; `after` if left out.",
+            description="The last position a stream told; `after` if left out. A stream from "
+            "beyond the end of the log waits until the log has come there.",
         ),
     ] = None,
 ) -> EventFeed | Response:
@@ -131,7 +132,7 @@ class _Told:
         page = await self._desk.run(
             partial(_page, self._desk, self._topics, self._position, MAX_LIMIT)
         )
-        self._position, self._is_near_the_end = page.next, page.next >= page.head
+        self._position, self._is_near_the_end = page.next, page.next == page.head
         return b"".join(map(_text, page.items))
 
     async def _everything(self, after: int, limit: int) -> Sequence[Line]:

@@ -130,6 +130,7 @@ class Tail:
     async def after(self, position: int, read: Read) -> Sequence[Line] | None:
         """Some of what follows *position*; ``None`` if that is not kept: read it yourself.
 
+        The log must have come to *position*: a tail beyond its end is of no use to the others.
         Ask again until there is nothing, then wait to be woken.
         """
         async with self._lock:
@@ -155,6 +156,9 @@ class Tail:
         except Exception:  # noqa: BLE001 - whoever reads alone then meets the error again
             self.is_behind = True
             return False
+        except BaseException:  # it left, and what it read is lost: let another read that again
+            self.is_behind = True
+            raise
         self._keep(found)
         return True
 

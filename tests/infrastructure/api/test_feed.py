@@ -144,6 +144,30 @@ def test_a_stream_tells_only_the_topics_that_were_asked_for(followed: Followed) 
     assert told[-1].id == str(len(followed.world.log.recorded))
 
 
+def test_a_stream_from_beyond_the_end_waits_and_changes_nothing_for_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(feed, "LOOK_AGAIN_S", 0.02)
+    monkeypatch.setattr(feed, "HEARTBEAT_S", 0.05)
+    world, open_streams = ApiWorld(), Streams()
+    alone: list[int] = []
+
+    def events(after: int, *given: Any, **narrowed: Any) -> Any:
+        alone.extend([after] if narrowed else [])
+        return world.events(after, *given, **narrowed)
+
+    with serving(world.app(streams=open_streams, events=events)) as at:
+        followed, beyond = Followed(world, open_streams, at), 2**63 - 2
+        with stream(at.url, "acme", after=beyond) as waiting, stream(at.url, "acme") as reply:
+            _, *beats = islice(blocks(waiting), 3)
+            assert [each["id"] for each in beats] == [str(beyond)] * 2
+            told = sent(reply)
+            for number in range(1, 5):
+                followed.append("acme", build.dataset_created())
+                assert next(told).id == str(number)
+    assert alone in ([], [0])  # whoever has come to the end is told by one read for all
+
+
 def test_what_was_never_announced_is_told_all_the_same(
     followed: Followed, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,23 @@ def test_whoever_finds_it_unreadable_reads_alone_and_it_recovers() -> None:
     asyncio.run(follow())
 
 
+def test_a_follower_that_leaves_while_it_reads_for_all_keeps_nothing_from_them() -> None:
+    async def follow() -> None:
+        source, tail = Source(), Tail()
+        assert await tail.after(0, source.read) == []
+        source.grow(2)
+        tail.is_behind = True
+
+        async def leave(after: int, limit: int) -> Sequence[Line]:
+            raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await tail.after(0, leave)
+        assert await everything_after(tail, source, 0) == [1, 2]
+
+    asyncio.run(follow())
+
+
 def test_a_follower_hears_what_rang_before_it_waits() -> None:
     async def follow() -> None:
         opened = Streams(most=1)
