@@ -11,7 +11,7 @@ from docs.generators.catalogs import metrics, optimizers
 from docs.generators.command_line import command_line
 from docs.generators.errors import errors
 from docs.generators.features import features
-from docs.generators.log_benchmark import appends, growth, read_models
+from docs.generators.log_benchmark import appends, growth, proofs, read_models
 from docs.generators.messages import commands, events
 from docs.generators.packages import ROOT
 from docs.generators.routes import routes
@@ -33,6 +33,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "explanation/_folds.md": folds,
     "explanation/_growth.md": growth,
     "explanation/_overhead.md": overhead,
+    "explanation/_proofs.md": proofs,
     "explanation/_read_models.md": read_models,
 }
 

@@ -63,6 +63,16 @@ def read_models() -> str:
     return "".join(parts)
 
 
+def proofs() -> str:
+    """How fast the log is signed, exported and verified."""
+    rows = _part("proofs")
+    if not rows:
+        return _NONE
+    columns = ("what", "events", "a second")
+    told = [(each["what"], f"{each['events']:,}", f"{each['per_s']:,.0f}") for each in rows]
+    return table(columns, told)
+
+
 def _append(row: dict[str, Any], ours: dict[tuple[int, int], float]) -> tuple[str, ...]:
     level = row["writers"], row["processes"]
     times = f"{row['p50_ms']:.2f}", f"{row['p99_ms']:.2f}"
