@@ -197,11 +197,14 @@ class Reader(Desk):
     def history(self, kind: str, id: UUID) -> Sequence[Recorded]:
         """The events of the caller's *kind* with *id*, as many as there were. Blocks.
 
+        The position comes first: all up to it can be read once it is known.
+
         Raises:
             AggregateNotFound: The tenant has none, or had none then.
             AsOfIsAhead: See there.
         """
-        found, position = super().history(kind, id), self._position()
+        position = self._position()
+        found = super().history(kind, id)
         if position is None:
             return found
         if not (past := [each for each in found if (each.position or 0) <= position]):

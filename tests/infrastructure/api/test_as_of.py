@@ -1,6 +1,6 @@
 """Questions about the past over HTTP."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ from fastapi.testclient import TestClient
 from application.errors import AsOfIsBusy, AsOfIsTooCostly
 from tests.support.api import ApiWorld, a_dataset, a_program
 from tests.support.memory import NOW
+from tests.support.memory_past import MemoryPast
 
 pytestmark = pytest.mark.postgres
 
@@ -95,6 +96,24 @@ def test_a_time_means_the_last_position_up_to_it(world: ApiWorld, api: TestClien
         assert api.get("/v1/programs", params={"as_of": zulu}).json() == listed.json()
         position = listed.headers["X-Stratal-Position"]
         assert api.get("/v1/programs", params={"as_of": position}).json() == listed.json()
+
+
+def test_what_is_appended_before_a_time_has_its_position_is_in_the_answer(
+    world: ApiWorld,
+) -> None:
+    class Meanwhile(MemoryPast):
+        def position(self, as_of: int | datetime) -> int:
+            assert api.post(f"/v1/programs/{program}/testing").status_code == 200
+            return super().position(as_of)
+
+    with world.client(f"t-{uuid4().hex}") as api:
+        program = a_program(api)
+        with world.client(api.headers["X-Stratal-Tenant"], past=Meanwhile(world.log, None)) as then:
+            path, as_of = f"/v1/programs/{program}/history", world.clock.now().isoformat()
+            reply = then.get(path, params={"as_of": as_of})
+    assert reply.headers["X-Stratal-Position"] == str(len(world.log.recorded))
+    topics = [each["topic"] for each in reply.json()["items"]]
+    assert topics == ["program.testing_started", "program.created"]
 
 
 def test_pages_of_the_past_stay_in_it(api: TestClient) -> None:
