@@ -173,7 +173,7 @@ class Reader(Desk):
         response: Response,
         *,
         at_least: int | None,
-        as_of: int | datetime | None = None,
+        as_of: int | datetime | None,
     ) -> None:
         super().__init__(deps, limiter, context)
         self._at_least, self._as_of = at_least, as_of
@@ -331,14 +331,8 @@ Freshness = Annotated[
 ]
 
 
-async def present_reader(
-    request: Request,
-    response: Response,
-    context: Annotated[Context, Depends(context)],
-    at_least: Freshness = None,
-) -> Reader:
-    state = request.app.state
-    return Reader(state.deps, state.limiter, context, response, at_least=at_least)
+async def present_desk(request: Request, context: Annotated[Context, Depends(context)]) -> Desk:
+    return Desk(request.app.state.deps, request.app.state.limiter, context)
 
 
 async def reader(
@@ -381,8 +375,8 @@ async def expected_version(
 
 
 Reading = Annotated[Reader, Depends(reader)]
-ReadingNow = Annotated[Reader, Depends(present_reader)]
-"""For what has no past to ask about."""
+ReadingNow = Annotated[Desk, Depends(present_desk)]
+"""For what is read of the log itself: it is never behind, and has no past to ask about."""
 Writing = Annotated[Writer, Depends(writer)]
 Expected = Annotated[int | None, Depends(expected_version)]
 IdOrName = Annotated[str, Path(min_length=1, max_length=200, description="An id, or a name.")]

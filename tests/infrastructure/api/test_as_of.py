@@ -180,12 +180,14 @@ def test_a_fold_that_cannot_be_is_told(world: ApiWorld, error: Exception, status
         assert ("Retry-After" in refused.headers) == (status == 503)
 
 
-def test_all_that_is_read_has_a_past_but_what_never_changes(api: TestClient) -> None:
+@pytest.mark.parametrize("parameter", ["as_of", "at_least"])
+def test_all_read_models_have_a_past_and_can_be_waited_for(api: TestClient, parameter: str) -> None:
     operations = api.get("/openapi.json").json()["paths"]
+    taken = {"$ref": f"#/components/parameters/{parameter}"}
     takes = {
         path
         for path, methods in operations.items()
-        if {"$ref": "#/components/parameters/as_of"} in methods.get("get", {}).get("parameters", [])
+        if taken in methods.get("get", {}).get("parameters", [])
     }
     about = {path for path in operations if path.startswith("/v1/") and "get" in operations[path]}
     assert about - takes == {
