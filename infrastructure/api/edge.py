@@ -39,7 +39,7 @@ class Edge:
         self._app, self._ids = app, ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; whatever goes wrong becomes a problem."""
+        """Serve one request; what goes wrong before the reply has begun becomes a problem."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -58,13 +58,14 @@ class Edge:
 
         try:
             await self._app(scope, receive, hardened)
-        except DomainError as error:
-            await response(error, correlation_id)(scope, receive, hardened)
-        except Exception:
-            _log.exception("%s %s failed (%s)", scope["method"], scope["path"], correlation_id)
-            if started:
+        except Exception as error:
+            refusal = error if isinstance(error, DomainError) else None
+            if started or refusal is None:
+                _log.exception("%s %s failed (%s)", scope["method"], scope["path"], correlation_id)
+            if started:  # only a connection that is cut tells that this is not the whole reply
                 raise
-            await response(InternalError(), correlation_id)(scope, receive, hardened)
+            told = refusal or InternalError()
+            await response(told, correlation_id)(scope, receive, hardened)
 
     def _correlation(self, scope: Scope) -> UUID:
         try:

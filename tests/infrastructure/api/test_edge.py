@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
+from application.errors import StoreIsUnavailable
 from infrastructure.api.edge import Edge
 from infrastructure.api.guard import Guard
 from tests.support.api import ApiWorld, a_program
@@ -79,13 +80,24 @@ def test_what_is_no_http_passes_untouched() -> None:
     assert seen == ["websocket"]
 
 
-def test_a_reply_that_breaks_in_the_middle_is_cut() -> None:
+@pytest.mark.parametrize("error", [RuntimeError(), StoreIsUnavailable("it does not answer")])
+def test_a_reply_that_breaks_in_the_middle_is_cut(error: Exception) -> None:
+    sent: list[str] = []
+
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
-        raise RuntimeError
+        raise error
 
-    with pytest.raises(RuntimeError):
-        ask(Edge(app, uuid4))
+    async def receive() -> Message:
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message["type"])
+
+    scope: Scope = {"type": "http", "method": "GET", "path": "/v1/audit/export", "headers": []}
+    with pytest.raises(type(error)):
+        asyncio.run(Edge(app, uuid4)(scope, receive, send))
+    assert sent == ["http.response.start"]
 
 
 def test_any_other_refusal_of_the_framework_is_a_problem() -> None:
