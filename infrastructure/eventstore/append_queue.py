@@ -99,12 +99,13 @@ class AppendQueue:
                 self._withdraw(request)
 
     def _line_up(self, request: Request) -> Lock:
-        line = self._lines.setdefault(request.tenant, deque())
-        if self._waiting >= self._bound and len(line) >= self._bound // len(self._lines):
+        line = self._lines.get(request.tenant)
+        tenants = len(self._lines) + (line is None)
+        if self._waiting >= self._bound and len(line or ()) >= self._bound // tenants:
             raise LogIsBusy(self._waiting)
         request.turn = turn = Lock()
         turn.acquire()
-        line.append(request)
+        self._lines.setdefault(request.tenant, deque()).append(request)  # no line is ever empty
         self._waiting += 1
         return turn
 

@@ -248,3 +248,47 @@ def test_many_callers_all_come_through() -> None:
     assert outcomes == [*range(5000)]
     assert not crowded._lines
     assert not crowded._is_led
+
+
+def test_who_is_refused_leaves_no_trace_in_the_line() -> None:
+    callers = Callers(busy := queue(bound=1))
+    (future,) = callers.enter(waiting := request("one"))
+    with pytest.raises(LogIsBusy):
+        busy.enter(request("other"))
+    assert callers.lead(callers.leader) == [callers.leader, waiting]
+    future.result(5)
+    busy.enter(following := request("other"))
+    assert following.leads
+
+
+@pytest.mark.parametrize("bound", [1, 2, 3])
+@pytest.mark.parametrize("wait_s", [0.001, 10.0])
+def test_with_little_room_for_many_tenants_every_caller_ends(bound: int, wait_s: float) -> None:
+    crowded = queue(bound, wait_s)
+    ended: list[bool] = []
+
+    def call(number: int) -> None:
+        for turn in range(100):
+            mine = request(f"t{(number * turn) % 5}")
+            try:
+                crowded.enter(mine)
+            except LogIsBusy:
+                ended.append(False)
+                continue
+            if mine.leads:
+                batch = crowded.take(mine)
+                sleep(0.0002)  # the others come meanwhile
+                for each in batch:
+                    each.outcome = 1
+                crowded.leave(mine, batch)
+            ended.append(mine.outcome == 1)
+
+    threads = [Thread(target=call, args=(number,), daemon=True) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(ended) == 1200
+    assert set(ended) == {True, False}
+    assert not crowded._lines
+    assert not crowded._is_led
