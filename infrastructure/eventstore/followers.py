@@ -8,6 +8,7 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import UndefinedTable
 
+from domain.text import mended
 from infrastructure.eventstore.failures import lost, refusal
 from infrastructure.eventstore.log_reader import Item
 from infrastructure.eventstore.mapper import UnreadableEvent
@@ -101,9 +102,9 @@ def writes_of(projection: Projection, items: Sequence[Item]) -> Sequence[Write]:
 
 
 def reason_of(error: Exception) -> str:
-    """Why an event could not be folded, in one line."""
+    """Why an event could not be folded, in one line that can be stored."""
     said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
-    return f"{type(error).__name__}: {said or ' '.join(str(error).split())}"
+    return str(mended(f"{type(error).__name__}: {said or ' '.join(str(error).split())}"))
 
 
 def is_passing(error: Exception) -> bool:

@@ -22,6 +22,7 @@ _ENTER: LiteralString = """
     ON CONFLICT (name, version) DO UPDATE SET failure = NULL, position = 0
     WHERE p.failure IS NOT NULL
 """
+_RELEASE: LiteralString = "DELETE FROM stratal.parked WHERE projection = %s AND version = %s"
 _LIVE_IF_FIRST: LiteralString = """
     UPDATE stratal.projections SET live = true
     WHERE name = %(name)s AND version = %(version)s
@@ -120,6 +121,7 @@ class ProjectionTables:
         key = (projection.name, projection.version)
         with self.connection.transaction():
             if self.connection.execute(_ENTER, key).rowcount:
+                self.connection.execute(_RELEASE, key)
                 create_schema(self.connection, schema_of(projection), projection.schema)
                 make_indexes(self.connection, schema_of(projection), projection)
                 self.connection.execute(

@@ -152,7 +152,11 @@ class ProjectionRunner:
     def _open(self) -> ProjectionTables:
         if self._tables is None:
             connection = psycopg.connect(self._conninfo, autocommit=True)
-            self._tables = ProjectionTables(connection)
+            try:
+                self._tables = ProjectionTables(connection)
+            except BaseException:
+                connection.close()
+                raise
         return self._tables
 
     def _stand_for_election(self, tables: ProjectionTables) -> None:
@@ -251,7 +255,7 @@ class ProjectionRunner:
             if not is_of_event(error):
                 self._open_again(tables, follower, error)
                 return
-            if not items:
+            if len(items) <= 1:  # not even its parking could be written
                 raise
             half = len(items) // 2
             self._project_alone(tables, follower, items[:half], items[half - 1].position)

@@ -4,6 +4,7 @@ import select
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import LiteralString, NamedTuple
+from uuid import uuid4
 
 import orjson
 from psycopg import Connection
@@ -26,7 +27,7 @@ _TYPES: LiteralString = """
     FROM pg_prepared_statements AS s,
          unnest(s.parameter_types::oid[]) WITH ORDINALITY AS p (type, place)
     JOIN pg_type AS t ON t.oid = p.type
-    WHERE s.name = 'stratal_probe'
+    WHERE s.name = %s
 """
 _JSON = frozenset({"json", "jsonb"})
 
@@ -99,13 +100,15 @@ class WriteBatches:
         """Have the server say which types the parameters of *sql* have."""
         pieces, names = _split(sql)
         distinct = list(dict.fromkeys(names))
-        places = [SQL("$") + Literal(distinct.index(name) + 1) for name in names]
-        self._connection.execute(SQL("PREPARE stratal_probe AS ") + _joined(pieces, places))
-        row = self._connection.execute(_TYPES).fetchone()
-        self._connection.execute("DEALLOCATE stratal_probe")
+        places = [SQL("$") + Literal(distinct.index(each) + 1) for each in names]
+        name = f"stratal_probe_{uuid4().hex}"  # one that was broken off is in nobody's way
+        prepare = SQL("PREPARE {} AS ").format(Identifier(name))
+        self._connection.execute(prepare + _joined(pieces, places))
+        row = self._connection.execute(_TYPES, (name,)).fetchone()
+        self._connection.execute(SQL("DEALLOCATE {}").format(Identifier(name)))
         assert row is not None
         types = dict(zip(distinct, row[0], strict=True))
-        return _Statement(pieces, names, [types[name] for name in names])
+        return _Statement(pieces, names, [types[each] for each in names])
 
 
 def prepare_session(connection: Connection[TupleRow]) -> None:

@@ -1,16 +1,19 @@
 """What a projection cannot fold is parked with its stream; nothing else waits for it."""
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.errors import UniqueViolation
 
+from domain.kernel import Recorded
 from infrastructure.eventstore.parking import Replay
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
 from infrastructure.eventstore.stored import SealedEvent
-from projections.kernel import Projection
+from projections.kernel import Projection, Write
 from tests.support.event_log import Pool
 from tests.support.following import again, catch_up, note, runner_of, state, table
 from tests.support.projections import FussyBoard, ModuleBoard, NoteBoard
@@ -176,3 +179,48 @@ def test_tables_that_were_dropped_are_made_and_filled_again(
     assert state(pool) == {"note_board_v1": (head, True, None)}
     assert parked(pool) == []
     assert table(pool, "note_board_v1") == [(stream, "b", 2)]
+
+
+def test_a_projection_that_begins_anew_has_nothing_parked(
+    database: str, pool: Pool, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("infrastructure.eventstore.projector.AGAIN_S", 0.0)
+    bad = uuid4()
+    note(log, "a", id=bad)
+    poison = again(log, bad, "poison")
+    with runner_of(database, FussyBoard()) as runner:
+        catch_up(runner)
+        with pool.connection() as connection:
+            connection.execute("DROP SCHEMA fussy_board_v1 CASCADE")
+        note(log, "b")
+        runner.step()
+        catch_up(runner)
+    assert len(table(pool, "fussy_board_v1")) == 2
+    assert [position for _, position, *_ in parked(pool)] == [poison]
+
+
+def test_an_event_that_cannot_even_be_parked_is_not_passed_over(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    poison = note(log, "poison")
+    with runner_of(database, FussyBoard()) as runner:
+        runner.step()
+        with pool.connection() as connection:
+            connection.execute("UPDATE stratal.projections SET position = 0")
+        runner.close()
+        with pytest.raises(UniqueViolation):
+            catch_up(runner)
+    assert state(pool)["fussy_board_v1"][0] == poison - 1
+
+
+def test_a_reason_that_no_text_of_the_database_can_hold_is_mended(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    class Garbled(NoteBoard):
+        def project(self, recorded: Recorded) -> Iterable[Write]:
+            raise RuntimeError("a\0b\ud800c")
+
+    note(log, "a")
+    with runner_of(database, Garbled()) as runner:
+        catch_up(runner)
+    assert [reason for *_, reason in parked(pool)] == ["RuntimeError: a\ufffdb\ufffdc"]

@@ -1,5 +1,6 @@
 from collections.abc import Iterable
 from time import sleep
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -268,3 +269,18 @@ def test_a_runner_that_lost_its_session_leads_again(
         note(log, "b")
         catch_up(runner)
     assert len(table(pool, "note_board_v1")) == 2
+
+
+def test_a_connection_that_cannot_be_set_up_is_closed(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[psycopg.Connection[Any]] = []
+
+    def fail(connection: psycopg.Connection[Any]) -> None:
+        opened.append(connection)
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr("infrastructure.eventstore.projection_tables.prepare_session", fail)
+    with runner_of(database, NoteBoard()) as runner, pytest.raises(psycopg.OperationalError):
+        runner.step()
+    assert [each.closed for each in opened] == [True]

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg import Connection
-from psycopg.errors import InvalidTextRepresentation, UndefinedColumn
+from psycopg.errors import DivisionByZero, InvalidTextRepresentation, UndefinedColumn
 
 from infrastructure.eventstore.projection_tables import create_schema, enter
 from infrastructure.eventstore.write_batches import WriteBatches, prepare_session, together
@@ -117,3 +117,15 @@ def test_a_batch_that_fails_leaves_nothing_and_hinders_no_other(
 def test_nothing_is_sent_of_nothing(connection: Connection[Any]) -> None:
     write(connection, WriteBatches(connection, "things"))
     assert rows(connection, "SELECT * FROM tally") == []
+
+
+def test_a_probe_that_was_broken_off_hinders_no_other(
+    connection: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken: LiteralString = "SELECT 1 / 0 WHERE %s <> ''"
+    with monkeypatch.context() as patch:
+        patch.setattr("infrastructure.eventstore.write_batches._TYPES", broken)
+        with pytest.raises(DivisionByZero):
+            write(connection, WriteBatches(connection, "things"), Write(TALLY, {"mark": 3}))
+    write(connection, WriteBatches(connection, "things"), Write(TALLY, {"mark": 3}))
+    assert rows(connection, "SELECT * FROM tally") == [(3, 1)]
