@@ -25,18 +25,20 @@ Placed = Iterator[tuple[int, T]]
 def facts(transport: Transport, after: int, topics: tuple[str, ...]) -> Iterator[JsonObject]:
     """Facts later than position *after* as they happen, without end."""
 
-    def read(position: int) -> Placed[JsonObject]:
+    def read(position: int) -> Placed[JsonObject | None]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(position)}
         with transport.opened("/v1/events", query={"topic": topics}, headers=headers) as reply:
             for fields in _blocks(iter(reply.readline, b"")):
-                if "data" in fields:
-                    yield int(fields["id"]), json.loads(fields["data"])
+                if "id" in fields:  # without data it only says that it lives, and where it is
+                    data = fields.get("data")
+                    yield int(fields["id"]), None if data is None else json.loads(data)
 
     reached = after
     while True:
         for position, fact in _resumed(read, reached, transport.url, tries=_PATIENT_TRIES):
             reached = position
-            yield fact
+            if fact is not None:
+                yield fact
         time.sleep(_FIRST_PAUSE_S)  # a server that stops ends its streams well; another may come
 
 

@@ -2,10 +2,13 @@
 
 import csv
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 import pytest
 
+from infrastructure.api import feed
 from infrastructure.api.streams import Streams
 from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
 from infrastructure.client import streams as patient
@@ -13,6 +16,7 @@ from tests.support.api import SYNTAX, ApiWorld
 from tests.support.cutting import cutting
 from tests.support.postgres import copy_of
 from tests.support.projecting import read_models
+from tests.support.service import until
 from tests.support.sse import Serving, serving
 
 pytestmark = pytest.mark.postgres
@@ -72,6 +76,33 @@ def test_facts_are_followed_over_a_network_that_cuts(at: Serving, streams: Strea
             assert next(told)["data"]["name"] == "later"
             told = far.follow(after=len(whole), topics=("dataset.*", "program.*"))
             assert next(told)["data"]["name"] == "later"
+
+
+def test_a_quiet_stream_over_a_network_that_cuts_goes_on_where_it_had_looked(
+    world: ApiWorld, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "LOOK_AGAIN_S", 0.01)
+    monkeypatch.setattr(feed, "HEARTBEAT_S", 0.01)
+    monkeypatch.setattr(patient, "_PATIENT_TRIES", 2)
+    looked: list[int] = []
+
+    def events(after: int, *given: Any, **narrowed: Any) -> Any:
+        looked.extend([after] if narrowed else [])
+        return world.events(after, *given, **narrowed)
+
+    with (
+        ThreadPoolExecutor() as threads,
+        serving(world.app(streams=streams, events=events)) as at,
+        cutting(at.url, CUT_BYTES // 2) as proxy,
+        Stratal(proxy.url, "acme") as far,
+        Stratal(at.url, "acme") as near,
+    ):
+        told = threads.submit(next, far.follow(topics=["signature.defined"]))
+        until(lambda: proxy.cuts, lambda cuts: cuts > 3 or told.done(), timeout_s=30)
+        assert looked == [0]  # the past is read once, not after each cut
+        near.signatures.create("later", SYNTAX)
+        streams.heard(None)
+        assert told.result(timeout=30)["data"]["name"] == "later"
 
 
 def test_a_refusal_ends_it(at: Serving) -> None:
