@@ -103,6 +103,11 @@ class _Told:
         self._desk, self._topics, self._position = desk, topics, position
         self._is_near_the_end = False
 
+    @property
+    def tenant(self) -> str:
+        """Whose facts they are."""
+        return self._desk.tenant
+
     async def all(self, streams: Streams, follower: Follower) -> AsyncIterator[bytes]:
         """The stream, until the client goes, the server stops or the database is away."""
         yield format_sse_event(retry=_RETRY_MS)
@@ -156,7 +161,7 @@ class _Stream(EventSourceResponse):
         Raises:
             StreamsAreTooMany: Nothing was sent.
         """
-        with self._streams.opened() as follower:
+        with self._streams.opened(self._told.tenant) as follower:
             self.body_iterator = self._told.all(self._streams, follower)
             await super().__call__(scope, receive, send)
 

@@ -12,6 +12,9 @@ from infrastructure.api.problems import EdgeError
 MOST_STREAMS: Final = 100
 """Open streams of one process. Each costs a connection and some memory, and no thread."""
 
+MOST_OF_A_TENANT: Final = 50
+"""So that none keeps all others out."""
+
 LOOK_AGAIN_S: Final = 2.0
 """An announcement can be lost with its connection; the log cannot: look there this often."""
 
@@ -35,22 +38,24 @@ Read = Callable[[int, int], Awaitable[Sequence[Line]]]
 
 
 class StreamsAreTooMany(EdgeError):
-    """This process holds as many open streams as it may."""
+    """This process holds as many open streams as it may, in all or of one tenant."""
 
     code: ClassVar[str] = "feed.full"
     status: ClassVar[int] = 503
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, tenant: str | None = None) -> None:
+        whose = "" if tenant is None else f" of tenant {tenant}"
         super().__init__(
-            f"This process holds {most} open streams, and takes no more. Try again later, or read "
-            "the feed page by page."
+            f"This process holds {most} open streams{whose}, and takes no more{whose}. Try again "
+            "later, or read the feed page by page."
         )
 
 
 class Follower:
     """One open stream, and the bell that wakes it."""
 
-    def __init__(self) -> None:
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
         self._loop, self._bell = asyncio.get_running_loop(), asyncio.Event()
 
     def ring(self) -> None:
@@ -74,10 +79,12 @@ class Follower:
 class Streams:
     """Who follows the log over this process; subscribe ``heard`` to the listener."""
 
-    def __init__(self, most: int = MOST_STREAMS) -> None:
+    def __init__(
+        self, most: int = MOST_STREAMS, *, most_of_a_tenant: int = MOST_OF_A_TENANT
+    ) -> None:
         self.tail = Tail()
         self.is_closed = False
-        self._most = most
+        self._most, self._most_of_a_tenant = most, most_of_a_tenant
         self._followers: frozenset[Follower] = frozenset()
 
     @property
@@ -86,15 +93,17 @@ class Streams:
         return len(self._followers)
 
     @contextmanager
-    def opened(self) -> Generator[Follower, None, None]:
+    def opened(self, tenant: str) -> Generator[Follower, None, None]:
         """Take part for as long as the block runs.
 
         Raises:
-            StreamsAreTooMany: No more may.
+            StreamsAreTooMany: No more may, or none of *tenant*.
         """
         if self.count >= self._most:
             raise StreamsAreTooMany(self._most)
-        follower = Follower()
+        if sum(each.tenant == tenant for each in self._followers) >= self._most_of_a_tenant:
+            raise StreamsAreTooMany(self._most_of_a_tenant, tenant)
+        follower = Follower(tenant)
         self._followers |= {follower}
         try:
             yield follower

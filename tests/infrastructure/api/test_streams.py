@@ -127,19 +127,33 @@ def test_a_follower_that_leaves_while_it_reads_for_all_keeps_nothing_from_them()
 def test_a_follower_hears_what_rang_before_it_waits() -> None:
     async def follow() -> None:
         opened = Streams(most=1)
-        with opened.opened() as follower:
+        with opened.opened("acme") as follower:
             follower.listen()
             opened.heard(None)
             await asyncio.wait_for(follower.wait(60), timeout=10)
-            with pytest.raises(StreamsAreTooMany), opened.opened():
+            with pytest.raises(StreamsAreTooMany), opened.opened("others"):
                 pass
         assert opened.count == 0
 
     asyncio.run(follow())
 
 
+def test_a_tenant_leaves_places_for_others() -> None:
+    async def follow() -> None:
+        opened = Streams(most=3, most_of_a_tenant=2)
+        with opened.opened("acme"), opened.opened("acme"):
+            with pytest.raises(StreamsAreTooMany, match="2 open streams of tenant acme"):
+                opened.opened("acme").__enter__()
+            with opened.opened("others"):
+                assert opened.count == 3
+        with opened.opened("acme"):
+            pass
+
+    asyncio.run(follow())
+
+
 def test_a_wait_ends_after_its_time() -> None:
     async def follow() -> None:
-        await Follower().wait(0.001)
+        await Follower("acme").wait(0.001)
 
     asyncio.run(follow())
