@@ -63,6 +63,9 @@ def without_limits(conninfo: str) -> Connection[TupleRow]:
     return connection
 
 
+Connect = Callable[[str], Connection[TupleRow]]
+
+
 class _Ready(NamedTuple):
     stretch: Stretch
     items: Sequence[Item]
@@ -85,8 +88,9 @@ class FoldFromZero:
         mapper: EventMapper | None = None,
         without: dict[UUID, int] | None = None,
         progress: Progress = lambda _position, _end: None,
+        connect: Connect = without_limits,
     ) -> None:
-        self.connection = without_limits(conninfo)
+        self.connection = connect(conninfo)
         self.schema, self.projection, self.position = schema, projection, 0
         self._mapper, self._progress = mapper or EventMapper(), progress
         self._without, self._topics = without or {}, topics_of(projection)
@@ -187,8 +191,8 @@ class FoldFromZero:
 
     def _prepare(self, stretch: Stretch, into: list[_Ready]) -> None:
         """Make *stretch* ready, without the connection, which is at work; a failure has time."""
-        items = self._items(stretch)
         with suppress(Exception):
+            items = self._items(stretch)
             batch = self._batches.pack(writes_of(self.projection, items))
             into.append(_Ready(stretch, items, batch))
 

@@ -1,6 +1,6 @@
 """Rebuilds a projection beside the live one and puts it in its place; verifies what is there."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import ClassVar, Literal, LiteralString
@@ -11,16 +11,27 @@ from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier
 
 from infrastructure.eventstore.comparison import TableDifference, differences
-from infrastructure.eventstore.fold_from_zero import FoldFromZero, Progress, without_limits
+from infrastructure.eventstore.fold_from_zero import (
+    Connect,
+    EventCannotBeFolded,
+    FoldFromZero,
+    Progress,
+    without_limits,
+)
 from infrastructure.eventstore.mapper import EventMapper
 from infrastructure.eventstore.projection_tables import drop_schema, schema_of
 from projections.kernel import Projection
 
 CLOSE_ENOUGH = 500
 """Positions that may be missing when the leader is made to wait: it does so for milliseconds."""
+TRIES = 5
+"""Verifications that may be in vain because others parked, replayed or rebuilt meanwhile."""
 
 _POSITION: LiteralString = """
     SELECT position FROM stratal.projections WHERE name = %s AND version = %s
+"""
+_STOP: LiteralString = """
+    SELECT position FROM stratal.projections WHERE name = %s AND version = %s FOR UPDATE
 """
 _PARKED: LiteralString = """
     SELECT stream, min(position), count(*) FROM stratal.parked
@@ -50,6 +61,7 @@ _RELEASE: LiteralString = "DELETE FROM stratal.parked WHERE projection = %s AND 
 _LIVE: LiteralString = "SELECT version FROM stratal.projections WHERE name = %s AND live"
 _SCHEMA: LiteralString = "SELECT nspname FROM pg_namespace WHERE nspname = %s"
 
+_Parked = dict[UUID, tuple[int, int]]
 Against = Literal["live tables", "second fold"]
 
 
@@ -74,6 +86,18 @@ class ProjectionHasNoTables(Exception):
         super().__init__(
             f"Version {projection.version} of {projection.name} has no tables yet. "
             "Start a projector."
+        )
+
+
+class TablesKeepChanging(Exception):
+    """While it was verified others parked, replayed or rebuilt time and again; try again later."""
+
+    code: ClassVar[str] = "projection.tables_keep_changing"
+
+    def __init__(self, projection: Projection) -> None:
+        super().__init__(
+            f"What version {projection.version} of {projection.name} has parked changed during "
+            f"each of {TRIES} verifications. Try again later."
         )
 
 
@@ -123,6 +147,7 @@ class Rebuilder:
 
     conninfo: str
     mapper: EventMapper | None = None
+    connect: Connect = without_limits
 
     def verify(
         self, projection: Projection, progress: Progress = lambda _at, _end: None
@@ -133,20 +158,32 @@ class Rebuilder:
             ProjectionHasNoTables: There is nothing to compare.
             FoldIsUnderWay: Somebody else verifies it.
             EventCannotBeFolded: This release cannot fold an event that is not parked.
+            TablesKeepChanging: Others interfered each time.
         """
-        with _session(self.conninfo) as reader:
-            if _position(reader, projection) is None:
-                raise ProjectionHasNoTables(projection)
-            parked = _parked(reader, projection)
-            without = {stream: position for stream, (position, _) in parked.items()}
+        with self.connect(self.conninfo) as reader:
+            for _ in range(TRIES):
+                if found := self._verified(reader, projection, progress):
+                    return found
+            raise TablesKeepChanging(projection)
+
+    def _verified(
+        self, reader: Connection[TupleRow], projection: Projection, progress: Progress
+    ) -> Verification | None:
+        """What it finds; ``None`` if meanwhile others changed what is parked, or began anew."""
+        without = _first(_parked(reader, projection))
+        try:
             with self._fold(projection, "check", progress, without) as check:
-                self._approach(reader, check)
-                with self._at_one_position(check) as still:
+                self._approach(check, lambda: _position(reader, projection))
+                with self._at_one_position(check) as (still, stopped, parked):
+                    if (stopped, _first(parked)) != (check.position, without):
+                        return None
                     found = differences(still, schema_of(projection), check.schema)
-                waiting = sum(count for _, count in _parked(reader, projection).values())
-                return Verification(
-                    projection.name, projection.version, check.position, waiting, found
-                )
+        except EventCannotBeFolded:
+            if _first(_parked(reader, projection)) == without:
+                raise
+            return None
+        waiting = sum(count for _, count in parked.values())
+        return Verification(projection.name, projection.version, stopped, waiting, found)
 
     def rebuild(
         self, projection: Projection, progress: Progress = lambda _at, _end: None
@@ -165,14 +202,14 @@ class Rebuilder:
             EventCannotBeFolded: This release cannot fold an event; nothing was switched.
             RebuildIsUnverified: The second fold does not agree; nothing was switched.
         """
-        with _session(self.conninfo) as reader:
+        with self.connect(self.conninfo) as reader:
             live = _live(reader, projection)
             with self._fold(projection, "build", progress) as build:
-                self._approach(reader, build)
+                self._approach(build, lambda: _target(reader, projection))
                 build.finish()
                 differed: Sequence[str] | None = None
                 if live == projection.version and not _parked(reader, projection):
-                    with self._at_one_position(build) as still:
+                    with self._at_one_position(build) as (still, _, _):
                         found = differences(still, schema_of(projection), build.schema)
                     differed = [each.table for each in found]
                 if differed is None or differed:
@@ -211,32 +248,38 @@ class Rebuilder:
             mapper=self.mapper,
             without=without,
             progress=progress,
+            connect=self.connect,
         )
 
-    def _approach(self, reader: Connection[TupleRow], fold: FoldFromZero) -> None:
-        """Fold until little is missing of what the tables have that are there."""
-        while (target := _target(reader, fold.projection)) > fold.position + CLOSE_ENOUGH:
+    @staticmethod
+    def _approach(fold: FoldFromZero, aim: Callable[[], int]) -> None:
+        """Fold until little is missing up to *aim*, which moves."""
+        while (target := aim()) > fold.position + CLOSE_ENOUGH:
             fold.advance(target)
 
     @contextmanager
-    def _at_one_position(self, fold: FoldFromZero) -> Generator[Connection[TupleRow], None, None]:
-        """A view of *fold* and of the tables that are there, both at the position of *fold*.
+    def _at_one_position(
+        self, fold: FoldFromZero
+    ) -> Generator[tuple[Connection[TupleRow], int, _Parked], None, None]:
+        """A view of *fold* and of the tables of its version, at their position; what is parked.
 
         The leader waits until the view is taken, not for what is done with it.
         """
-        with _session(self.conninfo) as still:
-            with _session(self.conninfo) as gate, gate.transaction():
-                fold.advance(_stop_all(gate, fold.projection))
+        with self.connect(self.conninfo) as still:
+            with self.connect(self.conninfo) as gate, gate.transaction():
+                stopped = _position(gate, fold.projection, _STOP)
+                fold.advance(stopped)
+                parked = _parked(gate, fold.projection)
                 still.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 still.execute("SELECT")
-            yield still
+            yield still, stopped, parked
 
     def _switch(self, build: FoldFromZero) -> None:
         """Put *build* in the place of the live tables, in one transaction; drop those after it."""
         projection, connection = build.projection, build.connection
         key = (projection.name, projection.version)
         here, former = schema_of(projection), f"{schema_of(projection)}_former"
-        self._approach(connection, build)
+        self._approach(build, lambda: _target(connection, projection))
         with connection.transaction():
             connection.execute(_ENTER, key)
             build.advance_within(_stop_all(connection, projection))
@@ -252,15 +295,14 @@ class Rebuilder:
             drop_schema(connection, former)
 
 
-@contextmanager
-def _session(conninfo: str) -> Generator[Connection[TupleRow], None, None]:
-    with without_limits(conninfo) as connection:
-        yield connection
-
-
-def _position(connection: Connection[TupleRow], projection: Projection) -> int | None:
-    row = connection.execute(_POSITION, (projection.name, projection.version)).fetchone()
-    return None if row is None else row[0]
+def _position(
+    connection: Connection[TupleRow], projection: Projection, query: LiteralString = _POSITION
+) -> int:
+    row = connection.execute(query, (projection.name, projection.version)).fetchone()
+    if row is None:
+        raise ProjectionHasNoTables(projection)
+    position: int = row[0]
+    return position
 
 
 def _live(connection: Connection[TupleRow], projection: Projection) -> int:
@@ -274,12 +316,14 @@ def _live(connection: Connection[TupleRow], projection: Projection) -> int:
     return version
 
 
-def _parked(
-    connection: Connection[TupleRow], projection: Projection
-) -> dict[UUID, tuple[int, int]]:
+def _parked(connection: Connection[TupleRow], projection: Projection) -> _Parked:
     """The first parked position and the number of parked events of each stream."""
     rows = connection.execute(_PARKED, (projection.name, projection.version)).fetchall()
     return {stream: (first, count) for stream, first, count in rows}
+
+
+def _first(parked: _Parked) -> dict[UUID, int]:
+    return {stream: position for stream, (position, _) in parked.items()}
 
 
 def _target(connection: Connection[TupleRow], projection: Projection) -> int:

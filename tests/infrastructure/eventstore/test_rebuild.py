@@ -14,11 +14,13 @@ from infrastructure.eventstore.fold_from_zero import (
     FoldFromZero,
     FoldIsUnderWay,
 )
+from infrastructure.eventstore.parking import Replay
 from infrastructure.eventstore.rebuild import (
     ProjectionHasNoTables,
     ProjectionIsNewer,
     Rebuilder,
     RebuildIsUnverified,
+    TablesKeepChanging,
 )
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
@@ -41,6 +43,12 @@ class MoodyBoard(NoteBoard):
     def project(self, recorded: Recorded) -> Iterable[Write]:
         for write in super().project(recorded):
             yield Write(write.sql, {**write.params, "reason": str(next(iter(self.moods)))})
+
+
+class Mended(FussyBoard):
+    """The same read model, after its author found the fault."""
+
+    project = NoteBoard.project
 
 
 @pytest.fixture
@@ -105,6 +113,79 @@ def test_a_projection_that_does_without_an_event_is_not_well(
     assert (found.is_well, found.parked, list(found.differences)) == (False, 2, [])
 
 
+def test_a_version_behind_the_live_one_is_verified_at_its_own_position(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    head = note(log, "a", "b")
+    with runner_of(database, NoteBoard()) as runner:
+        catch_up(runner)
+    with runner_of(database, RebuiltNoteBoard(), batch=1) as runner:
+        runner.step()
+        found = rebuilder.verify(RebuiltNoteBoard())
+    assert state(pool)["note_board_v1"] == (head, True, None)
+    assert (found.position, found.is_well) == (head - 1, True)
+
+
+def test_what_is_replayed_while_it_is_verified_is_no_difference(
+    database: str,
+    pool: Pool,
+    log: EventLog,
+    rebuilder: Rebuilder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infrastructure.eventstore.rebuild.CLOSE_ENOUGH", 0)
+    note(log, "poison")
+    with runner_of(database, FussyBoard()) as runner:
+        catch_up(runner)
+    replayed: list[int] = []
+
+    def replay(_at: int, _end: int) -> None:
+        if not replayed:
+            with psycopg.connect(database, autocommit=True) as connection:
+                replayed.append(Replay(connection, Mended()).run().folded)
+
+    assert rebuilder.verify(Mended(), replay).is_well
+    assert replayed == [1]
+
+
+def test_a_verification_that_is_disturbed_each_time_says_so(
+    database: str,
+    pool: Pool,
+    log: EventLog,
+    rebuilder: Rebuilder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infrastructure.eventstore.rebuild.CLOSE_ENOUGH", 0)
+    note(log, "poison")
+    with runner_of(database, FussyBoard()) as runner:
+        catch_up(runner)
+    other = "UPDATE stratal.parked SET stream = gen_random_uuid()"
+    with pytest.raises(TablesKeepChanging):
+        rebuilder.verify(Mended(), lambda _at, _end: change(pool, other))
+
+
+def test_what_is_parked_while_it_is_verified_is_left_out(
+    database: str,
+    pool: Pool,
+    log: EventLog,
+    rebuilder: Rebuilder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("infrastructure.eventstore.rebuild.CLOSE_ENOUGH", 0)
+    note(log, "a")
+    with runner_of(database, FussyBoard()) as runner:
+        catch_up(runner)
+        poisons: list[int] = []
+
+        def poison(_at: int, _end: int) -> None:
+            if not poisons:
+                poisons.append(note(log, "poison"))
+                catch_up(runner)
+
+        found = rebuilder.verify(FussyBoard(), poison)
+    assert (found.position, found.parked, list(found.differences)) == (poisons[0], 1, [])
+
+
 def test_a_rebuild_that_equals_the_live_tables_takes_their_place(
     database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
 ) -> None:
@@ -142,9 +223,6 @@ def test_a_rebuild_mends_damaged_tables_once_a_second_fold_agrees(
 def test_a_rebuild_takes_in_what_was_parked(
     database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
 ) -> None:
-    class Mended(FussyBoard):
-        project = NoteBoard.project
-
     stream = uuid4()
     note(log, "poison", id=stream)
     with runner_of(database, FussyBoard()) as runner:
@@ -180,9 +258,6 @@ def test_a_new_version_is_built_without_a_projector_of_its_release(
 def test_an_event_that_cannot_be_folded_is_named_and_nothing_is_switched(
     database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
 ) -> None:
-    class Mended(FussyBoard):
-        project = NoteBoard.project
-
     note(log, "a")
     poison = note(log, "poison")
     note(log, "b")
