@@ -87,8 +87,9 @@ def _notary(settings: Settings) -> Finding:
         key = existing(settings.notary_key, settings.home).key
     except KeyIsUnusable as error:
         return Finding("notary", False, "cannot sign", str(error))
-    if file is not None and not os.access(file if file.exists() else file.parent, os.W_OK):
-        advice = f"{file} cannot be written by {getuser()}. Mend it, or STRATAL_NOTARY_FILE."
+    rights = os.R_OK | os.W_OK
+    if file is not None and not os.access(file if file.exists() else file.parent, rights):
+        advice = f"{getuser()} cannot read and write {file}. Mend it, or STRATAL_NOTARY_FILE."
         return Finding("notary", False, "cannot hand checkpoints on", advice)
     return Finding("notary", True, f"signs as {key}")
 

@@ -12,7 +12,7 @@ from typing import Final, LiteralString
 import psycopg
 
 from application.ports import Clock
-from infrastructure.notary.errors import LogWasRewritten
+from infrastructure.notary.errors import LogWasRewritten, NotaryError
 from infrastructure.notary.keys import Signer
 from infrastructure.notary.merkle import TILE, grow
 from infrastructure.notary.publishing import Publisher
@@ -29,7 +29,7 @@ EVERY_S: Final = 5.0
 BATCH: Final = 2000
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 DISTRUST_S: Final = 60.0
-"""How long a notary waits that found another past than the one it signed."""
+"""How long a notary waits that found another past than it signed, or a file it cannot read."""
 
 _LEAD: LiteralString = "SELECT pg_try_advisory_lock(7303, 1)"
 
@@ -62,7 +62,7 @@ class Notary:
                 self.close()
                 stop.wait(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            except LogWasRewritten as error:
+            except NotaryError as error:
                 logger.error("%s (%s)", error, error.code)  # noqa: TRY400 - the sentence is all
                 self.close()
                 stop.wait(DISTRUST_S)
@@ -73,6 +73,7 @@ class Notary:
 
         Raises:
             LogWasRewritten: The log does not go on from what was signed last.
+            WhatIsGivenIsUnusable: The file of checkpoints cannot be read.
             psycopg.Error: The database does not answer; close it, and try again.
         """
         book = self._open()
@@ -121,8 +122,8 @@ class _Book:
         self._connection = connection
         self.store = NotaryStore(connection)
         self.origin = self.store.origin()
-        size, self.position = self.store.head()
         try:
+            size, self.position = self.store.head()
             self.tree, last = self.store.frontier(size), self.store.last()
         except (KeyError, ValueError):
             raise LogWasRewritten("what the notary kept", "the database") from None

@@ -2,17 +2,21 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from pathlib import Path
-from typing import Final
-from urllib.request import Request, urlopen
+from typing import BinaryIO, Final
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from infrastructure.notary.errors import WhatIsGivenIsUnusable
 from infrastructure.notary.verifier.notes import Checkpoint, split_notes, to_checkpoint
 
 logger = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 5.0
 _TAIL_BYTES: Final = 65_536
+_SIGNATURE_LINE: Final = re.compile("^\u2014 .*\n".encode(), re.MULTILINE)
 
 
 class Publisher:
@@ -38,18 +42,26 @@ class Publisher:
         for where, note in [*self._waiting.items()]:
             try:
                 self._ways[where](note)
-            except OSError as error:
+            except (OSError, HTTPException, ValueError) as error:
                 logger.warning("A checkpoint could not be handed on to %s: %s", where, error)
             else:
                 del self._waiting[where]
 
     def last(self, origin: str) -> Checkpoint | None:
-        """The last checkpoint of the log *origin* in the file."""
-        if self.file is None or not self.file.exists():
+        """The last checkpoint of the log *origin* in the file.
+
+        Raises:
+            WhatIsGivenIsUnusable: The file cannot be read.
+        """
+        if self.file is None:
             return None
-        with self.file.open("rb") as stream:
-            stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
-            tail = stream.read().decode(errors="replace")
+        try:
+            with self.file.open("rb") as stream:
+                tail = _tail(stream).decode(errors="replace")
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise WhatIsGivenIsUnusable(f"STRATAL_NOTARY_FILE cannot be read, {error}") from None
         for note in reversed([*split_notes(tail)]):
             checkpoint = _read(note)
             if checkpoint is not None and checkpoint.origin == origin:
@@ -58,19 +70,46 @@ class Publisher:
 
 
 def append(file: Path, note: str) -> None:
-    """Append *note* in one write, and wait for the disk."""
+    """Append *note* in one write, and wait for the disk; what was cut short before it goes."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab", buffering=0) as stream:
-        stream.write(f"{note}\n".encode())
+    with file.open("a+b", buffering=0) as stream:
+        tail, whole = _tail(stream), f"{note}\n".encode()
+        if torn := _cut_short(tail, whole):
+            stream.truncate(stream.tell() - torn)
+        elif tail and not tail.endswith(b"\n"):
+            whole = b"\n" + whole
+        if stream.write(whole) != len(whole):
+            raise OSError("the disk did not take all of it")
         os.fsync(stream.fileno())
 
 
 def post(url: str, note: str) -> None:
-    """Post *note* as text; anything but success is an ``OSError``."""
+    """Post *note* as text; anything but success raises, mostly an ``OSError``."""
     headers = {"Content-Type": "text/plain; charset=utf-8"}
     request = Request(url, note.encode(), headers)  # noqa: S310 - the settings allow http(s) alone
-    with urlopen(request, timeout=PATIENCE_S):  # noqa: S310 - as above
+    with build_opener(_NoRedirects).open(request, timeout=PATIENCE_S):
         pass
+
+
+class _NoRedirects(HTTPRedirectHandler):
+    """A POST that is redirected would go on as a GET, without the note."""
+
+    def redirect_request(self, *_where: object, **_named: object) -> None:
+        """Follow none."""
+
+
+def _tail(stream: BinaryIO) -> bytes:
+    stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL_BYTES))
+    return stream.read()
+
+
+def _cut_short(tail: bytes, note: bytes) -> int:
+    """How many bytes at the end of *tail* begin a note of the log of *note*, and do not end it."""
+    rest = _SIGNATURE_LINE.split(tail)[-1].lstrip(b"\n")
+    origin = note[: note.index(b"\n") + 1]
+    is_ours = rest[: len(origin)] == origin[: len(rest)]
+    is_whole = _read(f"{rest.decode(errors='replace')}\n") is not None
+    return len(rest) if is_ours and not is_whole else 0
 
 
 def _read(note: str) -> Checkpoint | None:

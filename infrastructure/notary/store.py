@@ -138,11 +138,17 @@ class NotaryStore:
         return self.head()[0]
 
     def head(self) -> tuple[int, int]:
-        """How many leaves there are, and the position of the last one."""
+        """How many leaves there are, and the position of the last one.
+
+        Raises:
+            ValueError: The last row has none; somebody changed it.
+        """
         found = self._run(_LAST_ROW, []).fetchone()
         if found is None:
             return 0, 0
         row = _row(*found)
+        if not row.kept:
+            raise ValueError("the last row of leaves is empty")
         return row.first + len(row.kept), row.kept[-1].position
 
     def frontier(self, size: int) -> Frontier:

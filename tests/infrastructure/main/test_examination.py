@@ -74,6 +74,10 @@ def test_a_file_that_takes_no_checkpoints_is_named(
     found = finding("notary")
     assert not found.is_well
     assert "STRATAL_NOTARY_FILE" in found.advice
+    set_up.setenv("STRATAL_NOTARY_FILE", str(tmp_path / "checkpoints.txt"))
+    for missing in (os.R_OK, os.W_OK):
+        set_up.setattr("os.access", lambda _path, mode, missing=missing: not mode & missing)
+        assert not finding("notary").is_well
 
 
 def test_a_home_under_a_file_is_ill(set_up: pytest.MonkeyPatch, tmp_path: Path) -> None:

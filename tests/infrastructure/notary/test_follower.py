@@ -128,6 +128,8 @@ def test_a_lost_connection_is_taken_up_again(
         "UPDATE stratal.notary_leaves SET last_position = 999,"
         " entries = set_byte(entries, length(entries) - 40 + 6, 3)"
         " WHERE first = (SELECT max(first) FROM stratal.notary_leaves)",
+        "UPDATE stratal.notary_leaves SET entries = ''"
+        " WHERE first = (SELECT max(first) FROM stratal.notary_leaves)",
         "UPDATE stratal.notary_nodes SET hash = sha256(hash)",
         "UPDATE stratal.checkpoints SET note = 'none'",
         FORGET,
@@ -166,6 +168,26 @@ def test_a_notary_that_distrusts_the_log_says_so_and_waits(
         thread = threading.Thread(target=notary.run, args=[stop])
         thread.start()
         while "notary.log_rewritten" not in caplog.text:
+            stop.wait(0.01)
+        stop.set()
+        thread.join(10)
+    assert len(notarized.outside()) == 1
+
+
+def test_a_notary_that_cannot_read_its_file_says_so_and_waits(
+    notarized: Notarized, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(follower, "DISTRUST_S", 0.01)
+    notarized.append_executions(1)
+    notarized.file.mkdir()
+    stop = threading.Event()
+    with notarized.notary(file=notarized.file) as notary:
+        thread = threading.Thread(target=notary.run, args=[stop])
+        thread.start()
+        while "notary.given_unusable" not in caplog.text and thread.is_alive():
+            stop.wait(0.01)
+        notarized.file.rmdir()
+        while not notarized.outside() and thread.is_alive():
             stop.wait(0.01)
         stop.set()
         thread.join(10)

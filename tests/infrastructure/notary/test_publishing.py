@@ -1,5 +1,6 @@
 """Checkpoints leave the database, at once or as soon as that works."""
 
+import resource
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,17 +10,19 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from infrastructure.notary.errors import WhatIsGivenIsUnusable
 from infrastructure.notary.keys import Signer
 from infrastructure.notary.publishing import Publisher
 from infrastructure.notary.verifier.notes import split_notes
 
 SIGNER = Signer(Ed25519PrivateKey.from_private_bytes(bytes(32)))
-NOTES = [SIGNER.sign("log", size, bytes(32), size, "now").note for size in range(1, 400)]
+TIME = "2030-01-01T00:00:00.000000+00:00"
+NOTES = [SIGNER.sign("log", size, bytes(32), size, TIME).note for size in range(1, 400)]
 
 
 @dataclass
 class Witness:
-    """A server that takes notes, or answers with another status."""
+    """A server that takes notes, or answers with another status, or (0) with nonsense."""
 
     status: int = 204
     notes: list[str] = field(default_factory=list)
@@ -33,9 +36,17 @@ def witness() -> Iterator[Witness]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            if known.status == 0:
+                self.wfile.write(b"nonsense\r\n\r\n")
+                return
             if known.status == 204:
                 known.notes.append(body)
             self.send_response(known.status)
+            self.send_header("Location", known.url)
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_words: object) -> None: ...
@@ -60,11 +71,12 @@ def test_every_checkpoint_is_appended_and_posted(witness: Witness, tmp_path: Pat
     assert list(split_notes(file.read_text())) == NOTES[:3]
 
 
+@pytest.mark.parametrize("status", [503, 301, 302, 303, 307, 308, 0])
 def test_what_was_not_taken_is_handed_on_later(
-    witness: Witness, caplog: pytest.LogCaptureFixture
+    witness: Witness, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     publisher = Publisher(None, witness.url)
-    witness.status = 503
+    witness.status = status
     publisher.publish(NOTES[0])
     publisher.publish(NOTES[1])
     assert witness.url in caplog.text
@@ -79,13 +91,14 @@ def test_a_file_that_cannot_be_written_stops_nothing(
 ) -> None:
     (tmp_path / "file").touch()
     publisher = Publisher(tmp_path / "file" / "checkpoints.txt", witness.url)
+    assert publisher.last("log") is None
     publisher.publish(NOTES[0])
     assert "could not be handed on" in caplog.text
     assert witness.notes == [NOTES[0]]
 
 
 def test_the_last_checkpoint_of_a_log_is_found_at_the_end_of_a_long_file(tmp_path: Path) -> None:
-    other = SIGNER.sign("other", 7, bytes(32), 7, "now")
+    other = SIGNER.sign("other", 7, bytes(32), 7, TIME)
     publisher = Publisher(tmp_path / "checkpoints.txt", None)
     assert publisher.last("log") is None
     for note in [*NOTES, other.note]:
@@ -97,3 +110,47 @@ def test_the_last_checkpoint_of_a_log_is_found_at_the_end_of_a_long_file(tmp_pat
     assert publisher.last("other") == other
     assert publisher.last("none") is None
     assert Publisher(None, None).last("log") is None
+
+
+def test_an_address_that_cannot_be_one_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    for url in (f"http://{'a' * 64}.test/notes", "http://[::1/notes", "http://127.0.0.1:x/notes"):
+        Publisher(None, url).publish(NOTES[0])
+        assert f"could not be handed on to {url}" in caplog.text
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 40, len(NOTES[2].encode()) - 3])
+def test_a_note_that_was_cut_short_does_not_spoil_the_next(tmp_path: Path, length: int) -> None:
+    file = tmp_path / "checkpoints.txt"
+    for before in ([], NOTES[:2]):
+        whole = "".join(f"{note}\n" for note in before).encode()
+        file.write_bytes(whole + NOTES[2].encode()[:length])
+        Publisher(file, None).publish(NOTES[3])
+        assert list(split_notes(file.read_text())) == [*before, NOTES[3]]
+
+
+def test_only_what_was_cut_short_is_taken_off_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoints.txt"
+    for before in (NOTES[0], NOTES[0][:-1], "something else", f"{NOTES[0]}\nother\n7"):
+        file.write_text(before)
+        Publisher(file, None).publish(NOTES[1])
+        assert file.read_text() == f"{before.removesuffix(chr(10))}\n{NOTES[1]}\n"
+
+
+def test_a_note_that_the_disk_took_in_part_is_written_again(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoints.txt"
+    publisher = Publisher(file, None)
+    publisher.publish(NOTES[0])
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 50, limits[1]))
+    try:
+        publisher.publish(NOTES[1])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.read_text() == f"{NOTES[0]}\n{NOTES[1][:50]}"
+    publisher.try_again()
+    assert list(split_notes(file.read_text())) == NOTES[:2]
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WhatIsGivenIsUnusable, match="STRATAL_NOTARY_FILE"):
+        Publisher(tmp_path, None).last("log")
