@@ -27,7 +27,7 @@ def verify(keys: Sequence[str], checkpoints: Sequence[Path], progress: Progress)
         KeyIsUnusable: No key is given, and the notary's is not here.
     """
     settings = Settings.from_environment()
-    with _archive(settings, _keys(keys, settings), _outside(checkpoints, settings)) as archive:
+    with _archive(settings, _keys(keys, settings), checkpoints) as archive:
         report = archive.verify(progress)
     signed = report.signed
     return Examined(
@@ -51,18 +51,19 @@ def export(out: Path, start: int, progress: Progress) -> str:
         KeyIsUnusable: The notary's key is not here.
     """
     settings = Settings.from_environment()
-    with _archive(settings, _keys((), settings), _outside((), settings)) as archive:
+    with _archive(settings, _keys((), settings), ()) as archive:
         found = archive.export(out, start=start, progress=progress)
     return f"{out}: {found.events} events, {found.checkpoints} checkpoints, and verify.py."
 
 
 @contextmanager
 def _archive(
-    settings: Settings, keys: Sequence[Key], outside: Sequence[Checkpoint]
+    settings: Settings, keys: Sequence[Key], checkpoints: Sequence[Path]
 ) -> Generator[Archive, None, None]:
+    outside, unreadable = _outside(checkpoints, settings)
     with reaching_the_database(), bootstrap.database(settings) as access:
         bootstrap.prepare(access)
-        yield Archive(session(access.service, "audit", limited=False), keys, outside)
+        yield Archive(session(access.service, "audit", limited=False), keys, outside, unreadable)
 
 
 def _keys(given: Sequence[str], settings: Settings) -> list[Key]:
@@ -73,14 +74,11 @@ def _keys(given: Sequence[str], settings: Settings) -> list[Key]:
     return keys or [existing(settings.notary_key, settings.home).key]
 
 
-def _outside(given: Sequence[Path], settings: Settings) -> list[Checkpoint]:
-    """What the files say; the one of the settings counts while it is there."""
+def _outside(given: Sequence[Path], settings: Settings) -> tuple[list[Checkpoint], list[str]]:
+    """What the files say, the one of the settings while it is there; and what they do not."""
     own = [settings.notary_file] if settings.notary_file and settings.notary_file.exists() else []
     try:
-        texts = [path.read_text(encoding="utf-8") for path in (*own, *given)]
-    except (OSError, ValueError) as error:
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in (*own, *given)]
+    except OSError as error:
         raise WhatIsGivenIsUnusable(str(error)) from None
-    checkpoints, unreadable = read_notes(note for text in texts for note in split_notes(text))
-    if unreadable:
-        raise WhatIsGivenIsUnusable(unreadable[0])
-    return checkpoints
+    return read_notes(note for text in texts for note in split_notes(text))

@@ -67,6 +67,8 @@ class Archive:
     conninfo: str
     keys: Sequence[Key]
     outside: Sequence[Checkpoint]
+    unreadable: Sequence[str] = ()
+    """What is wrong with that of it which is no checkpoint."""
 
     def verify(self, progress: Progress) -> Report:
         """Examine every event, as the bundle's verifier does."""
@@ -92,11 +94,11 @@ class Archive:
         return exported
 
     def _log(self, store: NotaryStore, start: int, notes: Sequence[str]) -> Log:
-        index = store.rank(start)
         checkpoints, unreadable = read_notes(notes)
         try:
+            index = store.rank(start)
             base = store.frontier(index)
-        except KeyError:
+        except (KeyError, ValueError):
             raise StartIsUnproved(start) from None
         return Log(
             store.origin(),
@@ -105,8 +107,8 @@ class Archive:
             store.away(),
             checkpoints,
             self.outside,
-            unreadable,
-            _proofs(store, checkpoints),
+            [*unreadable, *self.unreadable],
+            _proofs(store, checkpoints, self.keys),
             self.keys,
             base,
         )
@@ -134,9 +136,13 @@ class Archive:
         return Exported(events, len(notes))
 
 
-def _proofs(store: NotaryStore, checkpoints: Sequence[Checkpoint]) -> list[Proof]:
-    """From each checkpoint to the next; none where what the notary kept is damaged."""
-    steps = list(pairwise(each.size for each in checkpoints))
+def _proofs(
+    store: NotaryStore, checkpoints: Sequence[Checkpoint], keys: Sequence[Key]
+) -> list[Proof]:
+    """From each signed checkpoint to the next; none where what the notary kept is damaged."""
+    origin = store.origin()
+    ours = (each for each in checkpoints if each.origin == origin and each.is_signed_by(keys))
+    steps = list(pairwise(sorted({each.size for each in ours})))
     try:
         paths = store.paths([consistency_path(old, new) for old, new in steps])
     except KeyError:

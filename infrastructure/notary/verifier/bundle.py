@@ -8,6 +8,7 @@ import json
 import struct
 import sys
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, Callable, Iterable, Iterator, Sequence
 
@@ -19,6 +20,12 @@ from infrastructure.notary.verifier.tree import Frontier
 KEPT = struct.Struct(">q32s")
 """An entry of ``leaves.bin``: the position of an event and the hash of its leaf."""
 BLOCK = 4096
+
+_DAMAGE = (
+    *(OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error),
+    *(AttributeError, LookupError, TypeError, ValueError),
+)
+"""What reading a damaged bundle raises."""
 
 Open = Callable[[str], IO[bytes]]
 
@@ -128,10 +135,15 @@ def told(report: Report, keys: Sequence[Key]) -> Iterator[str]:
     yield from map(str, report.findings)
     if report.unlisted:
         yield f"and more   {report.unlisted} findings are not listed"
-    is_well = not report.findings
-    yield (
-        "well       nothing is amiss" if is_well else "ILL        this log is not as it was signed"
-    )
+    yield _verdict(report)
+
+
+def _verdict(report: Report) -> str:
+    if report.findings:
+        return "ILL        this log is not as it was signed"
+    if report.away:
+        return "well       nothing else is amiss; that the rest is away is the database's word"
+    return "well       nothing is amiss"
 
 
 def _tell(seen: int) -> None:
@@ -150,10 +162,10 @@ def main(words: Sequence[str] | None = None) -> int:
     given = parser.parse_args(words)
     try:
         keys = [key for word in given.key for key in keys_of(word)]
-        outside = "\n".join(path.read_text(encoding="utf-8") for path in given.checkpoints)
-        log = read_log(opened(given.bundle or Path(__file__).parent), keys, outside)
+        texts = [path.read_text(encoding="utf-8", errors="replace") for path in given.checkpoints]
+        log = read_log(opened(given.bundle or Path(__file__).parent), keys, "\n".join(texts))
         report = examine(log, _tell)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         sys.stdout.write(f"UNREADABLE {error}\n")
         return 1
     sys.stderr.write("\r")

@@ -13,6 +13,7 @@ _D = -121665 * pow(121666, _P - 2, _P) % _P
 _ZERO: _Point = (0, 1, 1, 0)
 
 
+@lru_cache(maxsize=4096)
 def ed25519_holds(public: bytes, message: bytes, signature: bytes) -> bool:
     """Whether whoever holds the private half of *public* signed *message*."""
     point, scalar = _decompressed(public), int.from_bytes(signature[32:], "little")

@@ -115,6 +115,7 @@ class _Examination:
         self.report = Report(base=log.base.size)
         self.tree = Frontier(log.base.size, log.base.roots)
         self.position = 0  # of the last leaf
+        self.highest = 0  # position of a leaf so far
         self.due: deque[Checkpoint] = deque()
         self.older: list[Checkpoint] = []
         self.others: list[Checkpoint] = []
@@ -198,7 +199,10 @@ class _Examination:
                 yield event
 
     def _miss(self, entry: Kept) -> None:
-        if any(first <= entry.position <= last for first, last in self.log.away):
+        if entry.position <= self.highest:
+            about = f"it is gone, and was kept as if before position {self.highest}"
+            self._note("missing", entry.position, about)
+        elif any(first <= entry.position <= last for first, last in self.log.away):
             self.report.away += 1
         else:
             self._note("missing", entry.position, "it was here and is gone")
@@ -206,7 +210,7 @@ class _Examination:
 
     def _grow(self, position: int, hashed: bytes) -> None:
         self.tree.append(hashed)
-        self.position = position
+        self.position, self.highest = position, max(position, self.highest)
         if self.due and self.due[0].size == self.tree.size:
             self._compare()
 
@@ -256,9 +260,9 @@ class _Examination:
         """Say of events that only changed places that they did."""
         pairs = {
             (here, there)
-            for here, (event, _) in self.changed.items()
-            for there, (_, was) in self.changed.items()
-            if here < there and leaf_hash(leaf(event._replace(position=there))) == was
+            for here in self.changed
+            for there in self.changed
+            if here < there and self._moved(here, there) and self._moved(there, here)
         }
         swapped = {position for pair in pairs for position in pair}
         self.report.findings = [
@@ -268,6 +272,11 @@ class _Examination:
         ]
         for here, there in sorted(pairs):
             self._note("swapped", here, "the two have changed places", there)
+
+    def _moved(self, here: int, there: int) -> bool:
+        """Whether the event that is *here* now is the one that was *there*."""
+        event, was = self.changed[here][0], self.changed[there][1]
+        return leaf_hash(leaf(event._replace(position=there))) == was
 
     def _note(self, kind: str, first: int, about: str, last: int | None = None) -> None:
         """Note a finding; what goes on where the one before ended is one with it."""

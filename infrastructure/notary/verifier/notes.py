@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from datetime import datetime
 from typing import Iterator, NamedTuple, Sequence
 
 from infrastructure.notary.verifier.ed25519 import ed25519_holds
@@ -76,8 +77,12 @@ def to_checkpoint(note: str) -> Checkpoint:
         signatures.append((name, raw[:4], raw[4:]))
     root = base64.b64decode(lines[2], validate=True)
     size, position, time = int(lines[1]), int(lines[3][9:]), lines[4][5:]
-    if checkpoint_text(lines[0], size, root, position, time) != text + "\n" or size < 1:
+    if checkpoint_text(lines[0], size, root, position, time) != text + "\n":
         raise ValueError("this is no checkpoint of Stratal")
+    if not (0 < size < 2**63 and 0 <= position < 2**63):
+        raise ValueError("this checkpoint is of more events than a log can have")
+    if datetime.fromisoformat(time).isoformat(timespec="microseconds") != time:
+        raise ValueError("the time of this checkpoint is not written as one is")
     found = Checkpoint(lines[0], size, root, position, time, text + "\n", tuple(signatures))
     if found.note != note:
         raise ValueError("this checkpoint is not written as one is")

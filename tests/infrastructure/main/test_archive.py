@@ -71,10 +71,23 @@ def test_keys_can_be_given(notarized: Notarized, tmp_path: Path) -> None:
     assert verify([str(key)], [], deaf).is_well
 
 
-@pytest.mark.parametrize(
-    ("keys", "files"), [(["none"], []), ([], ["none.txt"]), ([], ["notary.pem"])]
-)
-def test_what_is_no_key_and_no_checkpoint_is_refused(
+def test_a_checkpoint_that_was_cut_short_is_told_and_the_others_count(
+    notarized: Notarized,
+) -> None:
+    whole = notarized.file.read_bytes()
+    notarized.file.write_bytes(whole + whole[: whole.index("\u2014".encode()) + 1])
+    found = verify([], [], deaf)
+    assert not found.is_well
+    assert any(each.startswith("UNREADABLE position 0") for each in found.lines)
+    assert "agreed     1 checkpoints, 0 consistency proofs" in found.lines
+    export(notarized.bundle, 1, deaf)
+    assert (notarized.bundle / "outside.txt").read_bytes() == whole
+    assert notarized.examined()[0] == 0
+    assert notarized.examined("--checkpoints", str(notarized.file))[0] == 1
+
+
+@pytest.mark.parametrize(("keys", "files"), [(["none"], []), ([], ["none.txt"])])
+def test_what_is_no_key_and_no_file_is_refused(
     notarized: Notarized, tmp_path: Path, keys: list[str], files: list[str]
 ) -> None:
     with pytest.raises(WhatIsGivenIsUnusable):

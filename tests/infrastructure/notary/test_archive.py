@@ -82,6 +82,61 @@ def test_what_a_policy_took_out_is_told_and_not_missed(
     status, lines = said(capsys, signed.bundle)
     assert status == 0
     assert "away       50 events were taken out" in lines
+    assert lines.splitlines()[-2].startswith("well       nothing else is amiss; that the rest is")
+
+
+def test_an_event_cannot_be_said_to_have_been_where_a_policy_took_out(signed: Notarized) -> None:
+    signed.tamper(
+        "DELETE FROM stratal.events WHERE notification_id BETWEEN 101 AND 150"
+        " OR notification_id IN (200, 201)"
+    )
+    signed.tamper("INSERT INTO stratal.partitions VALUES (101, 150, 'taken_out', now())")
+    signed.tamper(
+        "UPDATE stratal.notary_leaves SET entries = overlay(overlay(entries PLACING int8send(120)"
+        " FROM 159 * 40 + 1) PLACING int8send(121) FROM 160 * 40 + 1) WHERE first = 40"
+    )
+    report = signed.verify()
+    [finding] = report.findings
+    assert (finding.kind, finding.count, report.away) == ("missing", 2, 50)
+    assert "kept as if before position 199" in finding.about
+
+
+def test_events_that_changed_places_and_more_are_not_called_swapped(signed: Notarized) -> None:
+    for now, before in ((4999999, 100), (100, 200), (200, 4999999)):
+        signed.tamper(
+            "UPDATE stratal.events SET notification_id = %(now)s WHERE notification_id = %(was)s",
+            now=now,
+            was=before,
+        )
+    assert [each.kind for each in signed.verify().findings] == ["swapped"]
+    signed.tamper("UPDATE stratal.events SET tenant = 'evil' WHERE notification_id = 200")
+    found = [(each.kind, each.first) for each in signed.verify().findings]
+    assert found == [("changed", 100), ("changed", 200)]
+
+
+def test_checkpoints_that_changed_places_are_examined_in_order(signed: Notarized) -> None:
+    signed.tamper(
+        "UPDATE stratal.checkpoints AS one SET note = other.note FROM stratal.checkpoints AS other"
+        " WHERE (one.size, other.size) IN ((40, 300), (300, 40))"
+    )
+    report = signed.verify()
+    assert (report.agreed, report.proofs, report.findings) == (3, 2, [])
+
+
+@pytest.mark.parametrize(
+    ("size", "kind"), [("9" * 15, "forged"), ("9" * 20, "unreadable"), ("41", "forged")]
+)
+def test_a_checkpoint_of_another_size_costs_its_own_proofs_alone(
+    signed: Notarized, size: str, kind: str
+) -> None:
+    signed.tamper(
+        "UPDATE stratal.checkpoints SET note = replace(note, E'\n300\n', %(size)s)"
+        " WHERE size = 300",
+        size=f"\n{size}\n",
+    )
+    report = signed.verify()
+    assert [each.kind for each in report.findings] == [kind]
+    assert (report.agreed, report.proofs) == (2, 1)
 
 
 def test_of_many_findings_the_first_are_listed(
@@ -105,6 +160,12 @@ def test_a_start_that_cannot_be_proved_is_refused(signed: Notarized) -> None:
     signed.tamper("DELETE FROM stratal.notary_nodes")
     with pytest.raises(StartIsUnproved, match="before position 300"):
         signed.archive().export(signed.bundle, start=300, progress=lambda _: None)
+    signed.tamper(
+        "UPDATE stratal.notary_leaves SET entries = '' WHERE first = (SELECT max(first)"
+        " FROM stratal.notary_leaves)"
+    )
+    with pytest.raises(StartIsUnproved, match="before position 999"):
+        signed.archive().export(signed.home / "other", start=999, progress=lambda _: None)
     assert not signed.bundle.exists()
 
 
@@ -142,7 +203,9 @@ def test_checkpoints_by_an_older_key_are_covered_by_those_of_the_new_one(
 
 
 def test_the_checkpoints_of_another_log_are_told_apart(signed: Notarized) -> None:
-    foreign = signed.signer.sign("stratal/other", 3, bytes(32), 3, "now")
+    foreign = signed.signer.sign(
+        "stratal/other", 3, bytes(32), 3, "2030-01-01T00:00:00.000000+00:00"
+    )
     signed.file.write_text(foreign.note)
     [finding] = signed.verify(outside=True).findings
     assert (finding.kind, finding.first) == ("foreign", 3)
@@ -190,6 +253,42 @@ def test_a_bundle_without_a_file_is_unreadable(
     signed.export()
     (signed.bundle / file).unlink()
     status, lines = said(capsys, signed.bundle)
+    assert status == 1
+    assert lines.startswith("UNREADABLE ")
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("bundle.json", "[]"),
+        ("bundle.json", '{"base_size": null, "base_roots": [], "away": [], "origin": ""}'),
+        ("bundle.json", '{"base_size": 0, "base_roots": [], "away": [7], "origin": ""}'),
+        ("proofs.jsonl", '{"old": "1", "new": 2, "path": []}\n{"old": 1, "new": "2", "path": []}'),
+        ("proofs.jsonl", "7"),
+        ("keys.txt", "none"),
+    ],
+)
+def test_a_bundle_with_another_file_is_unreadable(
+    signed: Notarized, capsys: pytest.CaptureFixture[str], file: str, text: str
+) -> None:
+    signed.export()
+    (signed.bundle / file).write_text(text)
+    status, lines = said(capsys, signed.bundle)
+    assert status == 1
+    assert lines.startswith("UNREADABLE ")
+
+
+def test_a_damaged_archive_is_unreadable(
+    signed: Notarized, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = signed.home / "bundle.zip"
+    signed.archive().export(out, start=1, progress=lambda _: None)
+    with zipfile.ZipFile(out) as archive:
+        start = archive.getinfo("events.jsonl").header_offset
+    raw = bytearray(out.read_bytes())
+    raw[start + 100 : start + 200] = b"\xff" * 100
+    out.write_bytes(raw)
+    status, lines = said(capsys, out)
     assert status == 1
     assert lines.startswith("UNREADABLE ")
 

@@ -50,7 +50,9 @@ def test_a_key_of_openssl_is_used(tmp_path: Path) -> None:
     path, key = tmp_path / "key.pem", Ed25519PrivateKey.generate()
     path.write_bytes(pem(key))
     path.chmod(0o400)
-    signed = signer(path, tmp_path / "home").sign("log", 1, bytes(32), 1, "now")
+    signed = signer(path, tmp_path / "home").sign(
+        "log", 1, bytes(32), 1, "2030-01-01T00:00:00.000000+00:00"
+    )
     assert signed.is_signed_by([signer(path, tmp_path).key])
     assert not (tmp_path / "home").exists()
 

@@ -64,6 +64,11 @@ def test_a_second_signature_does_not_disturb() -> None:
         SIGNED.note.replace("\u2014 ", "- "),
         SIGNED.note[:-9] + "\n",
         SIGNED.note + "\n",
+        SIGNED.note.replace("\n7\n", f"\n{2**63}\n"),
+        SIGNED.note.replace("position 9\n", f"position {2**63}\n"),
+        SIGNED.note.replace("position 9\n", "position -1\n"),
+        SIGNED.note.replace("time 2030", "time then"),
+        SIGNED.note.replace("00:00.000000", "00:00"),
     ],
 )
 def test_what_is_no_checkpoint_is_refused(text: str) -> None:

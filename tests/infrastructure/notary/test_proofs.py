@@ -130,7 +130,12 @@ def test_an_event_that_was_changed_is_not_proved(
 
 @pytest.mark.parametrize(
     "statement",
-    ["DELETE FROM stratal.notary_nodes", "UPDATE stratal.checkpoints SET note = 'all is well'"],
+    [
+        "DELETE FROM stratal.notary_nodes",
+        "UPDATE stratal.checkpoints SET note = 'all is well'",
+        "UPDATE stratal.checkpoints SET note = replace(note, 'time ', 'time x')",
+        "UPDATE stratal.checkpoints SET note = replace(note, size::text, size || repeat('9', 20))",
+    ],
 )
 def test_nothing_is_proved_by_what_is_damaged(
     api: TestClient, notarized: Notarized, statement: str
