@@ -23,7 +23,13 @@ _READERS_BEFORE: LiteralString = """
     SELECT name FROM stratal.projections WHERE live AND position < %(last)s
     UNION ALL
     SELECT 'the notary'
-    WHERE NOT EXISTS (SELECT FROM stratal.notary_leaves WHERE last_position >= %(last)s)
+    WHERE NOT EXISTS (
+        SELECT FROM (
+            SELECT first + length(entries) / 40 AS leaves FROM stratal.notary_leaves
+            WHERE last_position >= %(last)s ORDER BY last_position LIMIT 1
+        ) AS kept
+        WHERE leaves <= (SELECT max(size) FROM stratal.checkpoints)
+    )
     ORDER BY name
 """
 _OPEN: LiteralString = """

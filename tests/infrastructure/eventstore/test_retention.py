@@ -35,8 +35,11 @@ def owner(database: str, recorder: PostgresRecorder) -> Iterator[Connection[Tupl
     make_small_partitions(owner_of(database), width=4, count=6)
     with psycopg.connect(owner_of(database), autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO stratal.notary_leaves (first, last_position, entries) VALUES (0, 100, '')"
+            "INSERT INTO stratal.notary_leaves (first, last_position, entries)"
+            " VALUES (0, 3, decode(repeat('00', 120), 'hex')),"
+            " (3, 100, decode(repeat('00', 120), 'hex'))"
         )
+        connection.execute("INSERT INTO stratal.checkpoints (size, note) VALUES (3, ''), (6, '')")
         yield connection
 
 
@@ -145,9 +148,21 @@ def test_a_partition_that_the_notary_has_yet_to_see_stays(
     owner: Connection[TupleRow], recorder: PostgresRecorder
 ) -> None:
     two_closed_streams(recorder)
-    owner.execute("UPDATE stratal.notary_leaves SET last_position = 3")
+    owner.execute("DELETE FROM stratal.notary_leaves WHERE first = 3")
     with pytest.raises(PartitionIsUnread, match="the notary has yet to read it"):
         detach(owner, FIRST, POLICY)
+
+
+def test_a_partition_that_the_notary_has_yet_to_sign_stays(
+    owner: Connection[TupleRow], recorder: PostgresRecorder
+) -> None:
+    two_closed_streams(recorder)
+    for size in (6, 3):
+        owner.execute("DELETE FROM stratal.checkpoints WHERE size = %s", [size])
+        with pytest.raises(PartitionIsUnread, match="the notary has yet to read it"):
+            detach(owner, FIRST, POLICY)
+    owner.execute("INSERT INTO stratal.checkpoints (size, note) VALUES (6, '')")
+    detach(owner, FIRST, POLICY)
 
 
 def test_a_partition_that_a_query_reads_stays(
@@ -183,7 +198,7 @@ def test_a_stream_that_is_continued_while_its_partition_is_looked_through_keeps_
             pass
         other.execute(
             "SELECT stratal.append_events('{0}', %s, '{3}', '{probe}', '{x}', %s, '{acme}', '{1}',"
-            " 1, NULL, NULL, '')",
+            " NULL, NULL, '')",
             [[closed], [uuid4()]],
         )
         other.commit()
