@@ -108,7 +108,6 @@ def _params(batch: Sequence[Request]) -> Sequence[object]:
         uuids([event.event_id for event in events]),
         texts([event.tenant for event in events]),
         texts([event.metadata for event in events]),
-        len(last_topics),
         _claims(batch),
         _receipts(batch),
         _announcement(last_topics),

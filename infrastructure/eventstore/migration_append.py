@@ -21,7 +21,7 @@ DROP FUNCTION stratal.append_events(
 -- start: what could be read whole while it is small is read by index always.
 """
 
-_CHECKS: LiteralString = """ stratal.append_events(
+_SIGNATURE: LiteralString = """ stratal.append_events(
     requests int[], ids uuid[], versions bigint[], topics text[], states bytea[], event_ids uuid[],
     tenants text[], metadatas text[], stream_count int, claims jsonb, receipts jsonb,
     announcement text
@@ -37,6 +37,9 @@ DECLARE
     streams_written int := 0;
     updated int;
     refused text := '';
+"""
+
+CHECKS: LiteralString = """\
 BEGIN
     PERFORM pg_advisory_xact_lock(7301, 1);
     head := coalesce(pg_sequence_last_value('stratal.log_position'), 0);
@@ -101,7 +104,7 @@ _MOVE_STREAMS: LiteralString = """\
         END IF;
 """
 
-_POSITIONS: LiteralString = """
+LATE: LiteralString = """
         IF streams_written < stream_count THEN
             -- Those that were written have moved to the position of their last event here.
             SELECT refused || coalesce(string_agg(e.request || ':version ', ''), '') INTO refused
@@ -115,7 +118,13 @@ _POSITIONS: LiteralString = """
         END IF;
     END IF;
 
+"""
+
+_REFUSE: LiteralString = """\
     IF refused <> '' THEN
+"""
+
+POSITIONS: LiteralString = """\
         RAISE EXCEPTION 'some of these appends come too late'
             USING ERRCODE = 'ST003', DETAIL = refused;
     END IF;
@@ -137,7 +146,7 @@ _POSITIONS: LiteralString = """
 
 """
 
-_STORE: LiteralString = """\
+STORE: LiteralString = """\
     INSERT INTO stratal.events (
         originator_id, originator_version, topic, state, notification_id, event_id, tenant,
         metadata, recorded_at
@@ -148,7 +157,7 @@ _STORE: LiteralString = """\
         AS e(id, version, topic, state, event_id, tenant, metadata, place);
 """
 
-_END: LiteralString = """
+END: LiteralString = """
     PERFORM pg_notify('stratal_log', head + size || announcement);
     RETURN head + 1;
 END $$;
@@ -173,7 +182,7 @@ _MOVE_ONE_STREAM: LiteralString = """\
         ELSE
 """
 
-_STORE_ONE: LiteralString = """\
+STORE_ONE: LiteralString = """\
     IF size = 1 THEN
         INSERT INTO stratal.events (
             originator_id, originator_version, topic, state, notification_id, event_id, tenant,
@@ -186,21 +195,33 @@ _STORE_ONE: LiteralString = """\
     ELSE
 """
 
-_END_IF: LiteralString = "END IF;\n"
+END_IF: LiteralString = "END IF;\n"
 
 APPEND_BATCH: LiteralString = (
-    _INTRODUCTION + "CREATE FUNCTION" + _CHECKS + _MOVE_STREAMS + _POSITIONS + _STORE + _END
+    _INTRODUCTION
+    + "CREATE FUNCTION"
+    + _SIGNATURE
+    + CHECKS
+    + _MOVE_STREAMS
+    + LATE
+    + _REFUSE
+    + POSITIONS
+    + STORE
+    + END
 )
 
 APPEND_ONE: LiteralString = (
     "CREATE OR REPLACE FUNCTION"
-    + _CHECKS
+    + _SIGNATURE
+    + CHECKS
     + _MOVE_ONE_STREAM
     + _MOVE_STREAMS
-    + _END_IF
-    + _POSITIONS
-    + _STORE_ONE
-    + _STORE
-    + _END_IF
-    + _END
+    + END_IF
+    + LATE
+    + _REFUSE
+    + POSITIONS
+    + STORE_ONE
+    + STORE
+    + END_IF
+    + END
 )

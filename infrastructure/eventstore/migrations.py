@@ -3,6 +3,7 @@
 from typing import LiteralString
 
 from infrastructure.eventstore.migration_append import APPEND_BATCH, APPEND_ONE
+from infrastructure.eventstore.migration_append_guarded import APPEND_GUARDED
 from infrastructure.eventstore.migration_streams import READS, STREAMS
 
 LOG: LiteralString = """
@@ -122,4 +123,5 @@ MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
     ("eventstore_reads", READS),
     ("eventstore_append_batch", APPEND_BATCH),
     ("eventstore_append_one", APPEND_ONE),
+    ("eventstore_append_guarded", APPEND_GUARDED),
 )

@@ -11,7 +11,7 @@ from infrastructure.eventstore.stored import LogEntry
 APPEND: LiteralString = """
     SELECT stratal.append_events(
         %b::int[], %b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::uuid[], %b::text[],
-        %b::text[], %b::int, %b::jsonb, %b::jsonb, %b::text
+        %b::text[], %b::jsonb, %b::jsonb, %b::text
     )
 """
 """Answers with the position of the first event; the others follow it without a gap."""

@@ -96,7 +96,7 @@ def test_nothing_is_seen_beyond_an_append_that_has_not_committed(
         first, second = sealed(uuid4(), 1), sealed(uuid4(), 1)
         parameters = (
             [0], [first.originator_id], [1], ["probe"], [b"{}"], [first.event_id], ["acme"], ["{}"],
-            1, None, None, "",
+            None, None, "",
         )  # fmt: skip
         slow.execute(statements.APPEND, parameters)
         later = thread.submit(recorder.append, [second])

@@ -226,7 +226,8 @@ def test_a_rival_that_is_stopped_never_leads() -> None:
 
 
 def test_many_callers_all_come_through() -> None:
-    crowded, carried, stop = queue(), [], Event()
+    crowded, stop = queue(), Event()
+    carried: list[Request] = []
 
     def call(number: int) -> int:
         mine = request(f"t{number % 5}")
