@@ -64,7 +64,7 @@ class EventMapper(Mapper[UUID]):
             event, at = self._decoder.decode(stored_event.topic, stored_event.state)
             timestamp = datetime.fromisoformat(at)
             envelope = _envelope(stored_event)
-        except (ValueError, LookupError, TypeError) as error:
+        except Exception as error:  # an upcaster may raise anything
             raise UnreadableEvent(stored_event.id, stored_event.topic, _why(error)) from error
         return Recorded(
             originator_id=stored_event.originator_id,
@@ -84,7 +84,7 @@ class EventMapper(Mapper[UUID]):
         """
         try:
             return self._decoder.decode(entry.topic, entry.state).event
-        except (ValueError, LookupError, TypeError) as error:
+        except Exception as error:  # an upcaster may raise anything
             raise UnreadableEvent(entry.id, entry.topic, _why(error)) from error
 
 
@@ -104,4 +104,4 @@ def _why(error: Exception) -> str:
         return f"its state is not valid ({where})"
     if isinstance(error, KeyError):
         return f"its state lacks {error}"
-    return str(error).rstrip(".")
+    return str(error).rstrip(".") or type(error).__name__

@@ -46,7 +46,28 @@ ALTER TABLE stratal.parked ADD COLUMN told boolean NOT NULL DEFAULT false;
 """
 """Whether the log has an event about it."""
 
+FORWARD: LiteralString = """
+-- A position only moves forward, so what was written already is not written a second time.
+CREATE OR REPLACE FUNCTION stratal.move_projections(
+    names text[], versions integer[], epochs integer[], positions bigint[]
+) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    moved bigint;
+BEGIN
+    UPDATE stratal.projections AS p
+    SET position = m.position, failure = NULL, updated_at = clock_timestamp()
+    FROM unnest(names, versions, epochs, positions) AS m (name, version, epoch, position)
+    WHERE p.name = m.name AND p.version = m.version AND p.epoch = m.epoch
+      AND p.position < m.position;
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    IF moved <> cardinality(names) THEN
+        RAISE EXCEPTION 'the tables were changed by another' USING ERRCODE = 'ST010';
+    END IF;
+END $$;
+"""
+
 MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
     ("projections_parked", PARKED),
     ("projections_parked_told", TOLD),
+    ("projections_forward", FORWARD),
 )

@@ -1,10 +1,12 @@
 """Where projections keep their rows and positions, and who may write them: one runner at a time."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 from zlib import crc32
 
+import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier
@@ -61,7 +63,7 @@ _TABLES: LiteralString = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
 
 MEASURED_FROM = 50
 CHANGED_BY_ANOTHER = "ST010"
-"""Raised by ``stratal.move_projections``."""
+"""Raised by ``stratal.move_projections``, also where the position is not before the new one."""
 
 
 class Parked(NamedTuple):
@@ -160,8 +162,9 @@ class ProjectionTables:
                 self._of(each).send(each.batch)
         for each in packed:
             if each.position >= 2 * self._measured_at.get(each.projection.name, MEASURED_FROM):
-                measure(self.connection, schema_of(each.projection))
                 self._measured_at[each.projection.name] = each.position
+                with suppress(psycopg.Error):  # all was written: nothing may look as if it failed
+                    measure(self.connection, schema_of(each.projection))
 
     def fail(self, projection: Projection, why: str) -> None:
         """Record why it has no tables."""

@@ -51,13 +51,13 @@ class _Batch:
     followers: Sequence[Follower]
     after: int
     stretch: Stretch
-    items: Sequence[Item] = ()
+    items: Sequence[Item] | None = None
     packed: Sequence[Packed] | None = None
 
     def prepare(self, tables: ProjectionTables, mapper: EventMapper) -> None:
-        """Decode and fold it, without the database; what cannot be folded is left for its turn."""
-        self.items = self.stretch.items(mapper)
+        """Decode and fold it, without the database; what cannot be is left for its turn."""
         with suppress(Exception):
+            self.items = self.stretch.items(mapper)
             self.packed = tables.pack(
                 [each.folded(self.items, self.stretch.end) for each in self.followers]
             )
@@ -236,8 +236,9 @@ class ProjectionRunner:
                 _move(batch.followers, batch.stretch.end)
                 self._ahead = following
                 return
+        items = batch.stretch.items(self._mapper) if batch.items is None else batch.items
         for follower in batch.followers:
-            mine = [item for item in batch.items if item.topic in follower.topics]
+            mine = [item for item in items if item.topic in follower.topics]
             self._project_alone(tables, follower, mine, batch.stretch.end)
 
     def _project_alone(

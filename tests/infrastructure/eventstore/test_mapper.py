@@ -172,3 +172,15 @@ def test_the_reason_why_an_event_is_unreadable_holds_no_stored_value() -> None:
     with pytest.raises(UnreadableEvent) as refused:
         EventMapper().to_domain_event(replace(entry, state=state))
     assert "secret" not in str(refused.value)
+
+
+def test_an_upcaster_that_fails_in_any_way_leaves_an_unreadable_event() -> None:
+    def fail(_state: State) -> State:
+        raise AttributeError
+
+    mapper = EventMapper(NOTES, Upcasters(NOTES, {**STEPS, ("note.renamed", 1): fail}))
+    entry = old(1, {"text": "old words"})
+    with pytest.raises(UnreadableEvent, match="AttributeError"):
+        mapper.to_domain_event(entry)
+    with pytest.raises(UnreadableEvent, match="AttributeError"):
+        mapper.event(entry)

@@ -5,13 +5,23 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from eventsourcing.persistence import StoredEvent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg.errors import InsufficientPrivilege
 
 from application.context import within
 from application.errors import StoreIsUnavailable
 from domain.kernel import Recorded
 from infrastructure.eventstore.lag import lags
+from infrastructure.eventstore.mapper import EventMapper
+from infrastructure.eventstore.projection_tables import (
+    CHANGED_BY_ANOTHER,
+    MEASURED_FROM,
+    Folded,
+    ProjectionTables,
+)
+from infrastructure.eventstore.projector import ProjectionRunner
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
 from infrastructure.postgres.pool import open_pool
@@ -92,6 +102,55 @@ def test_projecting_again_from_the_beginning_gives_the_same_rows(
         catch_up(runner)
     assert table(pool, "note_board_v1") == table(pool, "note_board_v2")
     assert sum(times for _, _, times in table(pool, "note_board_v2")) == log.head()
+
+
+def test_what_cannot_be_decoded_ahead_does_not_undo_the_batch_before_it(
+    database: str, pool: Pool, log: EventLog
+) -> None:
+    class Stumbling(EventMapper):
+        falls = 1
+
+        def to_domain_event(self, stored_event: StoredEvent) -> Recorded:
+            recorded = super().to_domain_event(stored_event)
+            if recorded.position == 2 and self.falls:
+                self.falls -= 1
+                raise RuntimeError
+            return recorded
+
+    stream = uuid4()
+    note(log, "a", "b", id=stream)
+    runner = ProjectionRunner(database, [NoteBoard()], mapper=Stumbling(), batch=1)
+    catch_up(runner)
+    runner.close()
+    assert table(pool, "note_board_v1") == [(stream, "b", 2)]
+    with pool.connection() as connection:
+        assert connection.execute("SELECT count(*) FROM stratal.parked").fetchone() == (0,)
+
+
+def test_no_batch_is_written_twice(database: str, pool: Pool) -> None:
+    row = {"id": uuid4(), "reason": "a"}
+    insert = Write("INSERT INTO notes VALUES (%(id)s, %(reason)s, 1) ON CONFLICT DO NOTHING", row)
+    with psycopg.connect(database, autocommit=True) as connection:
+        tables = ProjectionTables(connection)
+        tables.open(NoteBoard())
+        tables.write([Folded(NoteBoard(), [insert], 1)])
+        with pytest.raises(psycopg.Error) as refused:
+            tables.write([Folded(NoteBoard(), [insert], 1)])
+    assert refused.value.sqlstate == CHANGED_BY_ANOTHER
+
+
+def test_tables_that_cannot_be_measured_are_written_all_the_same(
+    database: str, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_args: object) -> None:
+        raise InsufficientPrivilege
+
+    monkeypatch.setattr("infrastructure.eventstore.projection_tables.measure", fail)
+    with psycopg.connect(database, autocommit=True) as connection:
+        tables = ProjectionTables(connection)
+        tables.open(NoteBoard())
+        tables.write([Folded(NoteBoard(), [], 2 * MEASURED_FROM)])
+    assert state(pool)["note_board_v1"][0] == 2 * MEASURED_FROM
 
 
 def test_a_new_version_is_built_beside_the_old_one_and_read_when_it_has_caught_up(

@@ -356,10 +356,15 @@ def test_events_that_come_during_a_rebuild_are_in_it(
     for _ in range(20):
         note(log, "a", "b")
     with runner_of(database, NoteBoard()) as runner, running(runner) as wake:
+
+        def more(_at: int, _end: int) -> None:
+            note(log, "c")
+            wake.set()
+
         until(lambda: "note_board_v1" in state(pool))
         for _ in range(3):
-            rebuilder.rebuild(NoteBoard(), lambda _at, _end: (note(log, "c"), wake.set())[1])
-            found = rebuilder.verify(NoteBoard(), lambda _at, _end: (note(log, "d"), None)[1])
+            rebuilder.rebuild(NoteBoard(), more)
+            found = rebuilder.verify(NoteBoard(), more)
             assert found.is_well
     with psycopg.connect(database, autocommit=True) as connection:
         assert connection.execute("SELECT count(*) FROM stratal.parked").fetchone() == (0,)
