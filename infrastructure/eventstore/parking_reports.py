@@ -42,17 +42,17 @@ class ParkingReports:
         with self.pool.connection() as connection:
             untold = connection.execute(_UNTOLD).fetchall()
         for projection, version, position, reason, attempts in untold:
-            entry = self._entry(position)
-            event = EventParked(
-                projection=projection,
-                version=version,
-                position=position,
-                topic=entry.topic,
-                stream_id=_stream(entry),
-                error=reason.partition(":")[0],
-                attempts=attempts,
-            )
-            self._append(entry, event, 1, "projector")
+            if entry := self._entry(position):
+                event = EventParked(
+                    projection=projection,
+                    version=version,
+                    position=position,
+                    topic=entry.topic,
+                    stream_id=_stream(entry),
+                    error=reason.partition(":")[0],
+                    attempts=attempts,
+                )
+                self._append(entry, event, 1, "projector")
             with self.pool.connection() as connection:
                 connection.execute(_TOLD, (projection, version, position))
 
@@ -60,6 +60,8 @@ class ParkingReports:
         """Tell that *by* had the events at *positions*, which were told of, folded after all."""
         for position in positions:
             entry = self._entry(position)
+            if entry is None:
+                continue
             event = ParkedEventReplayed(
                 projection=projection,
                 version=version,
@@ -90,10 +92,11 @@ class ParkingReports:
         )
         self.log.append([Recorded(parking, version, event, SystemClock().now(), envelope)])
 
-    def _entry(self, position: int) -> LogEntry:
+    def _entry(self, position: int) -> LogEntry | None:
+        """What is at *position*, unless its partition has left the log."""
         with self.pool.connection() as connection, connection.cursor(binary=True) as cursor:
-            (entry,) = statements.tail(cursor, position - 1, 1, stop=position)
-        return entry
+            found = statements.tail(cursor, position - 1, 1, stop=position)
+        return found[0] if found else None
 
 
 def _stream(entry: LogEntry) -> UUID:

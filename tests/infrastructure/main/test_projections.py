@@ -109,6 +109,25 @@ def test_what_was_parked_is_told_once_though_it_is_told_twice(database: str, log
     assert [each.event.TOPIC for each in log.events(1, 10)] == ["parking.event_parked"]
 
 
+def test_what_has_left_the_log_since_it_was_parked_holds_up_no_report(
+    database: str, log: EventLog
+) -> None:
+    note(log, "poison")
+    note(log, "poison")
+    with open_pool(database, min_size=1, max_size=1, name="reports") as pool:
+        with runner_of(database, FussyBoard()) as runner:
+            catch_up(runner)
+        with pool.connection() as connection:
+            connection.execute("UPDATE stratal.parked SET position = 0 WHERE position = 1")
+        reports = ParkingReports(pool, log)
+        reports.parked()
+        reports.replayed("fussy_board", 1, [0], "ada")
+        with pool.connection() as connection:
+            told = connection.execute("SELECT position, told FROM stratal.parked").fetchall()
+    assert sorted(told) == [(0, True), (2, True)]
+    assert [each.event.TOPIC for each in log.events(2, 10)] == ["parking.event_parked"]
+
+
 def test_a_name_that_no_projection_has_is_refused(database: str) -> None:
     with pytest.raises(ProjectionIsUnknown, match="program_catalog"):
         ProjectionOffice(database).rebuild("programs", nothing)
