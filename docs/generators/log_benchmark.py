@@ -69,7 +69,7 @@ def proofs() -> str:
     if not rows:
         return _NONE
     columns = ("what", "events", "a second")
-    told = [(each["what"], f"{each['events']:,}", f"{each['per_s']:,.0f}") for each in rows]
+    told = [(each["name"], f"{each['events']:,}", f"{each['per_s']:,.0f}") for each in rows]
     return table(columns, told)
 
 
