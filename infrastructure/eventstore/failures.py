@@ -62,14 +62,18 @@ def is_passing(error: Exception) -> bool:
 
 
 def meaning(error: BaseException, backend: int) -> Refused | Lost | Failed:
-    """What *error* means for those whose requests were with *backend*."""
+    """What *error* means for those whose requests were with *backend*; 0: nothing was sent."""
     if isinstance(error, PoolTimeout):
         return Refused("no connection was free in time", error)
     if isinstance(error, Error):
         if why := refusal(error):
             return Refused(why, error)
         if why := lost(error):
-            return Lost(why, error, backend)
+            return _lost(why, error, backend)
     if isinstance(error, Exception):
         return Failed(error)
-    return Lost("the thread that carried it was stopped", error, backend)
+    return _lost("the thread that carried it was stopped", error, backend)
+
+
+def _lost(why: str, error: BaseException, backend: int) -> Refused | Lost:
+    return Lost(why, error, backend) if backend else Refused(why, error)

@@ -9,7 +9,7 @@ from eventsourcing.tests.persistence import (
 from psycopg.errors import UniqueViolation
 from psycopg_pool import ConnectionPool
 
-from application.errors import StoreIsUnavailable
+from application.errors import OutcomeIsUnknown, StoreIsUnavailable
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import SealedEvent
@@ -134,6 +134,17 @@ def test_no_free_connection_is_said_to_be_so(database: str) -> None:
         pytest.raises(StoreIsUnavailable, match="no connection was free"),
     ):
         PostgresRecorder(pool).append([sealed()])
+
+
+def test_what_was_never_sent_is_refused_at_once(
+    recorder: PostgresRecorder, pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder, "resolve_s", 0.0)  # nobody is asked what became of it
+    pool.close()
+    for events in ([sealed()], []):
+        with pytest.raises(StoreIsUnavailable) as refused:
+            recorder.append(events)
+        assert not isinstance(refused.value, OutcomeIsUnknown)
 
 
 def test_a_mistake_in_what_is_beside_is_not_taken_for_a_conflict(
