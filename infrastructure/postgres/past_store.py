@@ -125,8 +125,18 @@ class PostgresPast:
         Raises:
             AsOfIsTooCostly: It would take too long.
         """
-        try:
+        with self.limited(of, position):
             self._fold(connection, of, tenant=tenant, position=position, limit_s=FOLD_LIMIT_S)
+
+    @contextmanager
+    def limited(self, of: type[Projection], position: int) -> Generator[None, None, None]:
+        """For what a fold does and for the queries of its tables: they share its time.
+
+        Raises:
+            AsOfIsTooCostly: It is over.
+        """
+        try:
+            yield
         except (QueryCanceled, TimeoutError) as error:
             raise AsOfIsTooCostly(of.name, position, FOLD_LIMIT_S) from error
 
@@ -175,7 +185,9 @@ class _AsOf:
         kept = self._past.kept(of, self._position, sql=sql, params=params)
         if kept is not None:
             return kept
-        return self._tables_of(of).cursor(row_factory=dict_row).execute(sql, params).fetchall()
+        connection = self._tables_of(of)
+        with self._past.limited(of, self._position):
+            return connection.cursor(row_factory=dict_row).execute(sql, params).fetchall()
 
     def _tables_of(self, of: type[Projection]) -> Connection[TupleRow]:
         if self._session is None:

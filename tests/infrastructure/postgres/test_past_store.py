@@ -196,6 +196,20 @@ def test_a_fold_that_takes_too_long_is_given_up(
         rows(a_past(pool, NoteBoard(), fold=slow), NoteBoard, position)
 
 
+def test_a_query_of_what_was_folded_shares_the_time_of_the_fold(pool: Pool) -> None:
+    position = note(pool, "a")
+
+    def fold(connection: psycopg.Connection[Any], *args: Any, **kwargs: Any) -> None:
+        PastFold()(connection, *args, **kwargs)
+        connection.execute("SET LOCAL statement_timeout = '20 ms'")
+
+    with (
+        a_past(pool, NoteBoard(), fold=fold).at(CONTEXT.tenant, position) as store,
+        pytest.raises(AsOfIsTooCostly),
+    ):
+        store.rows("SELECT reason, pg_sleep(10) FROM notes", {}, of=NoteBoard)
+
+
 def test_only_so_many_fold_at_once(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     position = note(pool, "a")
     monkeypatch.setattr(past_store, "BUSY_AFTER_S", 0.05)
