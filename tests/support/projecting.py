@@ -50,6 +50,7 @@ class ReadModels:
                 part = recorded[start : start + batch]
                 position = part[-1].position
                 assert position is not None
+                self._rewind(projection)
                 self.tables.write([Folded(projection, list(writes_of(projection, part)), position)])
 
     def dump(self, tenant: str) -> Mapping[str, Sequence[str]]:
@@ -70,6 +71,11 @@ class ReadModels:
             connection.execute(SQL("SET search_path TO {}").format(path))
             found = connection.execute(b"EXPLAIN " + sql.encode(), params).fetchall()
         return "\n".join(row["QUERY PLAN"] for row in found)
+
+    def _rewind(self, projection: Projection) -> None:
+        """Histories of several tenants have the same positions; a position only moves forward."""
+        sql = "UPDATE stratal.projections SET position = 0 WHERE name = %s AND version = %s"
+        self.tables.connection.execute(sql, (projection.name, projection.version))
 
     def _rows(self, schema: str, table: str, tenant: str) -> Iterator[str]:
         sql = SQL("SELECT to_json(t) FROM {} AS t WHERE tenant = %s")
