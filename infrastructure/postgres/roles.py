@@ -56,12 +56,13 @@ _POWERS: LiteralString = """
         WHERE rolname IN (current_user, session_user)
     ), kept AS MATERIALIZED (
         -- Not by regnamespace, which a role without a right to the schema may not ask.
-        SELECT c.oid::regclass AS relation, c.relowner,
-            '{UPDATE,DELETE,TRUNCATE,TRIGGER}'::text[] || CASE
-                WHEN c.relname = ANY (%(adds)s::text[]) THEN '{}'::text[] ELSE '{INSERT}'
+        SELECT c.oid::regclass AS relation, c.relowner, c.relkind = 'S' AS is_sequence, CASE
+                WHEN c.relkind = 'S' THEN '{USAGE,UPDATE}'::text[]
+                WHEN c.relname = ANY (%(adds)s::text[]) THEN '{UPDATE,DELETE,TRUNCATE,TRIGGER}'
+                ELSE '{INSERT,UPDATE,DELETE,TRUNCATE,TRIGGER}'
             END AS privileges
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE n.nspname = 'stratal' AND c.relkind IN ('r', 'p')
+        WHERE n.nspname = 'stratal' AND c.relkind IN ('r', 'p', 'S')
           AND c.relname <> ALL (%(changes)s::text[])
     )
     SELECT 'is a superuser' FROM role WHERE rolsuper
@@ -80,10 +81,14 @@ _POWERS: LiteralString = """
     UNION ALL
     SELECT 'has ' || privilege || ' on ' || relation
     FROM role, kept, unnest(privileges) AS privilege
-    WHERE NOT rolsuper AND has_table_privilege(role.oid, relation, privilege)
+    WHERE NOT rolsuper AND CASE
+        WHEN is_sequence THEN has_sequence_privilege(role.oid, relation, privilege)
+        ELSE has_table_privilege(role.oid, relation, privilege)
+    END
     UNION ALL
     SELECT 'has UPDATE on a column of ' || relation FROM role, kept
-    WHERE NOT rolsuper AND NOT has_table_privilege(role.oid, relation, 'UPDATE')
+    WHERE NOT rolsuper AND NOT is_sequence
+      AND NOT has_table_privilege(role.oid, relation, 'UPDATE')
       AND has_any_column_privilege(role.oid, relation, 'UPDATE')
 """
 """All that a session could do to the log, as itself or after ``SET ROLE``."""
@@ -150,7 +155,8 @@ def _grant(connection: Connection[TupleRow], role: Identifier, rights: Rights) -
     for statement in (
         SQL("GRANT CONNECT, CREATE, TEMPORARY ON DATABASE {} TO {}").format(database, role),
         SQL("GRANT USAGE ON SCHEMA stratal TO {}").format(role),
-        SQL("GRANT SELECT ON ALL SEQUENCES IN SCHEMA stratal TO {}").format(role),
+        # Positions and times are given by functions of the owner, a row's own number with the row.
+        SQL("REVOKE ALL ON ALL SEQUENCES IN SCHEMA stratal FROM {}").format(role),
         SQL("GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA stratal TO {}").format(role),
     ):
         connection.execute(statement)

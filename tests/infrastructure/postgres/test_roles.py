@@ -75,6 +75,24 @@ def test_the_service_cannot_change_the_log_nor_any_part_of_it(
             execute(database, statement.format(relation))
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "setval('stratal.log_position', 1)",
+        "setval('stratal.log_clock', 1)",
+        "nextval('stratal.log_position')",
+        "stratal.make_room(9000000)",
+        "stratal.make_partition(9000000, 9000001)",
+    ],
+)
+def test_the_service_cannot_move_the_end_of_the_log(database: str, call: str) -> None:
+    execute(owner_of(database), f"GRANT ALL ON SEQUENCE stratal.log_position TO {SERVICE_ROLE}")
+    bootstrap.prepare_tables(Access(database, owner_of(database)))  # takes a stray right back
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        execute(database, f"SELECT {call}")
+    assert append(database) == 1
+
+
 def test_the_service_cannot_become_its_owner(database: str) -> None:
     for statement in ("SET ROLE postgres", "SET SESSION AUTHORIZATION postgres"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -119,6 +137,9 @@ def test_a_superuser_is_refused_and_told_what_to_do(database: str) -> None:
             "GRANT UPDATE (topic) ON stratal.events TO {}",
             "has UPDATE on a column of stratal.events",
         ),
+        ("GRANT UPDATE ON stratal.log_position TO {}", "has UPDATE on stratal.log_position"),
+        ("GRANT USAGE ON stratal.log_clock TO {}", "has USAGE on stratal.log_clock"),
+        ("ALTER SEQUENCE stratal.log_clock OWNER TO {}", "owns stratal.log_clock"),
         ("ALTER TABLE stratal.events OWNER TO {}", "owns stratal.events"),
         ("ALTER SCHEMA stratal OWNER TO {}", "owns the schema stratal"),
         ("ALTER ROLE {} CREATEROLE", "may create roles"),
