@@ -1,6 +1,7 @@
 """A home with the command line on it, as its user has it: verbs are called, started and killed."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -56,6 +57,7 @@ class Home:
                 stdout=said,
                 stderr=said,
                 start_new_session=True,
+                preexec_fn=_hear_ctrl_c,
             )
         self.running.append(started)
         return started
@@ -119,3 +121,8 @@ def _is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _hear_ctrl_c() -> None:
+    """A test run in the background ignores Ctrl-C, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
