@@ -78,6 +78,7 @@ def story(service: Service) -> Story:
     )
     second, asked = triage.execute(MESSAGE), service.lm.calls
     replay = http.post(f"/v1/executions/{second['execution_id']}/replay", wait=60)
+    http.get("/v1/programs", at_least=service.head())  # every test may read all of it
     return Story(
         triage=triage,
         signature=signature,
