@@ -41,6 +41,13 @@ def test_opt_20_kills_change_neither_the_outcome_nor_repeat_a_recorded_call(
     lost = 0
     for after, victim in ((4, "child"), (14, "child"), (26, "worker")):
         _wait_for_call(service, undisturbed.total(), after)
+        # The next one is at the model before the kill, which takes a quarter of a second there.
+        until(
+            lambda: len(lm.bodies) - _recorded(service, undisturbed.total()),
+            lost.__lt__,
+            timeout_s=120,
+            every_s=0.02,
+        )
         _kill(service, victim)
         lost = len(lm.bodies) - _recorded(service, undisturbed.total())
     ended = triage.http.follow(path, timeout_s=300)
