@@ -1,29 +1,16 @@
 """The end of every process at once, the database too: nothing is known but what was on disk."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from tests.support import invariants
-from tests.support.service import Http, Service, kill
+from tests.support.service import LISTS, Http, Service, kill
 from tests.support.triage import SYNTAX, Triage
 
 pytestmark = [pytest.mark.slow, pytest.mark.worker, pytest.mark.timeout(300)]
-
-LISTS: Final = (
-    "/v1/signatures",
-    "/v1/modules",
-    "/v1/programs",
-    "/v1/datasets",
-    "/v1/executions",
-    "/v1/optimizations",
-    "/v1/evaluations",
-    "/v1/lm-calls",
-    "/v1/usage",
-    "/v1/audit",
-)
 
 
 @pytest.mark.feature("VIS-14")

@@ -5,22 +5,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.service import LISTS
 from tests.support.triage import Triage
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("service")]
-
-LISTS = (
-    "/v1/signatures",
-    "/v1/modules",
-    "/v1/programs",
-    "/v1/datasets",
-    "/v1/executions",
-    "/v1/optimizations",
-    "/v1/evaluations",
-    "/v1/lm-calls",
-    "/v1/usage",
-    "/v1/audit",
-)
 
 
 @pytest.mark.feature("AUD-02")

@@ -28,6 +28,19 @@ READY_S: Final = 90.0
 
 ROOT: Final = Path(__file__).parents[2]
 ENDED: Final = frozenset({"completed", "failed", "cancelled"})
+LISTS: Final = (
+    "/v1/signatures",
+    "/v1/modules",
+    "/v1/programs",
+    "/v1/datasets",
+    "/v1/executions",
+    "/v1/optimizations",
+    "/v1/evaluations",
+    "/v1/lm-calls",
+    "/v1/usage",
+    "/v1/audit",
+)
+"""Every list that the read models answer."""
 
 
 class Http:
