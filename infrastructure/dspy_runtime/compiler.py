@@ -6,25 +6,20 @@ import linecache
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Final
 
 import dspy
 
 from application.lm_ports import ProgramFailed, RunnableProgram
-from domain.module.values import ModuleKind
 from domain.program.graph import Node, ProgramGraph
 from domain.signature.fields import SignatureSpec
 from domain.values import Failure
 from infrastructure.dspy_runtime import state as states
+from infrastructure.dspy_runtime.kinds import Built, built
 from infrastructure.dspy_runtime.recording import NODE_ID
-from infrastructure.dspy_runtime.signatures import (
-    dspy_signature,
-    reasoning_first,
-    reasons_by_itself,
-    safe_name,
-)
+from infrastructure.dspy_runtime.signatures import safe_name
 
 CLASS_NAME: Final = "Program"
 _RESERVED: Final = frozenset(dir(dspy.Module())) | frozenset(keyword.kwlist) | {"dspy"}
@@ -63,9 +58,9 @@ def build(program: RunnableProgram) -> dspy.Module:
             belongs to another program.
     """
     graph = program.graph
-    names = _attributes(graph)
-    namespace = {_signature_name(names[node.id]): _signature(node) for node in graph.nodes}
-    module: dspy.Module = _class(source(graph), namespace)()
+    names, parts = _attributes(graph), _parts(graph)
+    namespace = {name: it for part in parts.values() for name, it in part.names.items()}
+    module: dspy.Module = _class(graph, _source(graph, parts), namespace)()
     nodes = {names[node.id]: node for node in graph.nodes}
     for path, predictor in module.named_predictors():
         node = nodes[path.partition(".")[0]]
@@ -82,11 +77,15 @@ def source(graph: ProgramGraph) -> str:
     Raises:
         ProgramFailed: The graph has a cycle or a name that cannot stand in a program.
     """
+    return _source(graph, _parts(graph))
+
+
+def _source(graph: ProgramGraph, parts: Mapping[str, Built]) -> str:
     names = _attributes(graph)
     lines = [f"class {CLASS_NAME}(dspy.Module):", "    def __init__(self):"]
     lines.append("        super().__init__()")
     lines += [
-        f"        self.{names[node.id]} = {_constructor(node, names)}" for node in graph.nodes
+        f"        self.{names[node.id]} = {parts[node.id].constructor}" for node in graph.nodes
     ]
     lines += ["", f"    def forward(self, *, {', '.join(_parameters(graph.signature))}):"]
     variables = _variables(graph, names)
@@ -100,10 +99,9 @@ def source(graph: ProgramGraph) -> str:
     return "\n".join([*lines, f"        return dspy.Prediction({result})", ""])
 
 
-def _class(text: str, namespace: dict[str, type[dspy.Signature]]) -> type[dspy.Module]:
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    shapes = "".join(f"{name}{kind.dump_state()}{kind}" for name, kind in namespace.items())
-    name = f"{_MODULES}.p{digest}_{hashlib.sha256(shapes.encode()).hexdigest()[:16]}"
+def _class(graph: ProgramGraph, text: str, namespace: Mapping[str, object]) -> type[dspy.Module]:
+    # What the text names is made of the graph alone, so both together name the module.
+    name = f"{_MODULES}.p{_digest(text)}_{_digest(repr(graph))}"
     module = ModuleType(name)
     module.__file__ = f"<{name}>"
     module.__dict__.update(dspy=dspy, **namespace)
@@ -112,27 +110,17 @@ def _class(text: str, namespace: dict[str, type[dspy.Signature]]) -> type[dspy.M
     sys.modules[name] = module
     # Every name in the text was checked to be an identifier; all else is a literal of ours.
     exec(compile(text, module.__file__, "exec"), module.__dict__)  # noqa: S102
-    built: type[dspy.Module] = module.__dict__[CLASS_NAME]
-    return built
+    defined: type[dspy.Module] = module.__dict__[CLASS_NAME]
+    return defined
 
 
-def _signature(node: Node) -> type[dspy.Signature]:
-    spec = node.module.signature
-    if node.module.kind is ModuleKind.CHAIN_OF_THOUGHT and reasons_by_itself(spec):
-        spec = reasoning_first(spec)
-    return dspy_signature(spec, "".join(part.title() for part in node.id.split("_")))
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _constructor(node: Node, names: dict[str, str]) -> str:
-    spec, config = node.module, node.module.config
-    adds = spec.kind is ModuleKind.CHAIN_OF_THOUGHT and not reasons_by_itself(spec.signature)
-    kind = "ChainOfThought" if adds else "Predict"
-    settings = f"temperature={config.temperature!r}, max_tokens={config.max_tokens!r}"
-    return f"dspy.{kind}({_signature_name(names[node.id])}, {settings})"
-
-
-def _signature_name(attribute: str) -> str:
-    return f"{attribute}_signature"
+def _parts(graph: ProgramGraph) -> dict[str, Built]:
+    names = _attributes(graph)
+    return {node.id: built(node.id, names[node.id], node.module) for node in graph.nodes}
 
 
 def _attributes(graph: ProgramGraph) -> dict[str, str]:
