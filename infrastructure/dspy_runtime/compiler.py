@@ -17,7 +17,7 @@ from domain.program.graph import Node, ProgramGraph
 from domain.signature.fields import SignatureSpec
 from domain.values import Failure
 from infrastructure.dspy_runtime import state as states
-from infrastructure.dspy_runtime.kinds import Built, built
+from infrastructure.dspy_runtime.kinds import Built, built, demos_for
 from infrastructure.dspy_runtime.recording import NODE_ID
 from infrastructure.dspy_runtime.signatures import safe_name
 
@@ -65,7 +65,7 @@ def build(program: RunnableProgram) -> dspy.Module:
     for path, predictor in module.named_predictors():
         node = nodes[path.partition(".")[0]]
         setattr(predictor, NODE_ID, node.id)
-        predictor.demos = [dict(demo) for demo in node.module.config.demos]
+        predictor.demos = demos_for(predictor, node.module)
     if program.state is not None:
         states.load(module, program.state)
     return module

@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import dspy
 
 from domain.module.values import ModuleKind, ModuleSpec
 from infrastructure.dspy_runtime.signatures import (
@@ -32,3 +35,9 @@ def built(node_id: str, attribute: str, spec: ModuleSpec) -> Built:
         f"dspy.{kind}({name}, {settings})",
         {name: dspy_signature(shown, "".join(part.title() for part in node_id.split("_")))},
     )
+
+
+def demos_for(predictor: dspy.Predict, spec: ModuleSpec) -> list[dict[str, Any]]:
+    """The demos of *spec* that *predictor*, one of its own, can show: it has all their fields."""
+    known = predictor.signature.fields.keys()
+    return [dict(demo) for demo in spec.config.demos if demo.keys() <= known]
