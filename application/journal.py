@@ -1,4 +1,4 @@
-"""How one attempt of a run writes what it learns, and answers model calls from what is written.
+"""How one attempt of a run writes what it learns, and answers calls from what is written.
 
 Whatever goes wrong in here stops the run with ``RunStopped``: an optimizer would score any lesser
 exception as 0 and go on spending.
@@ -20,7 +20,7 @@ from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.scrubbing import scrubbed_call, scrubbed_text
 from domain.errors import DomainError, NotFoundError
 from domain.run import AttemptIsFenced, Run
-from domain.values import Digest, Failure, LmCall
+from domain.values import Digest, Failure, LmCall, ToolCall
 
 R = TypeVar("R", bound=Run[Any])
 
@@ -73,6 +73,15 @@ class RunJournal(Generic[R]):
         self._enqueue(call, request, response)
         self.flush()
 
+    def record_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
+        """Make the fact of *call* durable.
+
+        Raises:
+            RunStopped: The run was cancelled or taken over, or the store refused.
+        """
+        self._enqueue_tool_call(call, arguments, result)
+        self.flush()
+
     def note(self, decision: Decision[R]) -> None:
         """Make *decision* durable, in order with the calls."""
         self._waiting.append(decision)
@@ -93,10 +102,20 @@ class RunJournal(Generic[R]):
         booked, at = scrubbed_call(call), self._clock.now()
         texts = [request] if response is None else [request, response]
         decision: Decision[R] = Decision(lambda run: run.record_call(booked, at=at), texts)
+        self._await(decision, call.key, response)
+
+    def _enqueue_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
+        booked, at = scrubbed_call(call), self._clock.now()
+        decision: Decision[R] = Decision(
+            lambda run: run.record_tool_call(booked, at=at), [arguments, result]
+        )
+        self._await(decision, call.key, result)
+
+    def _await(self, decision: Decision[R], key: Digest, answer: Payload | None) -> None:
         with self._booking:  # the first answer to a key is the one on record, and the one found
             self._waiting.append(decision)
-            if response is not None:
-                self._answers.setdefault(call.key, _object(json.loads(response.body)))
+            if answer is not None:
+                self._answers.setdefault(key, _object(json.loads(answer.body)))
 
     def _drain(self) -> list[Decision[R]]:
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
@@ -146,6 +165,11 @@ class ExecutionJournal(RunJournal[R]):
         self.flush()
         self._enqueue(call, request, response)
 
+    def record_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
+        """Book *call*; it is durable with the next one, or with the end."""
+        self.flush()
+        self._enqueue_tool_call(call, arguments, result)
+
 
 class RecordedRefusal(RunStopped):
     """The model was not available for this call at the time: that ended the run, as it does now."""
@@ -186,8 +210,21 @@ class ReplayJournal:
             RunStopped: Always, with the code ``replay.diverged``.
         """
         del request, response
-        message = f"The replay made a call at {call.node} that is not in the log."
-        raise RunStopped(Failure(code="replay.diverged", message=message))
+        raise _diverged(call)
+
+    def record_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
+        """Refuse: a replay calls no tool.
+
+        Raises:
+            RunStopped: Always, with the code ``replay.diverged``.
+        """
+        del arguments, result
+        raise _diverged(call)
+
+
+def _diverged(call: LmCall | ToolCall) -> RunStopped:
+    message = f"The replay made a call at {call.node} that is not in the log."
+    return RunStopped(Failure(code="replay.diverged", message=message))
 
 
 def stop_reason(error: BaseException) -> Failure:

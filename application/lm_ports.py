@@ -5,14 +5,16 @@ path serves a first run, a run after a kill, and a replay (``live=False``).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import JsonValue
 
 from application.payloads import Payload
+from domain.program.edits import Edits, PredictorEdit
 from domain.program.graph import ProgramGraph
-from domain.values import Digest, Failure, LmCall
+from domain.program.values import Adapter
+from domain.values import Digest, Failure, LmCall, ToolCall
 
 JsonObject = Mapping[str, JsonValue]
 
@@ -22,16 +24,19 @@ class RunnableProgram:
     """A program version with all that is needed to run it.
 
     ``key`` names it for caches (``<program id>@<version>``); ``state`` is the DSPy state that the
-    optimizer found, ``None`` for a version that was written by hand.
+    optimizer found, ``None`` for a version that was written by hand. ``edits`` go over both.
+    Without an ``adapter`` prompts are written as suits the model.
     """
 
     key: str
     graph: ProgramGraph
     state: JsonObject | None
+    edits: Edits = field(default_factory=dict[str, PredictorEdit])
+    adapter: Adapter | None = None
 
 
 class CallJournal(Protocol):
-    """The model calls of one run, by content key. Safe to use from several threads."""
+    """The calls of one run to models and tools, by their key. Safe to use from several threads."""
 
     def find(self, key: Digest) -> JsonObject | None:
         """The recorded response to *key*, or ``None`` when the call was never made."""
@@ -39,6 +44,14 @@ class CallJournal(Protocol):
 
     def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
         """Book *call*: it is durable before another one is looked up, and before the run ends.
+
+        Raises:
+            RunStopped: The run was cancelled or taken over meanwhile.
+        """
+        ...
+
+    def record_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
+        """Book *call* like ``record``: it is durable before a model or tool is asked again.
 
         Raises:
             RunStopped: The run was cancelled or taken over meanwhile.

@@ -1,10 +1,12 @@
 """Keeps secrets and unstorable characters out of what went wrong: providers echo keys in errors."""
 
 import re
-from typing import Final
+from typing import Final, TypeVar
 
 from domain.text import mended
-from domain.values import Failure, LmCall
+from domain.values import Failure, LmCall, ToolCall
+
+C = TypeVar("C", LmCall, ToolCall)
 
 MAX_MESSAGE_CHARACTERS: Final = 2000
 _REDACTED = "[redacted]"
@@ -39,8 +41,8 @@ def scrubbed(failure: Failure) -> Failure:
     return failure.model_copy(update={"message": scrubbed_text(failure.message)})
 
 
-def scrubbed_call(call: LmCall) -> LmCall:
-    """*call* with a refusal that holds no secret."""
+def scrubbed_call(call: C) -> C:
+    """*call* with a failure that holds no secret."""
     if call.failure is None:
         return call
     return call.model_copy(update={"failure": scrubbed(call.failure)})

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.errors import ConflictError
 from domain.kernel import Aggregate, Event
-from domain.values import Digest, Failure, LmCall, LmSpend, PayloadRef
+from domain.values import Digest, Failure, LmCall, LmSpend, PayloadRef, ToolCall
 
 E = TypeVar("E", bound=Event)
 
@@ -125,7 +125,11 @@ class Run(Aggregate[E]):
     def record_call(self, call: LmCall, *, at: datetime) -> None:
         """Book *call*, unless its answer is on record."""
 
-    def is_booked(self, call: LmCall) -> bool:
+    @abstractmethod
+    def record_tool_call(self, call: ToolCall, *, at: datetime) -> None:
+        """Book *call*, unless its result is on record."""
+
+    def is_booked(self, call: LmCall | ToolCall) -> bool:
         """Whether the answer to this very call is on record.
 
         A refused call may be made again under the same key, and each time is booked.
@@ -161,3 +165,7 @@ class Run(Aggregate[E]):
             self.refusals.pop(call.key, None)
         else:
             self.refusals[call.key] = call.failure or _UNANSWERED
+
+    def _tool_called(self, call: ToolCall) -> None:
+        self.attempts_in_vain = 0
+        self.answers[call.key] = call.result

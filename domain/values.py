@@ -71,6 +71,24 @@ class LmCall(ValueObject):
     failure: Failure | None = None
 
 
+class ToolCall(ValueObject):
+    """One call of a tool, a retriever or an interpreter, with what came of it.
+
+    ``key`` says what was called with which arguments, and the how many times that was within one
+    call of the program: the journal answers it without the tool. ``node`` is where in the program
+    it was made. A failure is a result, too: the program is told it in the same words again.
+    """
+
+    key: Digest
+    kind: Literal["tool", "retrieval", "code"] = "tool"
+    node: str
+    tool: str
+    arguments: PayloadRef
+    result: PayloadRef
+    latency_ms: Annotated[float, Field(ge=0)]
+    failure: Failure | None = None
+
+
 class LmSpend(ValueObject):
     """What a run consumed: a sum over its calls. One unknown part makes that sum ``None``."""
 

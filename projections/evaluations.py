@@ -14,6 +14,7 @@ from domain.evaluation.events import (
     EvaluationLmCalled,
     EvaluationRequested,
     EvaluationStarted,
+    EvaluationToolCalled,
 )
 from domain.kernel import Event, Recorded
 from domain.run import RunStatus
@@ -38,7 +39,7 @@ class EvaluationRow(RunRow):
 
 class Evaluations(Projection):
     name: ClassVar[str] = "evaluations"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE evaluation ("
         + runs.COLUMNS
@@ -62,6 +63,7 @@ class Evaluations(Projection):
         EvaluationRequested,
         EvaluationStarted,
         EvaluationLmCalled,
+        EvaluationToolCalled,
         EvaluationCompleted,
         EvaluationFailed,
         EvaluationCancelled,
@@ -75,6 +77,8 @@ class Evaluations(Projection):
                 yield Write(_START, row(recorded, attempt=attempt, worker=worker))
             case EvaluationLmCalled(call=call):
                 yield Write(_CALL, row(recorded, **runs.called(call)))
+            case EvaluationToolCalled():
+                yield Write(_TOOL_CALL, row(recorded))
             case EvaluationCompleted() as event:
                 yield Write(_COMPLETE, row(recorded, **_completed(event)))
             case EvaluationFailed(failure=failure):
@@ -144,6 +148,7 @@ _REQUEST = runs.insert(
 )
 _START = runs.update("evaluation", runs.STARTED)
 _CALL = runs.update("evaluation", runs.CALLED)
+_TOOL_CALL = runs.update("evaluation", runs.TOOL_CALLED)
 _COMPLETE = runs.update(
     "evaluation",
     runs.COMPLETED + ", score = %(score)s, rows_failed = %(rows_failed)s, rows = %(rows)s",

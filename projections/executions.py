@@ -14,6 +14,7 @@ from domain.execution.events import (
     ExecutionLmCalled,
     ExecutionRequested,
     ExecutionStarted,
+    ExecutionToolCalled,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -40,7 +41,7 @@ class ReplayRow(Row):
     requested_by: str
     finished_at: datetime | None
     duration_ms: float | None
-    answered_from_log: int | None = Field(description="Model calls that the log answered.")
+    answered_from_log: int | None = Field(description="Calls of models and tools that the log answered.")
     failure: Failure | None
     outputs: PayloadRef | None = Field(description="What a diverged replay gave instead.")
 
@@ -54,7 +55,7 @@ class ExecutionRow(RunRow):
 
 class Executions(Projection):
     name: ClassVar[str] = "executions"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE execution ("
         + runs.COLUMNS
@@ -91,6 +92,7 @@ class Executions(Projection):
         ExecutionRequested,
         ExecutionStarted,
         ExecutionLmCalled,
+        ExecutionToolCalled,
         ExecutionCompleted,
         ExecutionFailed,
         ExecutionCancelled,
@@ -107,6 +109,8 @@ class Executions(Projection):
                 yield Write(_START, row(recorded, attempt=attempt, worker=worker))
             case ExecutionLmCalled(call=call):
                 yield Write(_CALL, row(recorded, **runs.called(call)))
+            case ExecutionToolCalled():
+                yield Write(_TOOL_CALL, row(recorded))
             case ExecutionCompleted(outputs=outputs, duration_ms=duration_ms):
                 columns = row(recorded, outputs=document(outputs), duration_ms=duration_ms)
                 yield Write(_COMPLETE, columns)
@@ -196,6 +200,7 @@ _SELECT = runs.select(
 _REQUEST = runs.insert("execution", "inputs", "%(inputs)s")
 _START = runs.update("execution", runs.STARTED)
 _CALL = runs.update("execution", runs.CALLED)
+_TOOL_CALL = runs.update("execution", runs.TOOL_CALLED)
 _COMPLETE = runs.update("execution", runs.COMPLETED + ", outputs = %(outputs)s")
 _FAIL = runs.update("execution", runs.FAILED)
 _CANCEL = runs.update("execution", runs.CANCELLED)

@@ -15,6 +15,7 @@ from domain.optimization.events import (
     OptimizationLmCalled,
     OptimizationRequested,
     OptimizationStarted,
+    OptimizationToolCalled,
     TrialScored,
 )
 from domain.program.events import ProgramCompiled
@@ -56,7 +57,7 @@ class OptimizationRow(RunRow):
 
 class OptimizationBoard(Projection):
     name: ClassVar[str] = "optimization_board"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE optimization ("
         + runs.COLUMNS
@@ -97,6 +98,7 @@ class OptimizationBoard(Projection):
         OptimizationRequested,
         OptimizationStarted,
         OptimizationLmCalled,
+        OptimizationToolCalled,
         TrialScored,
         OptimizationCompleted,
         OptimizationFailed,
@@ -113,6 +115,8 @@ class OptimizationBoard(Projection):
                 yield Write(_START, columns)
             case OptimizationLmCalled(call=call):
                 yield Write(_CALL, row(recorded, **runs.called(call)))
+            case OptimizationToolCalled():
+                yield Write(_TOOL_CALL, row(recorded))
             case TrialScored(trial=trial, score=score, candidate=candidate):
                 columns = row(recorded, trial=trial, score=score, candidate=document(candidate))
                 yield Write(_BEST, columns)
@@ -212,6 +216,7 @@ _REQUEST = runs.insert(
 )
 _START = runs.update("optimization", runs.STARTED + ", pins = %(pins)s")
 _CALL = runs.update("optimization", runs.CALLED)
+_TOOL_CALL = runs.update("optimization", runs.TOOL_CALLED)
 _BEST = runs.update(
     "optimization",
     runs.TOUCHED

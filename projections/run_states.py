@@ -11,6 +11,7 @@ from domain.evaluation.events import (
     EvaluationLmCalled,
     EvaluationRequested,
     EvaluationStarted,
+    EvaluationToolCalled,
 )
 from domain.execution.events import (
     ExecutionCancelled,
@@ -19,6 +20,7 @@ from domain.execution.events import (
     ExecutionLmCalled,
     ExecutionRequested,
     ExecutionStarted,
+    ExecutionToolCalled,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -32,6 +34,7 @@ from domain.optimization.events import (
     OptimizationLmCalled,
     OptimizationRequested,
     OptimizationStarted,
+    OptimizationToolCalled,
     TrialScored,
 )
 from domain.run import RunStatus
@@ -135,6 +138,8 @@ def _run(before: RunRow, recorded: Recorded) -> Values:
             | EvaluationLmCalled(call=call)
         ):
             return {"spend": _plus(before.spend, call)}
+        case ExecutionToolCalled() | OptimizationToolCalled() | EvaluationToolCalled():
+            return {"tool_calls": before.tool_calls + 1}
         case ExecutionCompleted() | OptimizationCompleted() | EvaluationCompleted():
             ended = {"status": RunStatus.COMPLETED, "finished_at": at}
             return {**ended, "duration_ms": event.duration_ms}
@@ -226,6 +231,7 @@ def _requested(recorded: Recorded, asked: Requested) -> Values:
         "duration_ms": None,
         "attempts": 0,
         "worker": None,
+        "tool_calls": 0,
         "spend": _NOTHING_SPENT,
         "failure": None,
         "cancelled_because": None,

@@ -39,6 +39,7 @@ class RunRow(Row):
     duration_ms: float | None = Field(description="As the worker measured it, waiting left out.")
     attempts: int = Field(description="How often a worker took it: more than 1 after a kill.")
     worker: str | None = Field(description="The worker that took it last.")
+    tool_calls: int = Field(description="Calls of tools, retrievers and interpreters so far.")
     spend: Spend
     failure: Failure | None
     cancelled_because: str | None
@@ -78,6 +79,7 @@ COLUMNS: Final[LiteralString] = """
             duration_ms       double precision,
             attempts          integer NOT NULL DEFAULT 0,
             worker            text,
+            tool_calls        bigint NOT NULL DEFAULT 0,
             calls             bigint NOT NULL DEFAULT 0,
             prompt_tokens     bigint DEFAULT 0,
             completion_tokens bigint DEFAULT 0,
@@ -92,7 +94,7 @@ COLUMNS: Final[LiteralString] = """
 
 _SELECTED: Final[LiteralString] = """,
            version, position, program_id, program_version, status, actor, correlation_id,
-           requested_at, started_at, finished_at, duration_ms, attempts, worker,
+           requested_at, started_at, finished_at, duration_ms, attempts, worker, tool_calls,
            json_build_object(
                'calls', calls, 'prompt_tokens', prompt_tokens,
                'completion_tokens', completion_tokens, 'cached_tokens', cached_tokens,
@@ -144,6 +146,7 @@ CALLED: Final[LiteralString] = TOUCHED + (
 )
 """Adds a call. To add an unknown amount gives an unknown sum: Postgres agrees with ``LmSpend``."""
 
+TOOL_CALLED: Final[LiteralString] = TOUCHED + ", tool_calls = tool_calls + 1"
 COMPLETED: Final[LiteralString] = TOUCHED + (
     ", status = 'completed', finished_at = %(at)s, duration_ms = %(duration_ms)s"
 )

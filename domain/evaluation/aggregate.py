@@ -13,10 +13,11 @@ from domain.evaluation.events import (
     EvaluationLmCalled,
     EvaluationRequested,
     EvaluationStarted,
+    EvaluationToolCalled,
 )
 from domain.evaluation.values import TRANSITIONS, EvaluationAction
 from domain.run import ActionForbidden, Run, RunStatus, Transitions
-from domain.values import Failure, LmCall, PayloadRef
+from domain.values import Failure, LmCall, PayloadRef, ToolCall
 
 
 class Evaluation(Run[EvaluationEvent]):
@@ -56,6 +57,12 @@ class Evaluation(Run[EvaluationEvent]):
         self._require(EvaluationAction.RECORD_CALL)
         if not self.is_booked(call):  # the same answer twice is one call
             self.record(EvaluationLmCalled(call=call), at=at)
+
+    def record_tool_call(self, call: ToolCall, *, at: datetime) -> None:
+        """Book *call*, unless its result is on record."""
+        self._require(EvaluationAction.RECORD_CALL)
+        if not self.is_booked(call):  # another attempt may bring the same result
+            self.record(EvaluationToolCalled(call=call), at=at)
 
     def complete(
         self,
@@ -98,6 +105,8 @@ class Evaluation(Run[EvaluationEvent]):
                 self._taken(attempt)
             case EvaluationLmCalled(call=call):
                 self._called(call)
+            case EvaluationToolCalled(call=call):
+                self._tool_called(call)
             case EvaluationCompleted():
                 self.status, self.result = RunStatus.COMPLETED, event
             case EvaluationFailed(failure=failure):

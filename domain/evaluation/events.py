@@ -7,7 +7,7 @@ from pydantic import Field
 
 from domain.dataset.values import Split
 from domain.kernel import Event
-from domain.values import Failure, LmCall, LmSpend, PayloadRef, Score
+from domain.values import Failure, LmCall, LmSpend, PayloadRef, Score, ToolCall
 
 
 class EvaluationRequested(Event):
@@ -34,6 +34,12 @@ class EvaluationLmCalled(Event):
     TOPIC: ClassVar[str] = "evaluation.lm_called"
 
     call: LmCall
+
+
+class EvaluationToolCalled(Event):
+    TOPIC: ClassVar[str] = "evaluation.tool_called"
+
+    call: ToolCall
 
 
 class EvaluationCompleted(Event):
@@ -66,6 +72,7 @@ EvaluationEvent = (
     EvaluationRequested
     | EvaluationStarted
     | EvaluationLmCalled
+    | EvaluationToolCalled
     | EvaluationCompleted
     | EvaluationFailed
     | EvaluationCancelled

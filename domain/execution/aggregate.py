@@ -13,13 +13,14 @@ from domain.execution.events import (
     ExecutionLmCalled,
     ExecutionRequested,
     ExecutionStarted,
+    ExecutionToolCalled,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
 )
 from domain.execution.values import TRANSITIONS, ExecutionAction, ReplayStatus
 from domain.run import MAX_ATTEMPTS, ActionForbidden, Run, RunStatus, Transitions
-from domain.values import Failure, LmCall, PayloadRef
+from domain.values import Failure, LmCall, PayloadRef, ToolCall
 
 
 class Execution(Run[ExecutionEvent]):
@@ -71,6 +72,12 @@ class Execution(Run[ExecutionEvent]):
         self._require(ExecutionAction.RECORD_CALL)
         if not self.is_booked(call):  # the same answer twice is one call
             self.record(ExecutionLmCalled(call=call), at=at)
+
+    def record_tool_call(self, call: ToolCall, *, at: datetime) -> None:
+        """Book *call*, unless its result is on record."""
+        self._require(ExecutionAction.RECORD_CALL)
+        if not self.is_booked(call):  # another attempt may bring the same result
+            self.record(ExecutionToolCalled(call=call), at=at)
 
     def complete(self, outputs: PayloadRef, *, duration_ms: float, at: datetime) -> None:
         self._require(ExecutionAction.COMPLETE)
@@ -154,6 +161,8 @@ class Execution(Run[ExecutionEvent]):
                 self._taken(attempt)
             case ExecutionLmCalled(call=call):
                 self._called(call)
+            case ExecutionToolCalled(call=call):
+                self._tool_called(call)
             case ExecutionCompleted(outputs=outputs):
                 self.status, self.outputs = RunStatus.COMPLETED, outputs
             case ExecutionFailed(failure=failure):

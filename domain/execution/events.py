@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from domain.kernel import Event
-from domain.values import Failure, LmCall, LmSpend, PayloadRef
+from domain.values import Failure, LmCall, LmSpend, PayloadRef, ToolCall
 
 
 class ExecutionRequested(Event):
@@ -30,6 +30,12 @@ class ExecutionLmCalled(Event):
     TOPIC: ClassVar[str] = "execution.lm_called"
 
     call: LmCall
+
+
+class ExecutionToolCalled(Event):
+    TOPIC: ClassVar[str] = "execution.tool_called"
+
+    call: ToolCall
 
 
 class ExecutionCompleted(Event):
@@ -86,6 +92,7 @@ ExecutionEvent = (
     ExecutionRequested
     | ExecutionStarted
     | ExecutionLmCalled
+    | ExecutionToolCalled
     | ExecutionCompleted
     | ExecutionFailed
     | ExecutionCancelled

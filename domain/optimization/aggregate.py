@@ -13,11 +13,12 @@ from domain.optimization.events import (
     OptimizationLmCalled,
     OptimizationRequested,
     OptimizationStarted,
+    OptimizationToolCalled,
     TrialScored,
 )
 from domain.optimization.values import TRANSITIONS, OptimizationAction
 from domain.run import ActionForbidden, Run, RunStatus, Transitions
-from domain.values import Failure, LmCall, PayloadRef
+from domain.values import Failure, LmCall, PayloadRef, ToolCall
 
 
 class Optimization(Run[OptimizationEvent]):
@@ -65,6 +66,12 @@ class Optimization(Run[OptimizationEvent]):
         if not self.is_booked(call):  # the same answer twice is one call
             self.record(OptimizationLmCalled(call=call), at=at)
 
+    def record_tool_call(self, call: ToolCall, *, at: datetime) -> None:
+        """Book *call*, unless its result is on record."""
+        self._require(OptimizationAction.RECORD_CALL)
+        if not self.is_booked(call):  # another attempt may bring the same result
+            self.record(OptimizationToolCalled(call=call), at=at)
+
     def score_trial(self, trial: int, score: float, candidate: PayloadRef, *, at: datetime) -> None:
         self._require(OptimizationAction.SCORE_TRIAL)
         if trial not in self.trials:  # a resumed run repeats the trials before
@@ -104,6 +111,8 @@ class Optimization(Run[OptimizationEvent]):
                 self.pins = pins
             case OptimizationLmCalled(call=call):
                 self._called(call)
+            case OptimizationToolCalled(call=call):
+                self._tool_called(call)
             case TrialScored(trial=trial, score=score):
                 self.trials[trial] = score
             case OptimizationCompleted():

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from domain.kernel import Event
-from domain.values import Failure, LmCall, LmSpend, PayloadRef, Score
+from domain.values import Failure, LmCall, LmSpend, PayloadRef, Score, ToolCall
 
 
 class OptimizationRequested(Event):
@@ -41,6 +41,12 @@ class OptimizationLmCalled(Event):
     TOPIC: ClassVar[str] = "optimization.lm_called"
 
     call: LmCall
+
+
+class OptimizationToolCalled(Event):
+    TOPIC: ClassVar[str] = "optimization.tool_called"
+
+    call: ToolCall
 
 
 class TrialScored(Event):
@@ -80,6 +86,7 @@ OptimizationEvent = (
     OptimizationRequested
     | OptimizationStarted
     | OptimizationLmCalled
+    | OptimizationToolCalled
     | TrialScored
     | OptimizationCompleted
     | OptimizationFailed

@@ -11,9 +11,9 @@ from application.evaluations import CancelEvaluation, RequestEvaluation
 from domain.dataset.values import Split
 from domain.run import RunStatus
 from infrastructure.api.bodies import Cancellation, NewThing
+from infrastructure.api.call_views import text_of
 from infrastructure.api.dependencies import Expected, IdOrName, Reading, Writing, wish
 from infrastructure.api.etags import Written, tag, written
-from infrastructure.api.execution_views import text_of
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
 from infrastructure.api.route import router
 from infrastructure.api.runs import Requested, requested

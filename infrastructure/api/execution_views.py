@@ -2,13 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, JsonValue
 
-from application.errors import PayloadIsMissing
 from application.ports import PayloadStore
 from domain.execution.aggregate import Execution
 from domain.execution.events import (
@@ -16,7 +14,6 @@ from domain.execution.events import (
     ExecutionCompleted,
     ExecutionEvent,
     ExecutionFailed,
-    ExecutionLmCalled,
     ExecutionStarted,
     ReplayDiverged,
     ReplayRequested,
@@ -25,7 +22,8 @@ from domain.execution.events import (
 from domain.execution.values import ExecutionAction
 from domain.kernel import Recorded
 from domain.run import RunStatus
-from domain.values import Failure, LmUsage, PayloadRef
+from domain.values import Failure, PayloadRef
+from infrastructure.api.call_views import model_calls, text_of, tool_calls
 from infrastructure.api.runs import spent
 from projections.runs import Spend
 
@@ -47,7 +45,7 @@ class ReplayView(BaseModel):
     finished_at: datetime | None = None
     duration_ms: float | None = None
     answered_from_log: int | None = Field(
-        default=None, description="Model calls that the log answered."
+        default=None, description="Calls of models and tools that the log answered."
     )
     outputs: JsonValue = Field(default=None, description="What it gave; null if it failed.")
     failure: Failure | None = None
@@ -71,6 +69,7 @@ class ExecutionView(BaseModel):
     failure: Failure | None
     cancelled_because: str | None = None
     token_usage: Spend = Field(description="The sum over its model calls so far.")
+    tool_calls: int = Field(description="Calls of tools, retrievers and interpreters so far.")
     duration_ms: float | None = Field(
         default=None, description="As the worker measured it, waiting left out."
     )
@@ -95,34 +94,6 @@ class ExecutionDetail(ExecutionView):
     inputs: JsonValue
 
 
-class LmCallView(BaseModel):
-    """One model call: what was asked and what was answered, word for word."""
-
-    index: int = Field(description="Its place among the calls, from 1.")
-    node: str = Field(description="The predictor that asked.")
-    role: Literal["task", "optimizer"]
-    model: str
-    model_served: str | None = Field(description="What the provider says it answered with.")
-    rollout_id: int | None
-    request: JsonValue = Field(description="Prompt and settings; null once erased.")
-    response: JsonValue = Field(description="The answer; null if it failed or was erased.")
-    usage: LmUsage
-    cost_usd: Decimal | None = Field(description="US dollars, exact; null when not known.")
-    latency_ms: float = Field(description="Wall time of all attempts.")
-    attempts: int
-    finish_reason: str | None
-    failure: Failure | None
-    called_at: datetime = Field(description="When it was answered and recorded.")
-
-
-class TraceView(BaseModel):
-    """The model calls of an execution, in order."""
-
-    execution_id: UUID
-    items: tuple[LmCallView, ...]
-    next: str | None = Field(description="The cursor of the next page; null on the last one.")
-
-
 def execution_view(history: Sequence[Recorded], payloads: PayloadStore) -> ExecutionView:
     """The execution that *history* tells. Reads what it answered."""
     return ExecutionView.model_validate(_told(history, payloads))
@@ -140,49 +111,6 @@ def replay_view(history: Sequence[Recorded], replay: int, payloads: PayloadStore
     view = _replays(history)[replay - 1]
     ref = _outputs_of_replay(history, view)
     return view.model_copy(update={"outputs": text_of(ref, payloads)})
-
-
-def calls(history: Sequence[Recorded]) -> Sequence[tuple[ExecutionLmCalled, datetime]]:
-    """The model calls that *history* tells, in order, each with when it was recorded."""
-    return [
-        (each.event, each.timestamp)
-        for each in history
-        if isinstance(each.event, ExecutionLmCalled)
-    ]
-
-
-def call_view(
-    index: int, called: ExecutionLmCalled, at: datetime, payloads: PayloadStore
-) -> LmCallView:
-    """One model call with its texts."""
-    call = called.call
-    return LmCallView(
-        index=index,
-        node=call.node,
-        role=call.role,
-        model=call.model,
-        model_served=call.model_served,
-        rollout_id=call.rollout_id,
-        request=text_of(call.request, payloads),
-        response=text_of(call.response, payloads),
-        usage=call.usage,
-        cost_usd=call.cost_usd,
-        latency_ms=call.latency_ms,
-        attempts=call.attempts,
-        finish_reason=call.finish_reason,
-        failure=call.failure,
-        called_at=at,
-    )
-
-
-def text_of(ref: PayloadRef | None, payloads: PayloadStore) -> JsonValue:
-    """The text at *ref*; nothing if there is none or it was erased."""
-    if ref is None:
-        return None
-    try:
-        return payloads.get(ref)
-    except PayloadIsMissing:
-        return None
 
 
 def _execution(history: Sequence[Recorded]) -> Execution:
@@ -207,7 +135,8 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
         "status": execution.status,
         "outputs": text_of(execution.outputs, payloads),
         "failure": execution.failure,
-        "token_usage": spent(called.call for called, _ in calls(history)),
+        "token_usage": spent(model_calls(history)),
+        "tool_calls": len(tool_calls(history)),
         "attempts": execution.attempt,
         "actor": first.envelope.actor,
         "correlation_id": first.envelope.correlation_id,

@@ -20,15 +20,13 @@ from domain.execution.events import (
 from domain.run import RunStatus
 from domain.text import JsonObject
 from infrastructure.api.bodies import Cancellation, NewThing
+from infrastructure.api.call_views import TraceView, call_view, calls
 from infrastructure.api.dependencies import Desk, Expected, IdOrName, Reading, Writer, Writing, wish
 from infrastructure.api.etags import Written, placed, tag, written
 from infrastructure.api.execution_views import (
     ExecutionDetail,
     ExecutionView,
     ReplayView,
-    TraceView,
-    call_view,
-    calls,
     execution_detail,
     execution_view,
     replay_view,
@@ -144,7 +142,7 @@ async def get_execution(id: Id, desk: Reading, response: Response) -> ExecutionD
 async def trace_execution(
     id: Id, desk: Reading, limit: Limit = LIMIT, cursor: After = None
 ) -> TraceView:
-    """See every model call of an execution in order, with prompt and answer."""
+    """See every call of an execution in order: of models and tools, with what was answered."""
     first = _first_index(cursor)
     return await desk.run(partial(_trace, desk, id, first, limit))
 

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import Field, JsonValue
 
+from infrastructure.api.call_views import text_of
 from infrastructure.api.dependencies import Reading
-from infrastructure.api.execution_views import text_of
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
 from infrastructure.api.route import router
 from projections import lm_calls as read_model

@@ -14,10 +14,11 @@ from application.journal import Decision, ExecutionJournal, ReplayJournal, RunJo
 from application.lm_ports import RunStopped
 from application.payloads import Payload
 from domain.execution.aggregate import Execution
-from domain.execution.events import ExecutionLmCalled
+from domain.execution.events import ExecutionLmCalled, ExecutionToolCalled
+from domain.values import Failure
 from tests.support.memory import NOW
 from tests.support.run_world import CONTEXT, Killed, World
-from tests.support.runs import answered, key, ref, refused
+from tests.support.runs import answered, key, ref, refused, used
 
 
 @pytest.fixture
@@ -41,7 +42,8 @@ def journal(world: World, execution: Execution) -> RunJournal[Execution]:
 
 
 def booked(world: World, execution: Execution) -> list[str]:
-    return [e.call.key for e in world.events(execution.id) if isinstance(e, ExecutionLmCalled)]
+    called = ExecutionLmCalled | ExecutionToolCalled
+    return [e.call.key for e in world.events(execution.id) if isinstance(e, called)]
 
 
 def test_a_call_is_durable_before_its_answer_is_used(world: World) -> None:
@@ -69,6 +71,28 @@ def test_a_refused_call_is_booked_and_answers_nothing(world: World) -> None:
     run.record(*refused("one"))
     assert booked(world, execution) == [key("one")]
     assert run.find(key("one")) is None
+
+
+def test_a_tool_call_is_durable_before_its_result_is_used(world: World) -> None:
+    execution = started(world)
+    run = journal(world, execution)
+    assert run.find(key("one")) is None
+    run.record_tool_call(*used("one"))
+    assert booked(world, execution) == [key("one")]
+    assert run.find(key("one")) == {"result": "one"}
+    with within(CONTEXT):
+        again = world.executions.get(execution.id)
+    assert journal(world, again).find(key("one")) == {"result": "one"}
+
+
+def test_what_went_wrong_with_a_tool_is_booked_without_secrets(world: World) -> None:
+    execution = started(world)
+    call, arguments, result = used("one")
+    failure = Failure(code="tool.failed", message="Bearer abcdefghijklm")
+    run = journal(world, execution)
+    run.record_tool_call(call.model_copy(update={"failure": failure}), arguments, result)
+    (event,) = [e for e in world.events(execution.id) if isinstance(e, ExecutionToolCalled)]
+    assert event.call.failure == Failure(code="tool.failed", message="Bearer [redacted]")
 
 
 def test_the_first_answer_to_a_key_is_the_one_that_counts(world: World) -> None:
@@ -205,8 +229,13 @@ def test_an_execution_writes_behind_by_one_call(world: World) -> None:
     run.record(*answered("two"))
     run.record(*answered("three"))
     assert booked(world, execution) == [key("one"), key("two")]
-    run.finish(Decision(lambda it: it.cancel("enough", at=NOW)))
+    run.record_tool_call(*used("four"))
     assert booked(world, execution) == [key("one"), key("two"), key("three")]
+    assert run.find(key("four")) == {"result": "four"}
+    assert booked(world, execution) == [key("one"), key("two"), key("three"), key("four")]
+    run.record_tool_call(*used("five"))
+    run.finish(Decision(lambda it: it.cancel("enough", at=NOW)))
+    assert booked(world, execution)[-1] == key("five")
 
 
 def test_a_replay_reads_on_behalf_of_its_own_context_and_books_nothing(world: World) -> None:
@@ -223,6 +252,9 @@ def test_a_replay_reads_on_behalf_of_its_own_context_and_books_nothing(world: Wo
         replay.record(*answered("two"))
     assert stopped.value.failure.code == "replay.diverged"
     assert "answer" in stopped.value.failure.message
+    with pytest.raises(RunStopped) as stopped:
+        replay.record_tool_call(*used("two"))
+    assert stopped.value.failure.code == "replay.diverged"
 
 
 def test_a_replay_whose_answers_cannot_be_read_stops(world: World) -> None:

@@ -21,7 +21,7 @@ from domain.optimization.events import OptimizationRequested
 from domain.optimization.values import OptimizationAction
 from domain.run import Run, RunStatus
 from tests.support.memory import NOW
-from tests.support.runs import BROKEN, answered, ref
+from tests.support.runs import BROKEN, answered, key, ref, used
 
 Act = Callable[[Any], object]
 
@@ -148,6 +148,25 @@ def test_exe_03_every_action_in_every_state_is_carried_out_or_refused(
     for allowed in run.allowed_actions:
         assert allowed in str(refusal.value)
     assert refusal.value.code == f"{kind}.action_forbidden"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tool_call_is_booked_once_and_answers_its_key(kind: str) -> None:
+    run, call = a_run(kind, RunStatus.RUNNING), used("one")[0]
+    run.attempts_in_vain = 2
+    run.record_tool_call(call, at=NOW)
+    run.record_tool_call(call, at=NOW)
+    (pending,) = run.collect()
+    assert f"{kind}.tool_called" == pending.event.TOPIC
+    assert run.answers == {key("one"): call.result}
+    assert (run.attempts_in_vain, run.spend.calls) == (0, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_that_has_ended_books_no_tool_call(kind: str) -> None:
+    run, forbids = a_run(kind, RunStatus.FAILED), KINDS[kind][2]
+    with pytest.raises(forbids):
+        run.record_tool_call(used("one")[0], at=NOW)
 
 
 @pytest.mark.parametrize("kind", KINDS)

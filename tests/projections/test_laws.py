@@ -1,6 +1,6 @@
 """Laws of every fold: again is once, batches do not matter, and sums agree with the events."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC
 from decimal import Decimal
@@ -11,9 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.evaluation.events import EvaluationLmCalled, EvaluationRequested
-from domain.execution.events import ExecutionLmCalled, ExecutionRequested
-from domain.optimization.events import OptimizationLmCalled, OptimizationRequested
+from domain.evaluation.events import (
+    EvaluationLmCalled,
+    EvaluationRequested,
+    EvaluationToolCalled,
+)
+from domain.execution.events import ExecutionLmCalled, ExecutionRequested, ExecutionToolCalled
+from domain.optimization.events import (
+    OptimizationLmCalled,
+    OptimizationRequested,
+    OptimizationToolCalled,
+)
 from domain.values import LmCall
 from infrastructure.eventstore.projection_tables import enter, schema_of
 from projections.audit_trail import audit
@@ -24,6 +32,8 @@ from projections.optimization_board import optimizations
 from tests.support.histories import Log, spend_of
 from tests.support.legal_histories import logs
 from tests.support.projecting import ReadModels, for_tenant, pages, writes_of
+
+Used = ExecutionToolCalled | OptimizationToolCalled | EvaluationToolCalled
 
 pytestmark = pytest.mark.postgres
 
@@ -104,6 +114,7 @@ def test_the_spend_of_a_run_is_the_sum_of_its_calls(models: ReadModels, log: Log
     tenant, _ = _tenants()
     models.project(for_tenant(tenant, log.recorded))
     calls: dict[UUID, list[LmCall]] = defaultdict(list)
+    uses = Counter(each.originator_id for each in log.recorded if isinstance(each.event, Used))
     for each in log.recorded:
         if isinstance(each.event, ExecutionLmCalled | OptimizationLmCalled | EvaluationLmCalled):
             calls[each.originator_id].append(each.event.call)
@@ -116,6 +127,7 @@ def test_the_spend_of_a_run_is_the_sum_of_its_calls(models: ReadModels, log: Log
     for run_id, row in rows:
         spend = row.spend.model_dump(exclude={"cached_tokens", "reasoning_tokens"})
         assert spend == spend_of(calls[run_id]).model_dump()
+        assert row.tool_calls == uses[run_id]
 
 
 @property_test

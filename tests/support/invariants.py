@@ -13,10 +13,15 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from domain.evaluation.events import EvaluationLmCalled, EvaluationStarted
-from domain.execution.events import ExecutionLmCalled, ExecutionStarted
+from domain.evaluation.events import EvaluationLmCalled, EvaluationStarted, EvaluationToolCalled
+from domain.execution.events import ExecutionLmCalled, ExecutionStarted, ExecutionToolCalled
 from domain.kernel import Recorded
-from domain.optimization.events import OptimizationLmCalled, OptimizationStarted, TrialScored
+from domain.optimization.events import (
+    OptimizationLmCalled,
+    OptimizationStarted,
+    OptimizationToolCalled,
+    TrialScored,
+)
 from domain.values import LmCall, LmSpend
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
@@ -34,12 +39,14 @@ QUIET_S: Final = 30.0
 
 Started = ExecutionStarted | OptimizationStarted | EvaluationStarted
 Called = ExecutionLmCalled | OptimizationLmCalled | EvaluationLmCalled
+Used = ExecutionToolCalled | OptimizationToolCalled | EvaluationToolCalled
 
 _RUNS: Final = {"execution", "optimization", "evaluation"}
 _LETTERS: Final = {
     "requested": "R",
     "started": "S",
     "lm_called": "c",
+    "tool_called": "c",
     "trial_scored": "c",
     "completed": "E",
     "failed": "E",
@@ -148,12 +155,13 @@ def check_ended(streams: Mapping[UUID, Sequence[Recorded]]) -> None:
 
 
 def check_sums(stream: Sequence[Recorded]) -> None:
-    """I-06: what a run spent is the sum over its calls; no answer and no trial is booked twice."""
+    """I-06: what a run spent is the sum over its calls; nothing is booked twice."""
     made = calls(stream)
     spend = LmSpend()
     for call in made:
         spend = spend.plus(call)
     answered = Counter(call.key for call in made if call.response is not None)
+    answered.update(event.call.key for event in _events(stream) if isinstance(event, Used))
     assert [key for key, times in answered.items() if times > 1] == []
     for event in _events(stream):
         assert getattr(event, "spend", spend) == spend

@@ -13,11 +13,13 @@ from domain.evaluation.events import (
     EvaluationFailed,
     EvaluationLmCalled,
     EvaluationStarted,
+    EvaluationToolCalled,
 )
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionLmCalled,
     ExecutionStarted,
+    ExecutionToolCalled,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -28,10 +30,11 @@ from domain.optimization.events import (
     OptimizationCancelled,
     OptimizationFailed,
     OptimizationLmCalled,
+    OptimizationToolCalled,
 )
 from domain.program.events import ProgramRetired, ProgramTestingStarted
 from domain.signature.events import SignatureRetired
-from domain.values import Failure, LmCall, LmUsage
+from domain.values import Failure, LmCall, LmUsage, ToolCall
 from tests.support import histories as build
 from tests.support.histories import Log, an_id, ref, spend_of
 
@@ -63,6 +66,20 @@ def calls(draw: st.DrawFn) -> LmCall:
         model=draw(st.sampled_from((build.MODEL, "local:smollm2"))),
         usage=draw(_USAGES),
         cost_usd=draw(_COSTS),
+        latency_ms=draw(st.floats(0, 10_000)),
+        failure=draw(st.none() | FAILURES),
+    )
+
+
+@st.composite
+def uses(draw: st.DrawFn) -> ToolCall:
+    return ToolCall(
+        key=build.digest_of(f"use {draw(st.integers(0, 10**9))}"),
+        kind=draw(st.sampled_from(("tool", "retrieval", "code"))),
+        node=draw(st.sampled_from(("classify", "explain"))),
+        tool=draw(TEXTS),
+        arguments=ref("arguments"),
+        result=ref("result"),
         latency_ms=draw(st.floats(0, 10_000)),
         failure=draw(st.none() | FAILURES),
     )
@@ -109,7 +126,9 @@ def datasets(draw: st.DrawFn) -> Stream:
 def executions(draw: st.DrawFn) -> Stream:
     made = draw(st.lists(calls(), max_size=4))
     stream: Stream = [build.execution_requested(draw(st.sampled_from(PROGRAMS)))]
-    stream += draw(_attempts([ExecutionLmCalled(call=call) for call in made]))
+    used: Stream = [ExecutionToolCalled(call=call) for call in draw(st.lists(uses(), max_size=2))]
+    called: Stream = [ExecutionLmCalled(call=call) for call in made]
+    stream += draw(_attempts(draw(interleaved([used, called]))))
     if len(stream) == 1:  # it never started, so it can only be cancelled
         return stream + draw(_maybe(st.builds(ExecutionCancelled, reason=TEXTS)))
     failed = build.execution_failed(*made, failure=draw(FAILURES))
@@ -141,7 +160,10 @@ def optimizations(draw: st.DrawFn) -> Stream:
     scores = draw(st.lists(SCORES, max_size=3))
     trials: Stream = [build.trial_scored(number, score) for number, score in enumerate(scores, 1)]
     called: Stream = [OptimizationLmCalled(call=call) for call in made]
-    work = draw(interleaved([called, trials]))
+    used: Stream = [
+        OptimizationToolCalled(call=call) for call in draw(st.lists(uses(), max_size=2))
+    ]
+    work = draw(interleaved([called, used, trials]))
     stream: Stream = [build.optimization_requested(draw(st.sampled_from(PROGRAMS)))]
     stream.append(build.optimization_started())
     ends = (
@@ -162,7 +184,8 @@ def evaluations(draw: st.DrawFn) -> Stream:
         EvaluationFailed(failure=draw(FAILURES), spend=spend_of(made)),
         EvaluationCancelled(reason=draw(TEXTS)),
     )
-    stream += [EvaluationLmCalled(call=call) for call in made]
+    used: Stream = [EvaluationToolCalled(call=call) for call in draw(st.lists(uses(), max_size=2))]
+    stream += draw(interleaved([[EvaluationLmCalled(call=call) for call in made], used]))
     return stream + draw(_maybe(st.sampled_from(ends)))
 
 

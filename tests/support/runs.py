@@ -4,7 +4,7 @@ import hashlib
 from decimal import Decimal
 
 from application.payloads import Payload
-from domain.values import Failure, LmCall, LmUsage, PayloadRef
+from domain.values import Failure, LmCall, LmUsage, PayloadRef, ToolCall
 
 
 def ref(name: str) -> PayloadRef:
@@ -46,6 +46,20 @@ def refused(name: str, message: str = "The model is overloaded.") -> tuple[LmCal
         failure=Failure(code="model.unavailable", message=message, retryable=True),
     )
     return call, request, None
+
+
+def used(name: str) -> tuple[ToolCall, Payload, Payload]:
+    """A call of a tool, its arguments and its result."""
+    arguments, result = Payload.of({"query": name}), Payload.of({"result": name})
+    call = ToolCall(
+        key=key(name),
+        node="answer",
+        tool="search",
+        arguments=arguments.ref,
+        result=result.ref,
+        latency_ms=2.5,
+    )
+    return call, arguments, result
 
 
 OVERLOADED = Failure(code="model.unavailable", message="The model is overloaded.", retryable=True)
