@@ -29,7 +29,7 @@ from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
 from domain.optimization.catalog import known_optimizer
 from domain.program.aggregate import Program
 from domain.program.errors import EvidenceIsInvalid
-from domain.program.graph import ProgramGraph, single
+from domain.program.graph import ProgramGraph, module_nodes, single
 from domain.program.values import Evidence
 from domain.signature.aggregate import Signature
 from domain.signature.fields import SignatureSpec
@@ -179,9 +179,9 @@ class ProgramHandlers:
         )
 
     def _of_known_modules(self, graph: ProgramGraph) -> ProgramGraph:
-        for index, node in enumerate(graph.nodes):
+        for pointer, node in module_nodes(graph):
             if node.module_id is not None:
-                self._module(node.module_id, f"/graph/nodes/{index}/module_id")
+                self._module(node.module_id, f"/graph{pointer}/module_id")
         return graph
 
     def _of_one(self, choice: ModuleChoice) -> ProgramGraph:

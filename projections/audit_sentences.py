@@ -47,6 +47,7 @@ from domain.program.events import (
     ProgramRetired,
     ProgramTestingStarted,
 )
+from domain.program.graph import module_nodes
 from domain.signature.events import (
     SignatureDefined,
     SignatureEvent,
@@ -123,7 +124,8 @@ def _module(id: UUID, event: ModuleEvent) -> Words:
 def _program(id: UUID, event: ProgramEvent) -> Words:
     match event:
         case ProgramCreated(graph=graph):
-            return ("created program ", id, f" of {_count(len(graph.nodes), 'module')}")
+            modules = sum(1 for _ in module_nodes(graph))
+            return ("created program ", id, f" of {_count(modules, 'module')}")
         case ProgramTestingStarted():
             return ("started to test program ", id)
         case ProgramCompiled(new_version=new, base_version=base, training_score=score) as compiled:

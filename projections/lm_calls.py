@@ -13,6 +13,7 @@ from domain.execution.events import ExecutionLmCalled, ExecutionRequested
 from domain.kernel import Event, Recorded
 from domain.optimization.events import OptimizationLmCalled, OptimizationRequested
 from domain.program.events import ProgramCreated
+from domain.program.graph import module_nodes
 from domain.values import Digest, Failure, LmCall, LmUsage, PayloadRef
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
@@ -113,7 +114,7 @@ class LmCalls(Projection):
     def project(self, recorded: Recorded) -> Iterable[Write]:
         match recorded.event:
             case ProgramCreated(graph=graph):
-                for node in graph.nodes:
+                for _, node in module_nodes(graph):
                     if node.module_id is not None:
                         columns = row(recorded, node=node.id, module_id=node.module_id)
                         yield Write(_MODULE, columns)

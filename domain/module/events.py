@@ -9,6 +9,7 @@ from domain.module.values import ModuleConfig, ModuleSpec
 
 class ModuleCreated(Event):
     TOPIC: ClassVar[str] = "module.created"
+    VERSION: ClassVar[int] = 2
 
     name: str
     spec: ModuleSpec
@@ -18,6 +19,7 @@ class ModuleCreated(Event):
 
 class ModuleConfigured(Event):
     TOPIC: ClassVar[str] = "module.configured"
+    VERSION: ClassVar[int] = 2
 
     config: ModuleConfig
 

@@ -15,6 +15,7 @@ class ProgramCreated(Event):
     """Version 1 is the graph as it was written."""
 
     TOPIC: ClassVar[str] = "program.created"
+    VERSION: ClassVar[int] = 2
 
     name: str
     description: str | None

@@ -1,46 +1,187 @@
-"""A program as data: modules as nodes, and where each of their inputs comes from."""
+"""A program as data: modules and control nodes, and where each of their inputs comes from."""
 
-from collections.abc import Iterable
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag
 
-from domain.errors import Fault
 from domain.kernel import ValueObject
 from domain.module.rules import effective_signature
 from domain.module.values import ModuleSpec
-from domain.program.errors import InvalidGraph
+from domain.program.conditions import Condition
 from domain.signature.fields import SignatureSpec
+from domain.signature.types import FieldType
 
 NodeId = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
 
 
 class Source(ValueObject):
-    """Where a value comes from: an output of *node*, or a program input without one."""
+    """Where a value comes from: an output of *node*, or without one an input of the graph around.
+
+    The graph around a node in a body is that body: it sees nothing outside of it.
+    """
 
     node: NodeId | None = None
     field: str
 
 
-class Node(ValueObject):
-    """One module in a program; ``inputs`` says where each field of its signature comes from.
+class ModuleNode(ValueObject):
+    """One module; ``inputs`` says where each field of its signature comes from.
 
     ``module_id`` names the module it was taken from, if any; the spec is a frozen copy.
     """
 
+    kind: Literal["module"] = "module"
     id: NodeId
     module: ModuleSpec
     inputs: dict[str, Source]
     module_id: UUID | None = None
 
 
-class ProgramGraph(ValueObject):
-    """Nodes in any order, and the program's signature; ``outputs`` binds each of its outputs."""
+class ConstNode(ValueObject):
+    """The same value in every run, as its output ``value``."""
+
+    kind: Literal["const"]
+    id: NodeId
+    type: FieldType
+    value: JsonValue
+
+
+class JoinNode(ValueObject):
+    """Texts, and lists of texts item by item, with *separator* between; its output is ``text``."""
+
+    kind: Literal["join"]
+    id: NodeId
+    items: Annotated[tuple[Source, ...], Field(min_length=1, max_length=100)]
+    separator: str = "\n"
+
+
+class MapNode(ValueObject):
+    """Its body once for each item of a list, ``at_once`` of them at the same time.
+
+    The body's input ``over`` gets the item; each output is the list of the body's, in the order of
+    the items.
+    """
+
+    kind: Literal["map"]
+    id: NodeId
+    over: str
+    inputs: dict[str, Source]
+    body: "Body"
+    at_once: Annotated[int, Field(ge=1, le=16)] = 4
+
+
+class BranchNode(ValueObject):
+    """One of two bodies with the same outputs; the condition is about ``inputs``."""
+
+    kind: Literal["branch"]
+    id: NodeId
+    inputs: dict[str, Source]
+    condition: Condition
+    then: "Body"
+    otherwise: "Body"
+
+
+class LoopNode(ValueObject):
+    """Its body again and again; what comes out of a round goes into the next one.
+
+    Every output of the body is an input of it, too: the accumulator, which begins as ``inputs``
+    says and is the output of the loop. There are ``at_most`` rounds, or fewer where the integer
+    ``times`` says so; the loop ends after a round that makes ``until`` true of the accumulator.
+    """
+
+    kind: Literal["loop"]
+    id: NodeId
+    inputs: dict[str, Source]
+    body: "Body"
+    at_most: Annotated[int, Field(ge=1, le=100)]
+    times: Source | None = None
+    until: Condition | None = None
+
+
+def _kind(node: Any) -> Any:
+    """What *node* is; one that does not say so is a module, as all were once."""
+    if isinstance(node, dict):
+        return node.get("kind", "module")
+    return getattr(node, "kind", None)
+
+
+Node = Annotated[
+    Annotated[ModuleNode, Tag("module")]
+    | Annotated[ConstNode, Tag("const")]
+    | Annotated[JoinNode, Tag("join")]
+    | Annotated[MapNode, Tag("map")]
+    | Annotated[BranchNode, Tag("branch")]
+    | Annotated[LoopNode, Tag("loop")],
+    Discriminator(_kind),
+]
+
+
+class Body(ValueObject):
+    """A graph inside a node. Without nodes, its outputs are taken from its inputs."""
 
     signature: SignatureSpec
-    nodes: Annotated[tuple[Node, ...], Field(min_length=1, max_length=100)]
+    nodes: Annotated[tuple[Node, ...], Field(max_length=100)] = ()
     outputs: dict[str, Source]
+
+
+class ProgramGraph(Body):
+    """Nodes in any order, and the program's signature; ``outputs`` binds each of its outputs."""
+
+    nodes: Annotated[tuple[Node, ...], Field(min_length=1, max_length=100)]
+
+
+for _model in (MapNode, BranchNode, LoopNode, Body, ProgramGraph):
+    _model.model_rebuild()
+
+
+class Placed(NamedTuple):
+    """A node with the JSON pointer to it and the number of bodies around it."""
+
+    pointer: str
+    node: Node
+    depth: int
+
+
+def walk(graph: Body, pointer: str = "", depth: int = 0) -> Iterator[Placed]:
+    """All nodes of *graph* as they were written, each one before those in its bodies."""
+    for index, node in enumerate(graph.nodes):
+        here = f"{pointer}/nodes/{index}"
+        yield Placed(here, node, depth)
+        for name, body in bodies(node).items():
+            yield from walk(body, f"{here}/{name}", depth + 1)
+
+
+def module_nodes(graph: Body) -> Iterator[tuple[str, ModuleNode]]:
+    """The module nodes of *graph* and of all its bodies, each with the JSON pointer to it."""
+    for pointer, node, _ in walk(graph):
+        if isinstance(node, ModuleNode):
+            yield pointer, node
+
+
+def bodies(node: Node) -> dict[str, Body]:
+    """The graphs inside *node*, by the name of the field they are in."""
+    match node:
+        case MapNode() | LoopNode():
+            return {"body": node.body}
+        case BranchNode():
+            return {"then": node.then, "otherwise": node.otherwise}
+        case _:
+            return {}
+
+
+def sources(node: Node) -> tuple[Source, ...]:
+    """Where *node* takes its values from."""
+    match node:
+        case ConstNode():
+            return ()
+        case JoinNode():
+            return node.items
+        case LoopNode(times=Source() as times):
+            return (*node.inputs.values(), times)
+        case _:
+            return tuple(node.inputs.values())
 
 
 def single(
@@ -52,47 +193,6 @@ def single(
     inputs = {field.name: Source(field=field.name) for field in signature.inputs}
     return ProgramGraph(
         signature=signature,
-        nodes=(Node(id=node, module=module, inputs=inputs, module_id=module_id),),
+        nodes=(ModuleNode(id=node, module=module, inputs=inputs, module_id=module_id),),
         outputs={field.name: Source(node=node, field=field.name) for field in signature.outputs},
     )
-
-
-def order(graph: ProgramGraph) -> tuple[Node, ...]:
-    """The nodes, each after all that it takes values from, else as they were written.
-
-    Raises:
-        InvalidGraph: Nodes wait for each other in a circle.
-    """
-    waiting = {node.id: (position, node) for position, node in enumerate(graph.nodes)}
-    ordered: list[Node] = []
-    while waiting:
-        ready = next(
-            (node for _, node in waiting.values() if not _before(node) & waiting.keys()), None
-        )
-        if ready is None:
-            raise InvalidGraph([_circle(position) for position, _ in waiting.values()])
-        ordered.append(ready)
-        del waiting[ready.id]
-    return tuple(ordered)
-
-
-def upstream(graph: ProgramGraph, sources: Iterable[Source]) -> set[str]:
-    """The ids of all nodes that *sources* depend on, directly or through others."""
-    before = {node.id: _before(node) for node in graph.nodes}
-    found: set[str] = set()
-    waiting = {source.node for source in sources if source.node}
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting |= before.get(node, set())
-    return found
-
-
-def _before(node: Node) -> set[str]:
-    return {source.node for source in node.inputs.values() if source.node}
-
-
-def _circle(position: int) -> Fault:
-    message = "This node is in a circle, or waits for one. Take one of its inputs from elsewhere."
-    return Fault(f"/nodes/{position}", "graph.cycle", message)

@@ -13,7 +13,7 @@ from typing import Final
 import dspy
 
 from application.lm_ports import ProgramFailed, RunnableProgram
-from domain.program.graph import Node, ProgramGraph
+from domain.program.graph import ModuleNode, ProgramGraph, module_nodes
 from domain.signature.fields import SignatureSpec
 from domain.values import Failure
 from infrastructure.dspy_runtime import state as states
@@ -61,7 +61,7 @@ def build(program: RunnableProgram) -> dspy.Module:
     names, parts = _attributes(graph), _parts(graph)
     namespace = {name: it for part in parts.values() for name, it in part.names.items()}
     module: dspy.Module = _class(graph, _source(graph, parts), namespace)()
-    nodes = {names[node.id]: node for node in graph.nodes}
+    nodes = {names[node.id]: node for node in _modules(graph)}
     for path, predictor in module.named_predictors():
         node = nodes[path.partition(".")[0]]
         setattr(predictor, NODE_ID, node.id)
@@ -85,7 +85,7 @@ def _source(graph: ProgramGraph, parts: Mapping[str, Built]) -> str:
     lines = [f"class {CLASS_NAME}(dspy.Module):", "    def __init__(self):"]
     lines.append("        super().__init__()")
     lines += [
-        f"        self.{names[node.id]} = {parts[node.id].constructor}" for node in graph.nodes
+        f"        self.{names[node.id]} = {parts[node.id].constructor}" for node in _modules(graph)
     ]
     lines += ["", f"    def forward(self, *, {', '.join(_parameters(graph.signature))}):"]
     variables = _variables(graph, names)
@@ -120,14 +120,19 @@ def _digest(text: str) -> str:
 
 def _parts(graph: ProgramGraph) -> dict[str, Built]:
     names = _attributes(graph)
-    return {node.id: built(node.id, names[node.id], node.module) for node in graph.nodes}
+    return {node.id: built(node.id, names[node.id], node.module) for node in _modules(graph)}
+
+
+def _modules(graph: ProgramGraph) -> list[ModuleNode]:
+    return [node for _, node in module_nodes(graph)]
 
 
 def _attributes(graph: ProgramGraph) -> dict[str, str]:
     """What each node is called in the class: its id, unless DSPy or Python needs that name."""
-    taken = {node.id for node in graph.nodes} | _RESERVED
+    taken = {node.id for node in _modules(graph)} | _RESERVED
     return {
-        node.id: _free(node.id, taken) if node.id in _RESERVED else node.id for node in graph.nodes
+        node.id: _free(node.id, taken) if node.id in _RESERVED else node.id
+        for node in _modules(graph)
     }
 
 
@@ -156,7 +161,7 @@ def _parameters(signature: SignatureSpec) -> Iterator[str]:
             yield safe_name(field.name)
 
 
-def _arguments(node: Node, variables: dict[str, str]) -> Iterator[str]:
+def _arguments(node: ModuleNode, variables: dict[str, str]) -> Iterator[str]:
     for field, given in node.inputs.items():
         yield f"{safe_name(field)}={_value(given.node, given.field, variables)}"
 
@@ -165,9 +170,9 @@ def _value(node: str | None, field: str, variables: dict[str, str]) -> str:
     return safe_name(field) if node is None else f"{variables[node]}.{safe_name(field)}"
 
 
-def _ordered(graph: ProgramGraph) -> Iterator[Node]:
+def _ordered(graph: ProgramGraph) -> Iterator[ModuleNode]:
     done: set[str] = set()
-    waiting = list(graph.nodes)
+    waiting = _modules(graph)
     while waiting:
         ready = next((n for n in waiting if _needs(n) <= done), None)
         if ready is None:
@@ -179,5 +184,5 @@ def _ordered(graph: ProgramGraph) -> Iterator[Node]:
         yield ready
 
 
-def _needs(node: Node) -> set[str]:
+def _needs(node: ModuleNode) -> set[str]:
     return {given.node for given in node.inputs.values() if given.node is not None}

@@ -35,7 +35,7 @@ class EventMapper(Mapper[UUID]):
     def __init__(self, registry: Registry = EVENTS, upcasters: Upcasters | None = None) -> None:
         # Not super().__init__: its transcoder, and its import of whatever a topic names, are
         # just what this class replaces.
-        self._decoder = Decoder(registry, upcasters or Upcasters(registry, {}))
+        self._decoder = Decoder(registry, upcasters or Upcasters.of_the_house(registry))
 
     def to_stored_event(self, domain_event: DomainEventProtocol[UUID]) -> SealedEvent:
         assert isinstance(domain_event, Recorded)

@@ -1,13 +1,26 @@
 """Lifts what was stored in an older shape to the shape its event class has now."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from infrastructure.eventstore.topics import Registry
 
 State = dict[str, Any]
 Steps = Mapping[tuple[str, int], Callable[[State], State]]
 """By topic and the version it lifts *from*; each step lifts by one."""
+
+
+def grown(state: State) -> State:
+    """A shape that only grew: what is new has a default, and was that before it existed."""
+    return state
+
+
+STEPS: Final[Steps] = {
+    ("module.configured", 1): grown,
+    ("module.created", 1): grown,
+    ("program.created", 1): grown,
+}
+"""The steps of the house, in the order of the topics."""
 
 
 class BrokenUpcasterChain(TypeError):
@@ -33,6 +46,15 @@ class Upcasters:
         if extra := set(steps) - needed:
             raise BrokenUpcasterChain(f"Nothing needs the step from {_spell(extra)}; remove it.")
         self._registry, self._steps = registry, steps
+
+    @classmethod
+    def of_the_house(cls, registry: Registry) -> "Upcasters":
+        """``STEPS``, as far as *registry* has their topics.
+
+        Raises:
+            BrokenUpcasterChain: As above.
+        """
+        return cls(registry, {step: it for step, it in STEPS.items() if step[0] in registry})
 
     def lift(self, topic: str, version: int, state: State) -> State:
         """The *state* of an event of *topic* as its class has it today."""

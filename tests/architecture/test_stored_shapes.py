@@ -10,7 +10,7 @@ from domain.kernel import Envelope, Event
 from infrastructure.eventstore import mapper as mapping
 from infrastructure.eventstore.mapper import EventMapper, UnreadableEvent
 from infrastructure.eventstore.topics import EVENTS
-from infrastructure.eventstore.upcasters import Upcasters
+from infrastructure.eventstore.upcasters import STEPS, Upcasters
 from tests.architecture.golden.examples import EXAMPLES
 from tests.architecture.golden.stored import STORED, names, read, rows, seal, write_missing
 
@@ -108,7 +108,8 @@ def test_with_a_new_version_and_its_upcaster_the_old_file_is_read() -> None:
         why: str
 
     events = {**EVENTS, "program.retired": Renamed}
-    lift = Upcasters(events, {("program.retired", 1): lambda old: {"why": old["reason"]}})
+    step = {("program.retired", 1): lambda old: {"why": old["reason"]}}
+    lift = Upcasters(events, {**STEPS, **step})
     check("program.retired", 1, EventMapper(events, lift))
 
 
@@ -116,8 +117,8 @@ def test_a_golden_file_is_written_once(tmp_path: Path) -> None:
     assert len(write_missing(tmp_path)) == len(EVENTS)
     kept = tmp_path / "program.retired.v1.jsonl"
     kept.write_bytes(b"as it was\n")
-    (tmp_path / "program.created.v1.jsonl").unlink()
-    assert write_missing(tmp_path) == ["program.created.v1.jsonl"]
+    (tmp_path / "program.testing_started.v1.jsonl").unlink()
+    assert write_missing(tmp_path) == ["program.testing_started.v1.jsonl"]
     assert kept.read_bytes() == b"as it was\n"
     assert write_missing(STORED) == []
 
@@ -127,6 +128,7 @@ def _bare(topic: str) -> type[Event]:
 
     class Bare(Event):
         TOPIC: ClassVar[str] = topic
+        VERSION: ClassVar[int] = EVENTS[topic].VERSION
 
     return Bare
 

@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from application.lm_ports import JsonObject, RunnableProgram, RunStopped
 from application.payloads import Payload
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
-from domain.program.graph import Node, ProgramGraph, Source
+from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.types import STRING, FieldType
 from domain.values import Digest, Failure, LmCall
@@ -159,7 +159,7 @@ def single(
 ) -> RunnableProgram:
     """A program of one module with the same signature."""
     module = ModuleSpec(kind=kind, signature=signature, config=config or DEFAULTS[kind])
-    node = Node(
+    node = ModuleNode(
         id="solve",
         module=module,
         inputs={field.name: Source(field=field.name) for field in signature.inputs},
@@ -180,12 +180,12 @@ def two_steps(*, key: str = "two@1", state: JsonObject | None = None) -> Runnabl
     )
     question = Source(field="question")
     nodes = (
-        Node(
+        ModuleNode(
             id="solve",
             module=solve,
             inputs={"question": question, "plan": Source(node="plan", field="plan")},
         ),
-        Node(id="plan", module=plan, inputs={"question": question}),
+        ModuleNode(id="plan", module=plan, inputs={"question": question}),
     )
     outputs = {"answer": Source(node="solve", field="answer")}
     graph = ProgramGraph(signature=ANSWER, nodes=nodes, outputs=outputs)

@@ -41,7 +41,7 @@ from domain.program.events import (
     ProgramCreated,
     ProgramDeployed,
 )
-from domain.program.graph import Node, ProgramGraph, Source
+from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.program.values import Evidence
 from domain.signature.events import SignatureDefined, SignatureRevised
 from domain.signature.fields import FieldSpec, SignatureSpec
@@ -79,7 +79,7 @@ PREDICT = ModuleSpec(kind=ModuleKind.PREDICT, signature=TRIAGE, config=DEFAULTS[
 GRAPH = ProgramGraph(
     signature=TRIAGE,
     nodes=(
-        Node(
+        ModuleNode(
             id="classify",
             module=PREDICT,
             inputs={"message": Source(field="message")},

@@ -39,7 +39,7 @@ from domain.kernel import Aggregate, Event
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
 from domain.optimization.aggregate import Optimization
 from domain.program.aggregate import Program
-from domain.program.graph import Node, ProgramGraph, Source
+from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.values import Failure
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
@@ -56,7 +56,7 @@ SPEC = SignatureSpec(
 GRAPH = ProgramGraph(
     signature=SPEC,
     nodes=(
-        Node(
+        ModuleNode(
             id="answer",
             module=ModuleSpec(
                 kind=ModuleKind.PREDICT, signature=SPEC, config=DEFAULTS[ModuleKind.PREDICT]

@@ -32,7 +32,6 @@ from domain.execution.events import (
 )
 from domain.kernel import Envelope, Event
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
-from domain.module.values import ModuleConfig, ModuleKind, ModuleSpec
 from domain.optimization.events import (
     OptimizationCancelled,
     OptimizationCompleted,
@@ -50,12 +49,18 @@ from domain.program.events import (
     ProgramRetired,
     ProgramTestingStarted,
 )
-from domain.program.graph import Node, ProgramGraph, Source
 from domain.program.values import Evidence
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
-from domain.signature.fields import FieldSpec, SignatureSpec
-from domain.signature.types import DictOf, EnumOf, ListOf, OptionalOf, Primitive, UnionOf
 from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef
+from tests.architecture.golden.graphs import (
+    BARE_GRAPH,
+    BARE_MODULE,
+    BARE_SPEC,
+    CONFIG,
+    GRAPH,
+    MODULE,
+    SPEC,
+)
 from tests.support.histories import an_id, digest_of, ref
 
 AT: Final = datetime(2030, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
@@ -72,57 +77,6 @@ ENVELOPE: Final = Envelope(
 )
 BARE_ENVELOPE: Final = ENVELOPE.model_copy(update={"causation_id": None, "traceparent": None})
 
-_TEXT, _NUMBER = Primitive(name="string"), Primitive(name="integer")
-_SPEC = SignatureSpec(
-    inputs=(
-        FieldSpec(
-            name="message",
-            type=UnionOf(options=(_TEXT, ListOf(item=DictOf(key=_TEXT, value=_NUMBER)))),
-            description="What the customer wrote: “Grüße”.",
-            optional=True,
-            has_default=True,
-            default={"text": ["a", 1, 0.5, None, True]},
-        ),
-    ),
-    outputs=(
-        FieldSpec(
-            name="queue",
-            type=OptionalOf(of=EnumOf(values=("bug", "billing"))),
-            description="Where it belongs.",
-            optional=True,
-            has_default=True,
-            default="bug",
-        ),
-    ),
-    instructions="Choose the queue that the message belongs to.",
-)
-_BARE_SPEC = SignatureSpec(inputs=(FieldSpec(name="a"),), outputs=(FieldSpec(name="b"),))
-_CONFIG = ModuleConfig(
-    temperature=0.7, max_tokens=1500, demos=({"message": "It crashes", "queue": "bug"},)
-)
-_MODULE = ModuleSpec(kind=ModuleKind.CHAIN_OF_THOUGHT, signature=_SPEC, config=_CONFIG)
-_BARE_MODULE = ModuleSpec(
-    kind=ModuleKind.PREDICT,
-    signature=_BARE_SPEC,
-    config=ModuleConfig(temperature=0, max_tokens=1),
-)
-_GRAPH = ProgramGraph(
-    signature=_SPEC,
-    nodes=(
-        Node(
-            id="classify",
-            module=_MODULE,
-            inputs={"message": Source(node="clean", field="message")},
-            module_id=an_id("module"),
-        ),
-    ),
-    outputs={"queue": Source(node="classify", field="queue")},
-)
-_BARE_GRAPH = ProgramGraph(
-    signature=_BARE_SPEC,
-    nodes=(Node(id="predict", module=_BARE_MODULE, inputs={"a": Source(field="a")}),),
-    outputs={"b": Source(node="predict", field="b")},
-)
 _FAILURE = Failure(
     code="provider.rate_limited", message="Try later.", retryable=True, provider_status=429
 )
@@ -183,31 +137,31 @@ _PROGRAM, _DATASET = an_id("program"), an_id("dataset")
 
 _THINGS: Sequence[Sequence[Event]] = (
     (
-        SignatureDefined(name="triage", spec=_SPEC, content_hash=digest_of("spec")),
-        SignatureDefined(name="bare", spec=_BARE_SPEC, content_hash=digest_of("bare")),
+        SignatureDefined(name="triage", spec=SPEC, content_hash=digest_of("spec")),
+        SignatureDefined(name="bare", spec=BARE_SPEC, content_hash=digest_of("bare")),
     ),
-    (SignatureRevised(revision=2, spec=_SPEC, content_hash=digest_of("spec")),),
+    (SignatureRevised(revision=2, spec=SPEC, content_hash=digest_of("spec")),),
     (SignatureRetired(reason="Nobody uses it."),),
     (
         ModuleCreated(
-            name="triage", spec=_MODULE, signature_id=an_id("signature"), signature_revision=2
+            name="triage", spec=MODULE, signature_id=an_id("signature"), signature_revision=2
         ),
         ModuleCreated(
-            name="bare", spec=_BARE_MODULE, signature_id=an_id("signature"), signature_revision=1
+            name="bare", spec=BARE_MODULE, signature_id=an_id("signature"), signature_revision=1
         ),
     ),
-    (ModuleConfigured(config=_CONFIG), ModuleConfigured(config=_BARE_MODULE.config)),
+    (ModuleConfigured(config=CONFIG), ModuleConfigured(config=BARE_MODULE.config)),
     (ModuleRetired(reason="Nobody uses it."),),
     (
         ProgramCreated(
             name="triage",
             description="Sorts messages into queues.",
             config={"owner": "support", "limits": [1, 0.5, None, False, {"x": "y"}]},
-            graph=_GRAPH,
+            graph=GRAPH,
             default_optimizer="bootstrap_fewshot",
         ),
         ProgramCreated(
-            name="bare", description=None, config={}, graph=_BARE_GRAPH, default_optimizer=None
+            name="bare", description=None, config={}, graph=BARE_GRAPH, default_optimizer=None
         ),
     ),
     (ProgramTestingStarted(),),

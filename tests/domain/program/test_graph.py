@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
 from domain.program.errors import InvalidGraph
-from domain.program.graph import Node, ProgramGraph, Source, order, single
+from domain.program.graph import ModuleNode, ProgramGraph, Source, module_nodes, single
+from domain.program.order import order
 from domain.program.rules import RESERVED_NODE_IDS, check
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.syntax import parse
@@ -24,12 +25,12 @@ def source(written: str) -> Source:
     return Source(node=node or None, field=field)
 
 
-def node(id: str, text: str, **inputs: str) -> Node:
+def node(id: str, text: str, **inputs: str) -> ModuleNode:
     bound = {name: source(written) for name, written in inputs.items()}
-    return Node(id=id, module=module(text), inputs=bound)
+    return ModuleNode(id=id, module=module(text), inputs=bound)
 
 
-def graph(text: str, *nodes: Node, **outputs: str) -> ProgramGraph:
+def graph(text: str, *nodes: ModuleNode, **outputs: str) -> ProgramGraph:
     bound = {name: source(written) for name, written in outputs.items()}
     return ProgramGraph(signature=parse(text), nodes=nodes, outputs=bound)
 
@@ -78,10 +79,12 @@ def test_the_order_is_by_need_and_then_as_written() -> None:
 def test_prg_05_one_module_is_a_program(kind: ModuleKind, outputs: list[str]) -> None:
     program = single(module("question, tone? -> answer", kind))
     assert check(program) == program
-    assert program.nodes[0].id == kind.value
+    [node] = program.nodes
+    assert isinstance(node, ModuleNode)
+    assert node.id == kind.value
     assert [field.name for field in program.signature.outputs] == outputs
     assert list(program.outputs) == outputs
-    assert program.nodes[0].inputs == {"question": source("question"), "tone": source("tone")}
+    assert node.inputs == {"question": source("question"), "tone": source("tone")}
 
 
 def test_the_node_of_one_module_can_be_named() -> None:
@@ -207,7 +210,8 @@ def test_signatures_in_a_graph_are_kept_in_their_one_spelling() -> None:
     spec = module("a -> b").model_copy(update={"signature": written})
     kept = parse("a -> b: optional[string]")
     spelled = check(single(spec))
-    assert (spelled.signature, spelled.nodes[0].module.signature) == (kept, kept)
+    [(_, only)] = module_nodes(spelled)
+    assert (spelled.signature, only.module.signature) == (kept, kept)
 
 
 def test_an_optional_input_needs_no_source() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from application.lm_ports import ProgramFailed, RunnableProgram
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
-from domain.program.graph import Node, ProgramGraph, Source
+from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec
 from domain.signature.types import STRING, EnumOf, ListOf, OptionalOf, Primitive
 from infrastructure.dspy_runtime.compiler import ProgramCache, build, source
@@ -38,14 +38,14 @@ class Program(dspy.Module):
 '''  # fmt: skip
 
 
-def node(name: str, *, given: dict[str, Source] | None = None) -> Node:
+def node(name: str, *, given: dict[str, Source] | None = None) -> ModuleNode:
     module = ModuleSpec(
         kind=ModuleKind.PREDICT, signature=ANSWER, config=DEFAULTS[ModuleKind.PREDICT]
     )
-    return Node(id=name, module=module, inputs=given or {"question": Source(field="question")})
+    return ModuleNode(id=name, module=module, inputs=given or {"question": Source(field="question")})
 
 
-def graph(*nodes: Node, result: str | None = None) -> ProgramGraph:
+def graph(*nodes: ModuleNode, result: str | None = None) -> ProgramGraph:
     outputs = {"answer": Source(node=result or nodes[-1].id, field="answer")}
     return ProgramGraph(signature=ANSWER, nodes=nodes, outputs=outputs)
 

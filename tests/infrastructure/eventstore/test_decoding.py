@@ -12,7 +12,7 @@ from infrastructure.eventstore.topics import EVENTS
 from infrastructure.eventstore.upcasters import Upcasters
 from tests.support.built_events import events
 
-DECODER = Decoder(EVENTS, Upcasters(EVENTS, {}))
+DECODER = Decoder(EVENTS, Upcasters.of_the_house(EVENTS))
 AT = "2030-01-01T00:00:00+00:00"
 
 

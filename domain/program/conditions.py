@@ -1,0 +1,48 @@
+"""What a branch or a loop asks of its values: comparisons as data, never an expression as text."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from domain.kernel import ValueObject
+
+Operator = Literal["eq", "ne", "lt", "le", "gt", "ge", "in", "contains"]
+
+
+class Comparison(ValueObject):
+    """A field against a value.
+
+    ``in`` takes a list of values; ``contains`` asks whether a text or a list holds the value.
+    """
+
+    op: Operator
+    field: str
+    value: JsonValue
+
+
+class Check(ValueObject):
+    """A field by itself: ``empty`` is null, no text or no items; ``true`` is for a boolean."""
+
+    op: Literal["empty", "true"]
+    field: str
+
+
+class AllOf(ValueObject):
+    op: Literal["all"]
+    of: Annotated[tuple["Condition", ...], Field(min_length=1, max_length=20)]
+
+
+class AnyOf(ValueObject):
+    op: Literal["any"]
+    of: Annotated[tuple["Condition", ...], Field(min_length=1, max_length=20)]
+
+
+class Not(ValueObject):
+    op: Literal["not"]
+    of: "Condition"
+
+
+Condition = Annotated[Comparison | Check | AllOf | AnyOf | Not, Field(discriminator="op")]
+
+for _model in (AllOf, AnyOf, Not):
+    _model.model_rebuild()
