@@ -3,10 +3,7 @@
 import contextvars
 import hashlib
 import json
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Self
 
@@ -23,6 +20,7 @@ from infrastructure.dspy_runtime.failures import (
     is_about_the_request,
     is_retryable,
 )
+from infrastructure.dspy_runtime.journaling import Recorder
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.retries import Retries
 from infrastructure.dspy_runtime.wire import request_json, response_json, response_of, usage_of
@@ -73,15 +71,10 @@ class RecordingEngine:
         live: bool = True,
         retries: Retries | None = None,
     ) -> None:
+        self.recorder = Recorder(journal, live=live)
         self._model = model
-        self._journal = journal
         self._tracing = tracing
-        self._live = live
         self._retries = retries or Retries()
-        self._lock = threading.Lock()
-        self._under_way: dict[Digest, threading.Event] = {}
-        self._stopped = threading.Event()
-        self._stop: RunStopped | None = None
         self.supports_response_schema = model.engine.supports_response_schema
         self.supported_params = model.engine.supported_params
 
@@ -97,19 +90,14 @@ class RecordingEngine:
             RunStopped: The journal refused, the call is not in it, or the model is unavailable.
         """
         try:
-            body = self._answered(self._asked(request, _scope.get()))
+            asked = self._asked(request, _scope.get())
+            body = self.recorder.answer(asked.key, lambda: self._made(asked))
         except Exception as error:
             # Ours or the journal's fault; an optimizer would score it as a bad answer.
-            raise self._stopping(RunStopped(failure_of(error))) from error
+            raise self.recorder.stopping(RunStopped(failure_of(error))) from error
         if "failure" in body:
             raise RequestRefused(Failure.model_validate(body["failure"]))
         return response_of(body)
-
-    def _answered(self, asked: Asked) -> Any:
-        if (body := self._recorded(asked.key)) is not None:
-            return body
-        with self._alone(asked.key):
-            return self._recorded(asked.key) or self._made(asked)
 
     def _asked(self, request: lm15.Request, scope: Scope | None) -> Asked:
         rollout_id, candidate = (scope.rollout_id, scope.candidate) if scope else (None, 0)
@@ -129,40 +117,20 @@ class RecordingEngine:
             candidate=candidate,
         )
 
-    def _recorded(self, key: Digest) -> Any:
-        if self._stop is not None:
-            raise self._stop
-        return self._journal.find(key)
-
-    @contextmanager
-    def _alone(self, key: Digest) -> Iterator[None]:
-        while True:
-            with self._lock:
-                if (other := self._under_way.get(key)) is None:
-                    mine = self._under_way[key] = threading.Event()
-                    break
-            other.wait()
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._under_way[key]
-            mine.set()
-
     def _made(self, asked: Asked) -> Any:
-        if not self._live:
-            raise self._stopping(_diverged(asked))
+        if not self.recorder.live:
+            raise self.recorder.diverged(f"The predictor {asked.node}", asked.key)
         with self._tracing.lm_call(self._model.model, asked.node) as span:
             outcome = self._tried(asked.request)
             call, response = self._fact(asked, outcome)
             span.answered(call)
         try:
-            self._journal.record(call, asked.payload, response)
+            self.recorder.journal.record(call, asked.payload, response)
         except RunStopped as stop:
-            raise self._stopping(stop) from None
+            raise self.recorder.stopping(stop) from None
         if response is None:
             assert call.failure is not None
-            raise self._stopping(ModelIsUnavailable(call.failure)) from outcome.error
+            raise self.recorder.stopping(ModelIsUnavailable(call.failure)) from outcome.error
         return json.loads(response.body)
 
     def _tried(self, request: lm15.Request) -> "_Outcome":
@@ -178,7 +146,7 @@ class RecordingEngine:
                     if is_retryable(error)
                     else None
                 )
-                if wait is None or self._stopped.wait(wait):
+                if wait is None or self.recorder.stopped.wait(wait):
                     return _Outcome(None, error, attempts, started)
             else:
                 return _Outcome(response, None, attempts, started)
@@ -215,12 +183,6 @@ class RecordingEngine:
                 "finish_reason": answer.finish_reason,
             }
         )
-
-    def _stopping(self, stop: RunStopped) -> RunStopped:
-        with self._lock:
-            first = self._stop = self._stop or stop
-        self._stopped.set()
-        return first
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,15 +234,3 @@ def _seeded(request: lm15.Request, rollout_id: int | None, candidate: int) -> lm
         return request
     seed = (rollout_id or 0) * 1000 + candidate
     return replace(request, config=replace(request.config, seed=seed % 2**31))
-
-
-def _diverged(asked: Asked) -> RunStopped:
-    return RunStopped(
-        Failure(
-            code="replay.diverged",
-            message=(
-                f"The predictor {asked.node} made a call that is not in the log (key {asked.key}). "
-                "The program, DSPy or the inputs are not what they were when it was recorded."
-            ),
-        )
-    )

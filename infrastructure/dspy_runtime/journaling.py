@@ -1,0 +1,72 @@
+"""What every call of a run goes through: recorded ones are answered, equal ones are made once."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from application.lm_ports import CallJournal, RunStopped
+from domain.values import Digest, Failure
+
+
+class Recorder:
+    """The calls of one run. After a stop, every later call of any thread stops, too."""
+
+    def __init__(self, journal: CallJournal, *, live: bool = True) -> None:
+        self.journal = journal
+        self.live = live
+        self.stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._under_way: dict[Digest, threading.Event] = {}
+        self._stop: RunStopped | None = None
+
+    def answer(self, key: Digest, make: Callable[[], Any]) -> Any:
+        """What is on record for *key*, else what *make* gives; the same call is made once a time.
+
+        Raises:
+            RunStopped: The journal refused, or an earlier call stopped the run.
+        """
+        if (body := self.recorded(key)) is not None:
+            return body
+        with self._alone(key):
+            return self.recorded(key) or make()
+
+    def recorded(self, key: Digest) -> Any:
+        """What is on record for *key*, if anything.
+
+        Raises:
+            RunStopped: The run was stopped.
+        """
+        if self._stop is not None:
+            raise self._stop
+        return self.journal.find(key)
+
+    def stopping(self, stop: RunStopped) -> RunStopped:
+        """Stop the run; returns the first stop there was, to be raised."""
+        with self._lock:
+            first = self._stop = self._stop or stop
+        self.stopped.set()
+        return first
+
+    def diverged(self, what: str, key: Digest) -> RunStopped:
+        """Stop a replay because of a call that is not in the log; *what* made it, in words."""
+        message = (
+            f"{what} made a call that is not in the log (key {key}). "
+            "The program, DSPy or the inputs are not what they were when it was recorded."
+        )
+        return self.stopping(RunStopped(Failure(code="replay.diverged", message=message)))
+
+    @contextmanager
+    def _alone(self, key: Digest) -> Iterator[None]:
+        while True:
+            with self._lock:
+                if (other := self._under_way.get(key)) is None:
+                    mine = self._under_way[key] = threading.Event()
+                    break
+            other.wait()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._under_way[key]
+            mine.set()
