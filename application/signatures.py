@@ -15,7 +15,7 @@ from domain.signature.fields import SignatureSpec
 from domain.signature.hashing import content_hash
 from domain.signature.rules import accepted
 from domain.signature.syntax import parse, render
-from domain.signature.validation import json_schema, strict_json_schema
+from domain.signature.schemas import json_schema, strict_json_schema
 from domain.text import LongText, Name, SafeText, storable
 from domain.values import Digest
 

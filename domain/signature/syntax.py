@@ -2,64 +2,44 @@
 
 The grammar, where ``type`` also takes the spellings of Elixir and of Python::
 
-    signature = ["signature"] [instructions] fields "->" fields
-    fields    = field {"," field}
-    field     = name ["?"] [":" type] ["=" literal] [description]
-    type      = one {"|" one}
-    one       = [":"] primitive | "list[" type "]" | "{:array," type "}"
-              | "dict[" type "," type "]" | "{:map," [type ","] type "}"
-              | "enum[" word {"," word} "]" | "optional[" type "]" | "union[" type {"," type} "]"
+    signature   = ["signature"] ([instructions] fields "->" fields | "do" {way} "end")
+    fields      = field {"," field}
+    field       = name ["?"] [":" type] ["=" literal] [description]
+    type        = one {"|" one}
+    one         = [":"] bare [constraints]
+    bare        = primitive | "list[" type "]" | "{:array," type "}"
+                | "dict[" type "," type "]" | "{:map," [type ","] type "}"
+                | "enum[" word {"," word} "]" | "optional[" type "]" | "union[" type {"," type} "]"
+                | "object{" fields "}" | "code" ["[" word "]"]
+    constraints = "(" name "=" (number | string) {"," name "=" (number | string)} ")"
+    way         = ("input" | "output") ":" name ["," type] {"," option ":" literal}
 
 Instructions and descriptions stand in quotes. Nothing of the text is ever imported or evaluated.
 """
 
-import json
-import math
-from collections.abc import Callable
-from difflib import get_close_matches
-from typing import Final, NoReturn, TypeVar, assert_never
+from collections.abc import Mapping
+from typing import Final
 
 from pydantic import JsonValue
 
-from domain.signature.errors import InvalidSignature, SignatureSyntaxError, UnknownType
+from domain.signature.errors import InvalidSignature, SignatureSyntaxError
 from domain.signature.fields import FieldSpec, SignatureSpec
-from domain.signature.rules import MAX_FIELDS, MAX_TYPE_DEPTH, accepted, too_many
-from domain.signature.tokens import Kind, Token, token_at, unquoted
-from domain.signature.types import (
-    PRIMITIVES,
-    STRING,
-    DictOf,
-    EnumOf,
-    FieldType,
-    ListOf,
-    OptionalOf,
-    Primitive,
-    UnionOf,
-)
-from domain.text import MAX_INTEGER_DIGITS, text_fault
+from domain.signature.printing import render, render_type
+from domain.signature.reading import EXAMPLE, nearest
+from domain.signature.rules import MAX_FIELDS, accepted, too_many
+from domain.signature.tokens import Token, token_at
+from domain.signature.type_syntax import TypeReader
+from domain.signature.types import STRING, FieldType
+from domain.text import text_fault
+
+__all__ = ["MAX_LENGTH", "parse", "render", "render_type"]
 
 MAX_LENGTH: Final = 1_000_000
 """Characters of a signature text."""
 
-ALIASES: Final = {
-    "str": "string", "int": "integer", "bool": "boolean",
-    "list": "array", "List": "array", "dict": "map", "Dict": "map", "Any": "any",
-}  # fmt: skip
-_LIST = frozenset({"list", "List", "array"})
-_DICT = frozenset({"dict", "Dict", "map"})
-_ENUM = frozenset({"enum", "Literal"})
-_OPTIONAL = frozenset({"optional", "Optional"})
-_UNION = frozenset({"union", "Union"})
-_NULL = frozenset({"None", "null", "nil"})
-_CONSTANTS: Final[dict[str, JsonValue]] = {
-    "true": True, "True": True, "false": False, "False": False, **dict.fromkeys(_NULL),
-}  # fmt: skip
-_TYPE_NAMES = sorted(
-    (PRIMITIVES.keys() | ALIASES.keys() | _ENUM | _OPTIONAL | _UNION) - {"List", "Dict", "Any"}
-)
-_EXAMPLE = "Write inputs, an arrow and outputs, such as 'question -> answer'."
-
-T = TypeVar("T")
+_WAYS: Final = ("input", "output")
+_OPTIONS: Final = ("desc", "optional", "default")
+_BLOCK: Final = 'Write input :question, :string, desc: "…", and end after the last output.'
 
 
 def parse(text: str) -> SignatureSpec:
@@ -78,61 +58,71 @@ def parse(text: str) -> SignatureSpec:
     return accepted(_Parser(text).signature())
 
 
-def render(spec: SignatureSpec) -> str:
-    """*spec* as text; parsing it gives an equal one back."""
-    inputs, outputs = (", ".join(map(_field, side)) for side in (spec.inputs, spec.outputs))
-    instructions = "" if spec.instructions is None else f"{_quoted(spec.instructions)} "
-    return f"{instructions}{inputs} -> {outputs}"
-
-
-def render_type(type: FieldType) -> str:
-    """*type* as a signature text spells it."""
-    match type:
-        case Primitive():
-            return type.name
-        case ListOf():
-            return f"list[{render_type(type.item)}]"
-        case DictOf():
-            return f"dict[{render_type(type.key)}, {render_type(type.value)}]"
-        case EnumOf():
-            return f"enum[{', '.join(map(_quoted, type.values))}]"
-        case OptionalOf():
-            return f"optional[{render_type(type.of)}]"
-        case UnionOf():
-            return f"union[{', '.join(map(render_type, type.options))}]"
-        case _:
-            assert_never(type)
-
-
-def _field(field: FieldSpec) -> str:
-    text = f"{field.name}{'?' if field.optional else ''}: {render_type(field.type)}"
-    if field.has_default:
-        text += f" = {_quoted(field.default)}"
-    return text if field.description is None else f"{text} {_quoted(field.description)}"
-
-
-def _quoted(value: JsonValue) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-class _Parser:
-    """Reads one token ahead; nesting is bounded, so recursion is too."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._token = token_at(text, 0)
-
+class _Parser(TypeReader):
     def signature(self) -> SignatureSpec:
         self._skip_keyword()
+        if self._begins_block():
+            return self._block()
         instructions = self._string() if self._token.kind == "string" else None
         inputs = self._fields("->")
         outputs = self._fields("")
         return SignatureSpec(inputs=inputs, outputs=outputs, instructions=instructions)
 
     def _skip_keyword(self) -> None:
-        following = token_at(self._text, self._token.end)
+        following = self._following()
         if self._token.text == "signature" and following.kind in {"name", "string"}:
             self._token = following
+
+    def _begins_block(self) -> bool:
+        return self._token.text == "do" and self._following().text in _WAYS
+
+    def _block(self) -> SignatureSpec:
+        start = self._token
+        self._advance()
+        fields: dict[str, list[FieldSpec]] = {way: [] for way in _WAYS}
+        while (way := self._token.text) in _WAYS:
+            self._advance()
+            fields[way].append(self._line())
+            if sum(map(len, fields.values())) > MAX_FIELDS:
+                raise InvalidSignature([too_many()])
+        if self._token.text != "end":
+            self._fail(f"{self._token} stands where input, output or end should", _BLOCK)
+        self._advance()
+        if self._token.kind != "end":
+            self._fail(f"{self._token} stands after the end", _BLOCK)
+        for way, found in fields.items():
+            if not found:
+                self._fail(f"this signature has no {way}", _BLOCK, start)
+        inputs, outputs = (tuple(found) for found in fields.values())
+        return SignatureSpec(inputs=inputs, outputs=outputs)
+
+    def _line(self) -> FieldSpec:
+        self._expect(":", "the name of a field", _BLOCK)
+        name = self._name("the name of a field", _BLOCK)
+        field_type: FieldType = STRING
+        said: dict[str, JsonValue] = {}
+        while self._accept(","):
+            if self._following().text == ":" and self._token.kind == "name":
+                said.update([self._option()])
+            elif said:
+                self._fail(f"{self._token} stands where an option should", _BLOCK)
+            else:
+                field_type = self._type(1)
+        return FieldSpec.model_validate({"name": name, "type": field_type, **_spelled(said)})
+
+    def _option(self) -> tuple[str, JsonValue]:
+        token = self._token
+        name = self._name("an option", _BLOCK)
+        if name not in _OPTIONS:
+            known = f"Options are {', '.join(_OPTIONS)}."
+            self._fail(f"{token} is no option of a field", nearest(name, _OPTIONS, known), token)
+        self._advance()
+        written = self._token
+        value = self._literal(1)
+        wanted = {"desc": str, "optional": bool}.get(name, object)
+        if not isinstance(value, wanted):
+            self._fail(f"{written} cannot be {token}", "A desc is a text, optional true.", written)
+        return name, value
 
     def _fields(self, closing: str) -> tuple[FieldSpec, ...]:
         fields = [self._field()]
@@ -142,176 +132,15 @@ class _Parser:
                 raise InvalidSignature([too_many()])
         if self._token.text != closing:
             wanted = f"',' or '{closing}'" if closing else "',' or the end"
-            self._fail(f"{self._token} stands where {wanted} should", _EXAMPLE)
+            self._fail(f"{self._token} stands where {wanted} should", EXAMPLE)
         if closing:
             self._advance()
         return tuple(fields)
 
-    def _field(self) -> FieldSpec:
-        name = self._name("a field name", _EXAMPLE)
-        optional = self._accept("?")
-        field_type = self._type(1) if self._accept(":") else STRING
-        written = {"default": self._literal(1)} if self._accept("=") else {}
-        description = self._string() if self._token.kind == "string" else None
-        return FieldSpec.model_validate(
-            {
-                "name": name,
-                "type": field_type,
-                "description": description,
-                "optional": optional,
-                **written,
-            }
-        )
+    def _following(self) -> Token:
+        return token_at(self._text, self._token.end)
 
-    def _type(self, depth: int) -> FieldType:
-        options = [self._one(depth)]
-        while self._accept("|"):
-            options.append(self._one(depth))
-        return self._choice(options)
 
-    def _choice(self, options: list[FieldType | None]) -> FieldType:
-        """One type out of alternatives; ``None`` among them says that null is one."""
-        types = [option for option in options if option is not None]
-        if not types:
-            self._unknown_type("None", self._token)
-        chosen = types[0] if len(types) == 1 else UnionOf(options=tuple(types))
-        return chosen if len(types) == len(options) else OptionalOf(of=chosen)
-
-    def _one(self, depth: int) -> FieldType | None:
-        if depth > MAX_TYPE_DEPTH:
-            suggestion = f"Use at most {MAX_TYPE_DEPTH} levels."
-            self._fail("types are nested too deep", suggestion)
-        self._accept(":")
-        if self._accept("{"):
-            return self._elixir(depth + 1)
-        token = self._token
-        name = self._name("a type", f"Types are {', '.join(_TYPE_NAMES)}.")
-        if self._accept("["):
-            return self._bracketed(token, depth + 1)
-        if name in _NULL:
-            return None
-        return PRIMITIVES.get(ALIASES.get(name, name)) or self._unknown_type(name, token)
-
-    def _bracketed(self, head: Token, depth: int) -> FieldType:
-        """The type called *head*, whose opening bracket was read."""
-        whole = self._parameterised(head, depth)
-        self._expect("]")
-        return whole
-
-    def _parameterised(self, head: Token, depth: int) -> FieldType:
-        name = head.text
-        if name in _LIST:
-            return ListOf(item=self._type(depth))
-        if name in _DICT:
-            key = self._type(depth)
-            self._expect(",")
-            return DictOf(key=key, value=self._type(depth))
-        if name in _ENUM:
-            return EnumOf(values=tuple(self._several(self._word)))
-        if name in _OPTIONAL:
-            return OptionalOf(of=self._type(depth))
-        if name in _UNION:
-            return self._choice(self._several(lambda: self._one(depth)))
-        return self._unknown_type(name, head)
-
-    def _elixir(self, depth: int) -> FieldType:
-        self._accept(":")
-        head = self._token
-        name = self._name("array or map", "Write {:array, :string} or {:map, :string}.")
-        if name not in _LIST | _DICT:
-            self._unknown_type(name, head)
-        self._expect(",")
-        types = self._several(lambda: self._type(depth)) if name in _DICT else [self._type(depth)]
-        if len(types) > 2:
-            self._fail("a map has a key and a value", "Write {:map, :string, :integer}.")
-        self._expect("}")
-        if name in _LIST:
-            return ListOf(item=types[0])
-        return DictOf(key=types[0] if len(types) > 1 else STRING, value=types[-1])
-
-    def _word(self) -> str:
-        if self._token.kind == "string":
-            return self._string()
-        self._accept(":")
-        return self._name("a word", "Put the words of an enum in quotes: enum['bug', 'billing'].")
-
-    def _literal(self, depth: int) -> JsonValue:
-        if depth > MAX_TYPE_DEPTH:
-            self._fail("this default is nested too deep", f"Use at most {MAX_TYPE_DEPTH} levels.")
-        token = self._token
-        if token.kind == "string":
-            return self._string()
-        if token.kind == "number":
-            return self._number()
-        if token.text in _CONSTANTS:
-            self._advance()
-            return _CONSTANTS[token.text]
-        if self._accept("["):
-            return self._closed("]", lambda: self._literal(depth + 1))
-        if self._accept("{"):
-            return dict(self._closed("}", lambda: self._entry(depth + 1)))
-        self._expect(":", "a default", "Put a text in quotes; numbers, true, null, [] and {} stay.")
-        return self._name("a word", "An atom is a colon and a word.")
-
-    def _entry(self, depth: int) -> tuple[str, JsonValue]:
-        if self._token.kind != "string":
-            self._fail(
-                f"{self._token} stands where a key should", "Put the keys of a map in quotes."
-            )
-        key = self._string()
-        self._expect(":")
-        return key, self._literal(depth)
-
-    def _number(self) -> JsonValue:
-        token = self._token
-        if len(token.text) > MAX_INTEGER_DIGITS:
-            self._fail("this number is too long", f"Use at most {MAX_INTEGER_DIGITS} digits.")
-        number = float(token.text) if set(token.text) & set(".eE") else int(token.text)
-        if isinstance(number, float) and math.isinf(number):
-            self._fail("this number is too large", "Use one below 1e308.")
-        self._advance()
-        return number
-
-    def _several(self, item: Callable[[], T]) -> list[T]:
-        items = [item()]
-        while self._accept(","):
-            items.append(item())
-        return items
-
-    def _closed(self, closing: str, item: Callable[[], T]) -> list[T]:
-        """Items up to *closing*, which is read too; there may be none."""
-        items = [] if self._token.text == closing else self._several(item)
-        self._expect(closing)
-        return items
-
-    def _string(self) -> str:
-        token = self._token
-        self._advance()
-        return unquoted(self._text, token)
-
-    def _name(self, wanted: str, suggestion: str) -> str:
-        name = self._token.text
-        self._expect("name", wanted, suggestion)
-        return name
-
-    def _expect(self, what: Kind | str, wanted: str = "", suggestion: str = _EXAMPLE) -> None:
-        if what not in (self._token.kind, self._token.text):
-            self._fail(f"{self._token} stands where {wanted or repr(what)} should", suggestion)
-        self._advance()
-
-    def _accept(self, symbol: str) -> bool:
-        found = self._token.kind == "symbol" and self._token.text == symbol
-        if found:
-            self._advance()
-        return found
-
-    def _advance(self) -> None:
-        self._token = token_at(self._text, self._token.end)
-
-    def _fail(self, problem: str, suggestion: str) -> NoReturn:
-        raise SignatureSyntaxError(self._text, self._token.offset, problem, suggestion)
-
-    def _unknown_type(self, name: str, token: Token) -> NoReturn:
-        near = get_close_matches(name[:MAX_FIELDS], _TYPE_NAMES, n=1)
-        suggestion = f"Did you mean {near[0]}?" if near else f"Types are {', '.join(_TYPE_NAMES)}."
-        raise UnknownType(self._text, token.offset, name, suggestion)
+def _spelled(options: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    names = {"desc": "description"}
+    return {names.get(name, name): value for name, value in options.items()}

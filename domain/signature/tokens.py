@@ -10,7 +10,7 @@ Kind = Literal["name", "number", "string", "symbol", "end"]
 
 _TOKEN = re.compile(
     r"""\s*(?:
-        (?P<symbol>->|[:,?=|\[\]{}])
+        (?P<symbol>->|[:,?=|\[\]{}()])
       | (?P<name>[^\W\d]\w*)
       | (?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
       | (?P<string>"(?:[^"\\\r\n]|\\.)*"|'(?:[^'\\\r\n]|\\.)*')
@@ -24,6 +24,13 @@ _ESCAPED: Final = {
     '"': '"', "'": "'", "\\": "\\", "/": "/", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t",
 }  # fmt: skip
 _SHOWN = 40
+_HINT: Final = "Names hold letters, digits and underscores; descriptions stand in quotes."
+_ARROW: Final = "The arrow between inputs and outputs is ->."
+_HINTS: Final = {
+    "<": "Types take square brackets, as in list[string].",
+    ";": "A comma stands between two fields.",
+    **dict.fromkeys((">", "-", "→", "⇒"), _ARROW),
+}
 
 
 class Token(NamedTuple):
@@ -57,7 +64,7 @@ def token_at(text: str, offset: int) -> Token:
         problem, suggestion = "this quote is not closed", "Close it on the same line."
     else:
         problem = f"{text[start]!r} has no meaning here"
-        suggestion = "Names hold letters, digits and underscores; descriptions stand in quotes."
+        suggestion = _HINTS.get(text[start], _HINT)
     raise SignatureSyntaxError(text, start, problem, suggestion)
 
 

@@ -5,19 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    JsonValue,
-    TypeAdapter,
-    ValidationError,
-    create_model,
-)
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from domain.errors import Fault
-from domain.signature.annotations import constrained
+from domain.signature.annotations import model_of
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.text import escape, json_faults
@@ -51,26 +43,6 @@ def validate_outputs(
         ValuesDoNotFit: Outputs are missing, unknown or of the wrong type; it names all of them.
     """
     return _validated("output", spec.outputs, values, at=at, strict=strict)
-
-
-def json_schema(fields: Sequence[FieldSpec]) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of an object with *fields*, in their order."""
-    schema = _model(_key(fields), strict=False).model_json_schema()
-    del schema["title"]
-    for each in schema["properties"].values():
-        del each["title"]
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
-
-
-def strict_json_schema(fields: Sequence[FieldSpec]) -> dict[str, Any]:
-    """``json_schema`` as providers with strict structured outputs ask for it.
-
-    Every field is required and none has a default; an optional one may be null.
-    """
-    schema = json_schema(fields)
-    for each in schema["properties"].values():
-        each.pop("default", None)
-    return {**schema, "required": list(schema["properties"])}
 
 
 def default_of(field: FieldSpec) -> JsonValue:
@@ -110,19 +82,7 @@ def _key(fields: Sequence[FieldSpec]) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _model(fields_json: bytes, *, strict: bool) -> type[BaseModel]:
-    fields = _FIELDS.validate_json(fields_json)
-    # Numbered, with the name as alias: a field may be called "copy" or "json", as a method is.
-    numbered = {f"f{number}": _field(each, strict=strict) for number, each in enumerate(fields)}
-    config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
-    return create_model("Values", __config__=config, **numbered)  # type: ignore[call-overload, no-any-return]  # the fields are data
-
-
-def _field(field: FieldSpec, *, strict: bool) -> tuple[Any, Any]:
-    required = constrained(field.type, strict=strict)
-    if not field.optional:
-        return required, Field(alias=field.name, description=field.description)
-    default = Field(default=field.default, alias=field.name, description=field.description)
-    return required | None, default
+    return model_of(_FIELDS.validate_json(fields_json), strict=strict)
 
 
 def _refusal(

@@ -18,6 +18,7 @@ from domain.evaluation.events import (
     EvaluationLmCalled,
     EvaluationRequested,
     EvaluationStarted,
+    EvaluationToolCalled,
 )
 from domain.execution.events import (
     ExecutionCancelled,
@@ -26,6 +27,7 @@ from domain.execution.events import (
     ExecutionLmCalled,
     ExecutionRequested,
     ExecutionStarted,
+    ExecutionToolCalled,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -39,6 +41,7 @@ from domain.optimization.events import (
     OptimizationLmCalled,
     OptimizationRequested,
     OptimizationStarted,
+    OptimizationToolCalled,
     TrialScored,
 )
 from domain.parking.events import EventParked, ParkedEventReplayed
@@ -51,7 +54,7 @@ from domain.program.events import (
 )
 from domain.program.values import Evidence
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
-from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef
+from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef, ToolCall
 from tests.architecture.golden.graphs import (
     BARE_GRAPH,
     BARE_MODULE,
@@ -59,6 +62,9 @@ from tests.architecture.golden.graphs import (
     CONFIG,
     GRAPH,
     MODULE,
+    RICH_GRAPH,
+    RICH_MODULE,
+    RICH_SPEC,
     SPEC,
 )
 from tests.support.histories import an_id, digest_of, ref
@@ -114,6 +120,24 @@ _FAILED_CALL = LmCall(
     latency_ms=0,
     failure=_BARE_FAILURE,
 )
+_TOOL_CALL = ToolCall(
+    key=digest_of("tool"),
+    node="agent",
+    tool="search",
+    arguments=ref("arguments"),
+    result=ref("result"),
+    latency_ms=12.5,
+)
+_FAILED_TOOL_CALL = ToolCall(
+    key=digest_of("code"),
+    kind="code",
+    node="agent",
+    tool="python",
+    arguments=ref("arguments"),
+    result=ref("result"),
+    latency_ms=0,
+    failure=_FAILURE,
+)
 _SPEND = LmSpend(
     calls=2,
     prompt_tokens=200,
@@ -139,8 +163,12 @@ _THINGS: Sequence[Sequence[Event]] = (
     (
         SignatureDefined(name="triage", spec=SPEC, content_hash=digest_of("spec")),
         SignatureDefined(name="bare", spec=BARE_SPEC, content_hash=digest_of("bare")),
+        SignatureDefined(name="rich", spec=RICH_SPEC, content_hash=digest_of("rich")),
     ),
-    (SignatureRevised(revision=2, spec=SPEC, content_hash=digest_of("spec")),),
+    (
+        SignatureRevised(revision=2, spec=SPEC, content_hash=digest_of("spec")),
+        SignatureRevised(revision=3, spec=RICH_SPEC, content_hash=digest_of("rich")),
+    ),
     (SignatureRetired(reason="Nobody uses it."),),
     (
         ModuleCreated(
@@ -148,6 +176,9 @@ _THINGS: Sequence[Sequence[Event]] = (
         ),
         ModuleCreated(
             name="bare", spec=BARE_MODULE, signature_id=an_id("signature"), signature_revision=1
+        ),
+        ModuleCreated(
+            name="rich", spec=RICH_MODULE, signature_id=an_id("signature"), signature_revision=1
         ),
     ),
     (ModuleConfigured(config=CONFIG), ModuleConfigured(config=BARE_MODULE.config)),
@@ -162,6 +193,9 @@ _THINGS: Sequence[Sequence[Event]] = (
         ),
         ProgramCreated(
             name="bare", description=None, config={}, graph=BARE_GRAPH, default_optimizer=None
+        ),
+        ProgramCreated(
+            name="rich", description=None, config={}, graph=RICH_GRAPH, default_optimizer=None
         ),
     ),
     (ProgramTestingStarted(),),
@@ -197,6 +231,7 @@ _RUNS: Sequence[Sequence[Event]] = (
     (ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),),
     (ExecutionStarted(attempt=2, worker="host:17"),),
     (ExecutionLmCalled(call=_CALL), ExecutionLmCalled(call=_FAILED_CALL)),
+    (ExecutionToolCalled(call=_TOOL_CALL), ExecutionToolCalled(call=_FAILED_TOOL_CALL)),
     (
         ExecutionCompleted(outputs=ref("outputs"), duration_ms=400.5, spend=_SPEND),
         ExecutionCompleted(outputs=ref("outputs"), duration_ms=0, spend=_UNKNOWN_SPEND),
@@ -234,6 +269,7 @@ _RUNS: Sequence[Sequence[Event]] = (
     ),
     (OptimizationStarted(attempt=1, worker="host:17", pins={"dspy": "3.4.1"}),),
     (OptimizationLmCalled(call=_CALL), OptimizationLmCalled(call=_FAILED_CALL)),
+    (OptimizationToolCalled(call=_TOOL_CALL), OptimizationToolCalled(call=_FAILED_TOOL_CALL)),
     (TrialScored(trial=1, score=0.5, candidate=ref("candidate")),),
     tuple(
         OptimizationCompleted(
@@ -255,6 +291,7 @@ _RUNS: Sequence[Sequence[Event]] = (
     ),
     (EvaluationStarted(attempt=1, worker="host:17"),),
     (EvaluationLmCalled(call=_CALL), EvaluationLmCalled(call=_FAILED_CALL)),
+    (EvaluationToolCalled(call=_TOOL_CALL), EvaluationToolCalled(call=_FAILED_TOOL_CALL)),
     (
         EvaluationCompleted(
             score=0.6,

@@ -13,8 +13,19 @@ from domain.program.graph import (
     ProgramGraph,
     Source,
 )
+from domain.signature.constraints import Constraints
 from domain.signature.fields import FieldSpec, SignatureSpec
-from domain.signature.types import DictOf, EnumOf, ListOf, OptionalOf, Primitive, UnionOf
+from domain.signature.types import (
+    CodeOf,
+    ConstrainedOf,
+    DictOf,
+    EnumOf,
+    ListOf,
+    ObjectOf,
+    OptionalOf,
+    Primitive,
+    UnionOf,
+)
 from tests.support.histories import an_id
 
 _TEXT, _NUMBER = Primitive(name="string"), Primitive(name="integer")
@@ -42,6 +53,32 @@ SPEC = SignatureSpec(
     instructions="Choose the queue that the message belongs to.",
 )
 BARE_SPEC = SignatureSpec(inputs=(FieldSpec(name="a"),), outputs=(FieldSpec(name="b"),))
+RICH_SPEC = SignatureSpec(
+    inputs=(
+        FieldSpec(name="picture", type=Primitive(name="image")),
+        FieldSpec(name="source", type=CodeOf(language="c++")),
+    ),
+    outputs=(
+        FieldSpec(
+            name="person",
+            type=ObjectOf(
+                fields=(
+                    FieldSpec(
+                        name="age",
+                        type=ConstrainedOf(of=_NUMBER, constraints=Constraints(ge=0, lt=150)),
+                        default=1,
+                    ),
+                    FieldSpec(
+                        name="code",
+                        type=ConstrainedOf(
+                            of=_TEXT, constraints=Constraints(pattern=r"^\d+$", max_length=9)
+                        ),
+                    ),
+                )
+            ),
+        ),
+    ),
+)
 CONFIG = ModuleConfig(
     temperature=0.7, max_tokens=1500, demos=({"message": "It crashes", "queue": "bug"},)
 )
@@ -51,6 +88,7 @@ BARE_MODULE = ModuleSpec(
     signature=BARE_SPEC,
     config=ModuleConfig(temperature=0, max_tokens=1),
 )
+RICH_MODULE = BARE_MODULE.model_copy(update={"signature": RICH_SPEC})
 BODY = Body(
     signature=SPEC,
     nodes=(ConstNode(kind="const", id="inner", type=_NUMBER, value=3),),
@@ -109,4 +147,15 @@ BARE_GRAPH = ProgramGraph(
     signature=BARE_SPEC,
     nodes=(ModuleNode(id="predict", module=BARE_MODULE, inputs={"a": Source(field="a")}),),
     outputs={"b": Source(node="predict", field="b")},
+)
+RICH_GRAPH = ProgramGraph(
+    signature=RICH_SPEC,
+    nodes=(
+        ModuleNode(
+            id="predict",
+            module=RICH_MODULE,
+            inputs={"picture": Source(field="picture"), "source": Source(field="source")},
+        ),
+    ),
+    outputs={"person": Source(node="predict", field="person")},
 )

@@ -103,7 +103,6 @@ def test_sig_18_a_long_or_unsafe_text_is_refused(text: str, code: str) -> None:
     [
         (deep(17), "type.too_deep"),
         (DictOf(key=PRIMITIVES["float"], value=STRING), "type.key"),
-        (ListOf(item=DictOf(key=OptionalOf(of=STRING), value=STRING)), "type.key"),
         (UnionOf(options=(STRING,) * 21), "type.union_too_long"),
         (EnumOf(values=("a", "b", "a")), "enum.repeated"),
         (EnumOf(values=tuple(map(str, range(1001)))), "enum.too_many"),
@@ -114,6 +113,13 @@ def test_sig_18_a_long_or_unsafe_text_is_refused(text: str, code: str) -> None:
 )
 def test_a_type_out_of_bounds_is_refused(type: FieldType, code: str) -> None:
     assert faults_of(spec_of(FieldSpec(name="a", type=type))) == [("/inputs/0/type", code)]
+
+
+def test_a_fault_points_to_the_part_of_the_type() -> None:
+    kind = ListOf(item=DictOf(key=OptionalOf(of=STRING), value=STRING))
+    assert faults_of(spec_of(FieldSpec(name="a", type=kind))) == [
+        ("/inputs/0/type/item", "type.key")
+    ]
 
 
 def test_a_type_within_bounds_is_taken() -> None:

@@ -1,26 +1,34 @@
 """What holds for every signature: it is read back as it was written; no text breaks the parser."""
 
+import functools
+import random
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from domain.errors import Fault, InvalidError
+from domain.signature.constraints import Constraints
 from domain.signature.errors import InvalidSignature
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.hashing import content_hash
 from domain.signature.rules import accepted
 from domain.signature.syntax import parse, render
 from domain.signature.types import (
+    HISTORY,
     INTEGER,
+    MEDIA,
     PRIMITIVES,
     STRING,
+    CodeOf,
+    ConstrainedOf,
     DictOf,
     EnumOf,
     FieldType,
     ListOf,
+    ObjectOf,
     OptionalOf,
     UnionOf,
     normal,
@@ -32,21 +40,68 @@ T = TypeVar("T")
 words = st.lists(
     st.text(min_size=1).filter(lambda it: it.strip() and "\x00" not in it), min_size=1, unique=True
 )
-types: st.SearchStrategy[FieldType] = st.recursive(
-    st.sampled_from(list(PRIMITIVES.values())) | st.builds(EnumOf, values=words.map(tuple)),
+names = st.from_regex(r"[a-z][a-z0-9_]{0,8}_x", fullmatch=True).filter(
+    lambda it: not it.startswith("model_")
+)
+texts = st.none() | st.text(st.characters(exclude_characters="\x00", codec="utf-8"))
+spoken = [it for name, it in PRIMITIVES.items() if name not in {*MEDIA, HISTORY}]
+low, high = st.integers(-9, 0) | st.floats(-9, 0), st.integers(1, 9) | st.floats(1, 9)
+small, large = st.integers(0, 3), st.integers(4, 9)
+between = st.fixed_dictionaries({}, optional={"gt": low, "le": high})
+lengths = st.fixed_dictionaries(
+    {}, optional={"min_length": small, "max_length": large, "pattern": st.just(r"^[a-z\"]+\.?$")}
+)
+counts = st.fixed_dictionaries({}, optional={"min_items": small, "max_items": large})
+
+
+FieldTypes = st.SearchStrategy[FieldType]
+
+
+def within(type: FieldType, bounds: st.SearchStrategy[dict[str, Any]]) -> FieldTypes:
+    return bounds.map(
+        lambda said: ConstrainedOf(of=type, constraints=Constraints.model_validate(said))
+    )
+
+
+leaves: FieldTypes = (
+    st.sampled_from(spoken)
+    | st.builds(EnumOf, values=words.map(tuple))
+    | st.builds(CodeOf, language=st.sampled_from(["python", "c++", "F#"]))
+    | within(PRIMITIVES["float"], between)
+    | within(STRING, lengths)
+    | within(PRIMITIVES["reasoning_chain"], counts)
+)
+
+
+def objects(inner: FieldTypes) -> FieldTypes:
+    fields = st.builds(
+        FieldSpec, name=names, type=inner, description=texts, optional=st.booleans()
+    ) | st.builds(FieldSpec, name=names, type=st.just(PRIMITIVES["float"]), default=small)
+    listed = st.lists(fields, min_size=1, max_size=3, unique_by=lambda field: field.name)
+    return st.builds(ObjectOf, fields=listed.map(tuple))
+
+
+types: FieldTypes = st.recursive(
+    leaves,
     lambda inner: (
         st.builds(ListOf, item=inner)
         | st.builds(DictOf, key=st.sampled_from([STRING, INTEGER]), value=inner)
         | st.builds(OptionalOf, of=inner)
         | st.builds(UnionOf, options=st.lists(inner, min_size=2, max_size=3).map(tuple))
+        | objects(inner)
+        | inner.flatmap(lambda item: within(ListOf(item=item), counts))
     ),
     max_leaves=5,
 )
-names = st.from_regex(r"[a-z][a-z0-9_]{0,8}_x", fullmatch=True).filter(
-    lambda it: not it.startswith("model_")
-)
-texts = st.none() | st.text(st.characters(exclude_characters="\x00", codec="utf-8"))
+contents = st.sampled_from([PRIMITIVES[name] for name in sorted(MEDIA)])
 plain = st.builds(FieldSpec, name=names, type=types, description=texts, optional=st.booleans())
+seen = st.builds(
+    FieldSpec,
+    name=names,
+    type=contents | st.builds(ListOf, item=contents),
+    description=texts,
+    optional=st.booleans(),
+)
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -64,7 +119,9 @@ defaulted = st.builds(
 @st.composite
 def signatures(draw: st.DrawFn) -> SignatureSpec:
     fields = draw(
-        st.lists(plain | defaulted, min_size=1, max_size=4, unique_by=lambda field: field.name)
+        st.lists(
+            plain | seen | defaulted, min_size=1, max_size=4, unique_by=lambda field: field.name
+        )
     )
     taken = {field.name for field in fields}
     outputs = draw(
@@ -102,7 +159,9 @@ ALPHABET = "ab :,->?=[]{}|'\"\\u0\n"
 PIECES = [
     "->", ",", ":", "?", "=", "|", "[", "]", "{", "}", "a", "b_1", "signature", "list", "{:array,",
     "{:map,", "enum", "Literal", "optional", "union", "None", ":string", "int", "probability",
-    "'x'", '"y"', "'", '"', "\\", "3", "-1.5e9", "1e999", "true", "null", "\n", " ", "é", "\x00",
+    "'x'", '"y"', "'", '"', "\\", "3", "(", ")", "ge", "pattern", "object", "code", "do", "input",
+    "output", "end", "desc", "image", "history",
+    "-1.5e9", "1e999", "true", "null", "\n", " ", "é", "\x00",
 ]  # fmt: skip
 
 
@@ -125,6 +184,20 @@ def test_sig_30_any_text_gives_a_signature_or_a_typed_error(text: str) -> None:
     else:
         assert faults
         assert all(fault.code and fault.message for fault in faults)
+
+
+@pytest.mark.feature("SIG-30")
+def test_sig_30_ten_thousand_random_strings_give_a_signature_or_a_typed_error() -> None:
+    numbers = random.Random(30)
+    whole = 0
+    for _ in range(10_000):
+        pieces = numbers.choices(PIECES, k=numbers.randrange(16))
+        text = numbers.choice(["", " "]).join(pieces)
+        text += numbers.choice(["", "", " -> b", chr(numbers.randrange(0x11000))])
+        spec, faults = tried(functools.partial(parse, text))
+        whole += spec is not None
+        assert (spec is None) == bool(faults)
+    assert whole > 100
 
 
 @settings(deadline=None, max_examples=100)

@@ -6,13 +6,9 @@ import pytest
 from pydantic import JsonValue
 
 from domain.signature.errors import ValuesDoNotFit
+from domain.signature.schemas import json_schema, strict_json_schema
 from domain.signature.syntax import parse
-from domain.signature.validation import (
-    json_schema,
-    strict_json_schema,
-    validate_inputs,
-    validate_outputs,
-)
+from domain.signature.validation import validate_inputs, validate_outputs
 from domain.text import MAX_DEPTH
 
 
