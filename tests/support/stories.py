@@ -3,22 +3,28 @@
 from typing import Any
 
 from domain.dataset.values import Split
-from domain.evaluation.events import EvaluationCancelled, EvaluationFailed
+from domain.evaluation.events import EvaluationCancelled, EvaluationFailed, EvaluationToolCalled
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionStarted,
+    ExecutionToolCalled,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
 )
 from domain.module.events import ModuleRetired
-from domain.optimization.events import OptimizationCancelled, OptimizationFailed
+from domain.optimization.events import (
+    OptimizationCancelled,
+    OptimizationFailed,
+    OptimizationToolCalled,
+)
 from domain.parking.events import EventParked, ParkedEventReplayed
 from domain.program.events import ProgramRetired, ProgramTestingStarted
 from domain.signature.events import SignatureRetired
 from domain.values import LmSpend
 from tests.support import histories as build
 from tests.support.histories import TENANT, Log, an_id
+from tests.support.runs import used as a_tool_call
 
 
 def a_story(tenant: str = TENANT) -> Log:
@@ -59,8 +65,9 @@ def everything() -> Log:
     log.append(an_id("signature"), build.signature_revised(), SignatureRetired(reason="Old."))
     log.append(an_id("module"), build.module_configured(), ModuleRetired(reason="Old."))
     log.append(an_id("program"), ProgramRetired(reason="Old."))
+    used, _, _ = a_tool_call("search")
     failing = build.execution_requested(), ExecutionStarted(attempt=1, worker="worker-1")
-    log.append(an_id("failing"), *failing, build.execution_failed())
+    log.append(an_id("failing"), *failing, ExecutionToolCalled(call=used), build.execution_failed())
     diverged = ReplayDiverged(
         replay=1, answered_from_log=0, duration_ms=1, failure=build.FAILURE, outputs=None
     )
@@ -68,11 +75,18 @@ def everything() -> Log:
     stopped = ExecutionCancelled(reason="Enough.")
     log.append(an_id("cancelled"), build.execution_requested(), stopped)
     failed = OptimizationFailed(failure=build.FAILURE, spend=LmSpend())
-    log.append(an_id("failed opt"), build.optimization_requested(), failed)
+    log.append(
+        an_id("failed opt"),
+        build.optimization_requested(),
+        OptimizationToolCalled(call=used),
+        failed,
+    )
     stop = OptimizationCancelled(reason="Enough.")
     log.append(an_id("cancelled opt"), build.optimization_requested(), stop)
     wrong = EvaluationFailed(failure=build.FAILURE, spend=LmSpend())
-    log.append(an_id("failed eval"), build.evaluation_requested(), wrong)
+    log.append(
+        an_id("failed eval"), build.evaluation_requested(), EvaluationToolCalled(call=used), wrong
+    )
     halt = EvaluationCancelled(reason="Enough.")
     log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
     where = {"projection": "executions", "version": 1, "position": 9, "topic": "execution.started"}
