@@ -19,6 +19,7 @@ from infrastructure.api import (
     histories,
     lm_calls,
     modules,
+    openapi,
     optimizations,
     programs,
     proofs,
@@ -58,6 +59,7 @@ _ROUTES: Final = (
     lm_calls.routes,
     catalogs.routes,
     health.routes,
+    openapi.routes,
     docs.routes,
 )
 
@@ -69,6 +71,7 @@ def create_app(deps: ApiDependencies) -> FastAPI:
         version=deps.version,
         description=DESCRIPTION,
         openapi_tags=TAGS,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -77,6 +80,7 @@ def create_app(deps: ApiDependencies) -> FastAPI:
     )
     app.state.deps = deps
     app.state.limiter = CapacityLimiter(deps.threads)
+    app.state.documents = openapi.Documents()
     for each in _ROUTES:
         app.include_router(each)
     app.add_exception_handler(HTTPException, _unrouted)

@@ -57,6 +57,8 @@ _SHARED: Final = frozenset(
         "at_least",
         "cursor",
         "limit",
+        "prefer",
+        "wait",
     }
 )
 _HEADERS: Final = {
@@ -96,6 +98,7 @@ def _with_problems(found: dict[str, Any]) -> dict[str, Any]:
     found["components"]["responses"] = {name: _problem(text) for name, text in _PROBLEMS.items()}
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
+    found["components"]["headers"] = _headers()
     shared: dict[str, Any] = found["components"].setdefault("parameters", {})
     for path, operations in found["paths"].items():
         for method in sorted(_METHODS & operations.keys()):
@@ -113,7 +116,9 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
         told |= _WRITES
     if "Idempotency-Key" in names:
         for status in operation["responses"].keys() & _WRITTEN:
-            operation["responses"][status]["headers"] = _headers()
+            operation["responses"][status]["headers"] = {
+                name: {"$ref": f"#/components/headers/{name}"} for name in _HEADERS
+            }
     if "If-Match" in names:
         told["412"] = "Stale"
     responses = operation["responses"]

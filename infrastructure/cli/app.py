@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from infrastructure.cli.audit import AuditCommands
+from infrastructure.cli.clients import ClientCommands
 from infrastructure.cli.connection import Connect
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.datasets import DatasetCommands
@@ -57,6 +58,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.add_typer(ProgramCommands(verbs.connect).app(), name="program")
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")
+    app.add_typer(ClientCommands(verbs.connect).app(), name="client")
     app.add_typer(verbs.models.app(), name="model")
     app.add_typer(verbs.projections.app(), name="projections")
     app.add_typer(verbs.database.app(), name="db")

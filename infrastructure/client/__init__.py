@@ -2,5 +2,6 @@
 
 from infrastructure.client.errors import Fault, StratalProblem, StratalUnreachable
 from infrastructure.client.stratal import Stratal
+from infrastructure.client.typed import Execution, Program
 
-__all__ = ["Fault", "Stratal", "StratalProblem", "StratalUnreachable"]
+__all__ = ["Execution", "Fault", "Program", "Stratal", "StratalProblem", "StratalUnreachable"]

@@ -1,0 +1,140 @@
+"""The OpenAPI document with each program's own types, as the concrete path of its execution."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+from urllib.parse import quote
+
+from domain.signature.fields import SignatureSpec
+from domain.signature.validation import json_schema
+from projections.program_types import ProgramTypes
+
+Schema = dict[str, Any]
+
+_TEMPLATE: Final = "/v1/programs/{program}/execute"
+_SCHEMAS: Final = "#/components/schemas/"
+_LOCAL: Final = re.compile(r'"\$ref": "#/\$defs/([^"]+)"')
+_WORD: Final = re.compile(r"[A-Za-z0-9]+")
+_DIGITS: Final = 8
+"""Of the digest that tells apart names which differ in no letter and no figure."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A program under the word that its types are called by."""
+
+    program: ProgramTypes
+    word: str
+
+    @property
+    def path(self) -> str:
+        return f"/v1/programs/{quote(self.program.name, safe='')}/execute"
+
+    @property
+    def operation_id(self) -> str:
+        return f"execute{self.word}"
+
+
+def with_types(document: Schema, programs: Sequence[ProgramTypes]) -> Schema:
+    """*document*, which stays as it is, with a path and types for each of *programs*.
+
+    The path is no other route: it is ``execute`` of that program, told with its own types. A word
+    made of the name calls them; of several programs with the same word the first one has it.
+    """
+    components = document["components"]
+    schemas, paths = dict(components["schemas"]), dict(document["paths"])
+    for typed in _called(programs, schemas):
+        schemas.update(_schemas(typed, components["schemas"]))
+        paths[typed.path] = {"post": _operation(typed, document["paths"][_TEMPLATE]["post"])}
+    return document | {"paths": paths, "components": components | {"schemas": schemas}}
+
+
+def _called(programs: Sequence[ProgramTypes], schemas: Schema) -> Iterator[_Typed]:
+    taken = {name.casefold() for name in schemas}
+    for program in programs:
+        word = "".join(part[0].upper() + part[1:] for part in _WORD.findall(program.name))
+        names = _names(word)
+        if not word[:1].isalpha() or not taken.isdisjoint(names):
+            digest = hashlib.sha256(program.name.encode()).hexdigest()[:_DIGITS]
+            word = f"Program{word}{digest}"
+            names = _names(word)
+        taken.update(names)
+        yield _Typed(program, word)
+
+
+def _names(word: str) -> set[str]:
+    """What the types of *word* are called, as far as generators tell names apart."""
+    return {f"{word}{part}".casefold() for part in ("Inputs", "Outputs", "Execution", "Request")}
+
+
+def _schemas(typed: _Typed, fixed: Schema) -> Iterator[tuple[str, Schema]]:
+    word, name = typed.word, typed.program.name
+    inputs, outputs = _fields(typed.program.signature)
+    yield from _hoisted(f"{word}Inputs", inputs | {"description": f"What {name} takes."})
+    yield from _hoisted(f"{word}Outputs", outputs | {"description": f"What {name} gives."})
+    asked = fixed["NewExecution"]
+    parts = asked["properties"] | {"inputs": {"$ref": f"{_SCHEMAS}{word}Inputs"}}
+    yield f"{word}Request", asked | {"properties": parts, "title": f"{word}Request"}
+    given = {"anyOf": [{"$ref": f"{_SCHEMAS}{word}Outputs"}, {"type": "null"}]}
+    yield (
+        f"{word}Execution",
+        {
+            "allOf": [
+                {"$ref": f"{_SCHEMAS}ExecutionView"},
+                {"type": "object", "properties": {"outputs": given}},
+            ],
+            "title": f"{word}Execution",
+        },
+    )
+
+
+@lru_cache(maxsize=4096)
+def _fields(signature: str) -> tuple[Schema, Schema]:
+    """The schemas of both sides of *signature*; outputs are complete whenever there are any."""
+    spec = SignatureSpec.model_validate_json(signature)
+    inputs, outputs = json_schema(spec.inputs), json_schema(spec.outputs)
+    for schema in (inputs, outputs):
+        del schema["$schema"]
+    return inputs, outputs | {"required": list(outputs["properties"])}
+
+
+def _hoisted(name: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
+    """*schema* as the component *name*, and each of its definitions as another beside it."""
+    titled = schema | {"title": name}
+    if "$defs" not in schema:
+        yield name, titled
+        return
+
+    def renamed(found: re.Match[str]) -> str:
+        return f'"$ref": "{_SCHEMAS}{name}_{found.group(1)}"'
+
+    moved: Schema = json.loads(_LOCAL.sub(renamed, json.dumps(titled)))
+    for definition, content in moved.pop("$defs").items():
+        yield f"{name}_{definition}", content
+    yield name, moved
+
+
+def _operation(typed: _Typed, fixed: Schema) -> Schema:
+    word, program = typed.word, typed.program
+    parameters = [each for each in fixed["parameters"] if each.get("name") != "program"]
+    replies = {
+        status: reply | {"content": _content(f"{word}Execution")} if status[0] == "2" else reply
+        for status, reply in fixed["responses"].items()
+    }
+    return fixed | {
+        "operationId": typed.operation_id,
+        "summary": f"Execute {program.name}",
+        "description": program.description or fixed["description"],
+        "parameters": parameters,
+        "requestBody": {"required": True, "content": _content(f"{word}Request")},
+        "responses": replies,
+        "x-stratal-program": program.name,
+    }
+
+
+def _content(schema: str) -> Schema:
+    return {"application/json": {"schema": {"$ref": f"{_SCHEMAS}{schema}"}}}
