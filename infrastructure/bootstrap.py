@@ -38,6 +38,7 @@ from infrastructure.eventstore.repository import EventLog, EventSourcedRepositor
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
+from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
@@ -91,11 +92,12 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
         *JOB_MIGRATIONS,
         *PROJECTION_MIGRATIONS,
         *NOTARY_MIGRATIONS,
+        *ATTEMPT_MIGRATIONS,
     )
 
 
 RIGHTS = Rights(
-    changes=("jobs", "projections", "parked"),
+    changes=("jobs", "projections", "parked", "attempts"),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
 """The tables that the service writes by itself; the log is not among them."""

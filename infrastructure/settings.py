@@ -18,6 +18,8 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from application.auditing import AddressMode
+
 PREFIX = "STRATAL_"
 
 
@@ -66,6 +68,13 @@ class Settings(BaseModel):
     notary_url: Annotated[
         str | None, Field(description="Checkpoints of the log are also posted to this address.")
     ] = None
+    audit_addresses: Annotated[
+        AddressMode,
+        Field(
+            description="What the audit keeps of a client's address: none, network (/24, of IPv6"
+            " /48), or full."
+        ),
+    ] = "network"
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes of `serve`.")] = 1
 
     @classmethod

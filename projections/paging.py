@@ -82,13 +82,14 @@ class Order:
         return tuple(value if isinstance(value, int) else str(value) for value in values)
 
 
-def _bigint(text: str) -> int:
+def bigint(text: str) -> int:
+    """The number that *text* is, if a column can hold it."""
     if not -(2**63) <= (value := int(text)) < 2**63:
         raise ValueError(text)
     return value
 
 
-_POSITION = (Key("position", _bigint),)
+_POSITION = (Key("position", bigint),)
 NEWEST_FIRST = Order("position DESC", "position < %(after_position)s", _POSITION)
 OLDEST_FIRST = Order("position", "position > %(after_position)s", _POSITION)
 
@@ -96,8 +97,10 @@ OLDEST_FIRST = Order("position", "position > %(after_position)s", _POSITION)
 class Select:
     """A SELECT that grows by the filters that were asked for; values travel as parameters alone."""
 
-    def __init__(self, sql: LiteralString, *, of: type[Projection], **params: object) -> None:
-        """Begin with *sql* about the read model *of*; it ends in a WHERE clause."""
+    def __init__(
+        self, sql: LiteralString, *, of: type[Projection] | None = None, **params: object
+    ) -> None:
+        """Begin with *sql*, about the read model *of* if any; it ends in a WHERE clause."""
         self._sql: LiteralString = sql
         self._of = of
         self._params: dict[str, object] = params

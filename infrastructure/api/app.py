@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from infrastructure.api import (
+    attempted,
     audit_export,
     catalogs,
     datasets,
@@ -27,6 +28,7 @@ from infrastructure.api import (
     trail,
     usage,
 )
+from infrastructure.api.attempts import refused
 from infrastructure.api.dependencies import ApiDependencies
 from infrastructure.api.document import DESCRIPTION, TAGS, describe
 from infrastructure.api.edge import Edge, correlation_of
@@ -36,8 +38,8 @@ from infrastructure.api.problems import (
     MethodIsNotAllowed,
     RequestIsUnreadable,
     RouteIsUnknown,
-    response,
 )
+from infrastructure.api.witness import Witness
 
 _ROUTES: Final = (
     signatures.routes,
@@ -52,6 +54,7 @@ _ROUTES: Final = (
     datasets.routes,
     trail.routes,
     audit_export.routes,
+    attempted.routes,
     feed.routes,
     proofs.routes,
     histories.routes,
@@ -86,6 +89,7 @@ def create_app(deps: ApiDependencies) -> FastAPI:
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(Guard)
     app.add_middleware(Edge, ids=deps.ids)
+    app.add_middleware(Witness, routes=[it for each in _ROUTES for it in each.routes])
     describe(app)
     return app
 
@@ -94,7 +98,8 @@ async def _unrouted(request: Request, error: Exception) -> Response:
     """Requests that no route took."""
     assert isinstance(error, HTTPException)
     headers: Mapping[str, str] = error.headers or {}
-    return response(_refusal(request, error.status_code), correlation_of(request.scope), headers)
+    refusal = _refusal(request, error.status_code)
+    return refused(request.scope, refusal, correlation_of(request.scope), headers)
 
 
 def _refusal(request: Request, status: int) -> EdgeError:

@@ -12,6 +12,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
+from application.auditing import AddressMode, Attempts
 from application.commands import Command
 from application.context import Context, within
 from application.errors import AggregateNotFound
@@ -19,8 +20,10 @@ from application.ports import Names, PayloadStore, Receipt
 from application.tracing import Tracing
 from domain.kernel import Recorded
 from infrastructure.api.as_of import AsOf, Past
+from infrastructure.api.attempts import Mark, marked
 from infrastructure.api.edge import correlation_of
 from infrastructure.api.etags import POSITION, placed, version_in
+from infrastructure.api.naming import ACTOR, TENANT
 from infrastructure.api.problems import invalid_body
 from infrastructure.api.proving import Proofs
 from infrastructure.api.streams import Streams
@@ -98,6 +101,7 @@ class ApiDependencies:
             raises ``ProjectionIsLate``.
         lags: How far each read model is behind.
         proofs: What the notary signed, and proofs of it.
+        attempts: Keeps commands that left no event, with as much of addresses as ``addresses``.
         ids: Makes ids that sort by time.
         threads: How many blocking calls run at once; not more than there are connections.
     """
@@ -114,11 +118,13 @@ class ApiDependencies:
     wait_for: Callable[[int, float], None]
     lags: Callable[[], Sequence[Lag]]
     proofs: Proofs
+    attempts: Attempts
     ids: Callable[[], UUID]
     tracing: Tracing
     version: str
     streams: Streams = field(default_factory=Streams)
     threads: int = 16
+    addresses: AddressMode = "network"
 
 
 class Desk:
@@ -231,10 +237,15 @@ class Writer(Desk):
     """A desk for commands; with an Idempotency-Key a repeated one gets the first one's answer."""
 
     def __init__(
-        self, deps: ApiDependencies, limiter: CapacityLimiter, context: Context, key: str | None
+        self,
+        deps: ApiDependencies,
+        limiter: CapacityLimiter,
+        context: Context,
+        key: str | None,
+        mark: Mark,
     ) -> None:
         super().__init__(deps, limiter, context)
-        self.key = key
+        self.key, self._mark = key, mark
 
     def new_id(self, kind: str, given: UUID | None = None) -> UUID:
         """The id of a new *kind*: the one that was given, or the same again for the same key."""
@@ -246,7 +257,10 @@ class Writer(Desk):
 
     async def dispatch(self, command: Command) -> Receipt:
         """Carry *command* out, and say what it did."""
-        return await self.run(partial(self._dispatch, command))
+        self._mark.became(command)
+        receipt = await self.run(partial(self._dispatch, command))
+        self._mark.did(receipt)
+        return receipt
 
     def _dispatch(self, command: Command) -> Receipt:
         if self.key is None:
@@ -264,7 +278,7 @@ def wish(command: type[C], **values: object) -> C:
     try:
         return command.model_validate(values)
     except ValidationError as error:
-        raise invalid_body(error) from None
+        raise invalid_body(error, command.__name__) from None
 
 
 def id_or(name: str) -> UUID | str:
@@ -284,8 +298,6 @@ def _belongs(first: Recorded, kind: str, tenant: str) -> bool:
     return first.event.TOPIC.partition(".")[0] == kind and first.envelope.tenant == tenant
 
 
-_TENANT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-_ACTOR: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}$"
 _KEY: Final = r"^[\x21-\x7e]{1,255}$"
 
 
@@ -295,7 +307,7 @@ async def context(
         str,
         Header(
             alias="X-Stratal-Tenant",
-            pattern=_TENANT,
+            pattern=TENANT,
             description="Whose things these are.",
             examples=["default"],
         ),
@@ -304,7 +316,7 @@ async def context(
         str,
         Header(
             alias="X-Stratal-Actor",
-            pattern=_ACTOR,
+            pattern=ACTOR,
             description="Who acts: told in the trail.",
             examples=["anonymous"],
         ),
@@ -359,7 +371,7 @@ async def writer(
     ] = None,
 ) -> Writer:
     state = request.app.state
-    return Writer(state.deps, state.limiter, context, key)
+    return Writer(state.deps, state.limiter, context, key, marked(request.scope))
 
 
 async def expected_version(

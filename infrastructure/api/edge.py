@@ -9,7 +9,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from domain.errors import DomainError
-from infrastructure.api.problems import InternalError, response
+from infrastructure.api.attempts import refused
+from infrastructure.api.problems import InternalError
 
 CORRELATION: Final = "stratal.correlation_id"
 """Where the id of a request lies in its scope."""
@@ -64,8 +65,8 @@ class Edge:
                 _log.exception("%s %s failed (%s)", scope["method"], scope["path"], correlation_id)
             if started:  # only a connection that is cut tells that this is not the whole reply
                 raise
-            told = refusal or InternalError()
-            await response(told, correlation_id)(scope, receive, hardened)
+            reply = refused(scope, refusal or InternalError(), correlation_id)
+            await reply(scope, receive, hardened)
 
     def _correlation(self, scope: Scope) -> UUID:
         try:

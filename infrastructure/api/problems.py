@@ -84,12 +84,12 @@ class RequestIsInvalid(InvalidError):
 
     code: ClassVar[str] = "request.invalid"
 
-    def __init__(self, faults: Sequence[FaultView]) -> None:
+    def __init__(self, faults: Sequence[FaultView], command: str | None = None) -> None:
         count = "One value" if len(faults) == 1 else f"{len(faults)} values"
         super().__init__(
             f"{count} of this request cannot be used. See the faults, then send it again."
         )
-        self.views = faults
+        self.views, self.command = faults, command
 
 
 class RouteIsUnknown(EdgeError):
@@ -148,7 +148,7 @@ def problem(error: DomainError, correlation_id: UUID | None) -> Problem:
         status=status_of(type(error)),
         detail=str(error),
         code=error.code,
-        faults=_views(error),
+        faults=faults_of(error),
         correlation_id=correlation_id,
     )
 
@@ -182,9 +182,10 @@ def invalid_request(error: RequestValidationError) -> RequestIsInvalid:
     return RequestIsInvalid([_view(detail, detail["loc"]) for detail in error.errors()])
 
 
-def invalid_body(error: ValidationError) -> RequestIsInvalid:
-    """What a command found wrong with the body it was made from, all at once."""
-    return RequestIsInvalid([_view(detail, ("body", *detail["loc"])) for detail in error.errors()])
+def invalid_body(error: ValidationError, command: str) -> RequestIsInvalid:
+    """What *command* found wrong with the body it was made from, all at once."""
+    views = [_view(detail, ("body", *detail["loc"])) for detail in error.errors()]
+    return RequestIsInvalid(views, command)
 
 
 def _view(detail: ErrorDetails, location: Sequence[str | int]) -> FaultView:
@@ -206,7 +207,8 @@ def _part(part: str | int) -> Part:
             return "body"
 
 
-def _views(error: DomainError) -> Sequence[FaultView]:
+def faults_of(error: DomainError) -> Sequence[FaultView]:
+    """All that is wrong with a request, by *error*."""
     if isinstance(error, RequestIsInvalid):
         return error.views
     faults = error.faults if isinstance(error, InvalidError | EdgeError) else ()

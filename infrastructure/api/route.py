@@ -8,9 +8,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from domain.errors import DomainError
+from infrastructure.api.attempts import refused
 from infrastructure.api.edge import correlation_of
 from infrastructure.api.guard import PARSED
-from infrastructure.api.problems import invalid_request, response
+from infrastructure.api.problems import invalid_request
 
 _Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -51,9 +52,9 @@ async def _answered(handle: _Handler, request: Request) -> Response:
     try:
         return await handle(request)
     except RequestValidationError as error:
-        return response(invalid_request(error), correlation_of(request.scope))
+        return refused(request.scope, invalid_request(error), correlation_of(request.scope))
     except DomainError as error:
-        return response(error, correlation_of(request.scope))
+        return refused(request.scope, error, correlation_of(request.scope))
 
 
 def router(prefix: str, tag: str) -> APIRouter:

@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
+from application.auditing import Outcome
 from infrastructure.cli.connection import AsOf, Connect, Json
-from infrastructure.cli.output import people, say, show_json
+from infrastructure.cli.output import moment, people, say, show_json
 
 Progress = Callable[[int], None]
 
@@ -40,7 +41,7 @@ class AuditCommands:
     def app(self) -> typer.Typer:
         verbs = typer.Typer(invoke_without_command=True)
         verbs.callback()(self.trail)
-        for verb in (self.verify, self.export):
+        for verb in (self.attempts, self.verify, self.export):
             verbs.command()(verb)
         return verbs
 
@@ -77,6 +78,39 @@ class AuditCommands:
         for each in found["items"]:
             people.print(f"[dim]{each['position']:>6}[/dim]  ", end="")
             people.print(each["sentence"], markup=False)
+
+    def attempts(
+        self,
+        *,
+        actor: Annotated[str | None, typer.Option(help="Only what they asked for.")] = None,
+        command: Annotated[str | None, typer.Option(help="Only this command.")] = None,
+        code: Annotated[str | None, typer.Option(help="Only refusals with this code.")] = None,
+        outcome: Annotated[
+            Outcome | None, typer.Option(help="Only what was refused, or changed nothing.")
+        ] = None,
+        since: Annotated[str | None, typer.Option(help="Kept then or later (RFC 3339).")] = None,
+        until: Annotated[str | None, typer.Option(help="Kept before then.")] = None,
+        limit: Annotated[int, typer.Option(min=1, max=200, help="How many.")] = 50,
+        json: Json = False,
+    ) -> None:
+        """Tell which commands left no event, newest first: refused ones, and those in vain."""
+        found = self.connect().get(
+            "/v1/audit/attempts",
+            actor=actor,
+            command=command,
+            code=code,
+            outcome=None if outcome is None else outcome.value,
+            since=since,
+            until=until,
+            limit=limit,
+        )
+        if json:
+            show_json(found)
+            return
+        for each in found["items"]:
+            people.print(f"[dim]{moment(each['at'])}[/dim]  ", end="")
+            what, why = each["command"] or each["operation"], each["code"] or each["outcome"]
+            people.print(f"{each['actor']}: {what}, {why}: {each['reason']}", markup=False)
 
     def verify(
         self,

@@ -18,6 +18,7 @@ from infrastructure.eventstore.lag import ProjectionLag, lags
 from infrastructure.eventstore.past_fold import PastFold
 from infrastructure.main.server import Server
 from infrastructure.notary.proofs import PostgresProofs
+from infrastructure.postgres.attempts import AttemptLog
 from infrastructure.postgres.listener import LogListener
 from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.read_store import PostgresReadStore
@@ -26,7 +27,9 @@ from infrastructure.settings import Settings
 from infrastructure.system import new_id
 from projections.registry import PROJECTIONS
 
-CONNECTIONS = 16
+THREADS = 16
+CONNECTIONS = THREADS + 1
+"""One for each thread, and one for what is kept of commands beside the answers."""
 KEEP_ALIVE_S = 30
 GRACE_S = 3
 """How long requests under way may take to end once the process is told to stop."""
@@ -40,12 +43,12 @@ def main() -> None:
     settings = Settings.from_environment()
     with bootstrap.system(settings, "api", connections=CONNECTIONS) as system:
         waiters, streams = Waiters(), Streams()
-        with LogListener(system.conninfo) as listener:
+        with LogListener(system.conninfo) as listener, AttemptLog(system.pool) as attempts:
             listener.subscribe(waiters.heard)
             listener.subscribe(streams.heard)
             gc.freeze()  # what was imported is never garbage: a full collection need not look at it
             config = uvicorn.Config(
-                create_app(_dependencies(system, waiters, streams)),
+                create_app(_dependencies(system, waiters, streams, attempts)),
                 host=settings.host,
                 port=settings.port,
                 access_log=False,
@@ -57,7 +60,9 @@ def main() -> None:
             Server(config, streams.close).serve_until_stopped()
 
 
-def _dependencies(system: bootstrap.System, waiters: Waiters, streams: Streams) -> ApiDependencies:
+def _dependencies(
+    system: bootstrap.System, waiters: Waiters, streams: Streams, attempts: AttemptLog
+) -> ApiDependencies:
     store = PostgresReadStore(system.pool, PROJECTIONS)
     return ApiDependencies(
         dispatch=system.dispatch,
@@ -72,11 +77,13 @@ def _dependencies(system: bootstrap.System, waiters: Waiters, streams: Streams) 
         wait_for=store.wait_for,
         lags=lambda: _lags(system),
         proofs=PostgresProofs(system.pool),
+        attempts=attempts,
         ids=new_id,
         tracing=system.tracing,
         version=version("stratal"),
         streams=streams,
-        threads=CONNECTIONS,
+        threads=THREADS,
+        addresses=system.settings.audit_addresses,
     )
 
 

@@ -28,7 +28,7 @@ def test_the_tutorial_shows_what_happens(page: Callable[[Path, Path], Page]) -> 
 @pytest.mark.journey
 def test_how_to_follow_the_log_shows_what_happens(page: Callable[[Path, Path], Page]) -> None:
     followed = page(ROOT / "docs/how-to/follow-the-log.md", TUTORIALS / "files" / "model.json")
-    assert followed.run() == 7
+    assert followed.run() == 8
 
 
 @pytest.mark.journey

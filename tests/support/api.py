@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,6 +12,7 @@ import anyio
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from application.auditing import Attempt
 from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
@@ -61,6 +62,16 @@ class FakeLag:
     failure: str | None = None
 
 
+@dataclass
+class NotedAttempts:
+    """Commands that left no event, in memory."""
+
+    noted: list[Attempt] = field(default_factory=list[Attempt])
+
+    def note(self, attempt: Attempt) -> None:
+        self.noted.append(attempt)
+
+
 class _Expectation:
     def __init__(self, world: "ApiWorld") -> None:
         self._world = world
@@ -83,6 +94,7 @@ class ApiWorld:
         self.log = MemoryLog(inline=(self.payloads.inline,))
         self.runner = ScriptedProgram(asks=["first", "second"])
         self.has_worker = True
+        self.attempts = NotedAttempts()
         self.lags: Callable[[], Sequence[Lag]] = lambda: [FakeLag()]
         self.bus = self._bus()
         self._projected = self._worked = 0
@@ -102,6 +114,7 @@ class ApiWorld:
             wait_for=lambda position, timeout_s: None,
             lags=self.lags,
             proofs=NothingSigned(),
+            attempts=self.attempts,
             ids=uuid4,
             tracing=NoTracing(),
             version="1.2.3",

@@ -28,6 +28,9 @@ class MemoryPayloads:
             raise PayloadIsMissing(ref.digest)
         return cast(JsonValue, json.loads(body))
 
+    def __len__(self) -> int:
+        return len(self._bodies)
+
     def keep(self, tenant: str, payloads: Sequence[Payload]) -> None:
         """Store as an append of *tenant* does."""
         for each in payloads:

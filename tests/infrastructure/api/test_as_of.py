@@ -191,6 +191,7 @@ def test_all_read_models_have_a_past_and_can_be_waited_for(api: TestClient, para
     }
     about = {path for path in operations if path.startswith("/v1/") and "get" in operations[path]}
     assert about - takes == {
+        "/v1/audit/attempts",
         "/v1/checkpoints",
         "/v1/checkpoints/{old}/consistency/{new}",
         "/v1/checkpoints/{size}",

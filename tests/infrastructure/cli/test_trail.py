@@ -4,11 +4,15 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
+from application.auditing import Outcome
+from infrastructure.postgres.attempts import AttemptLog
+from infrastructure.postgres.pool import open_pool
 from tests.infrastructure.cli.conftest import Said
-from tests.support.api import SYNTAX
+from tests.support.api import SYNTAX, ApiWorld
 
 Call = Callable[..., Said]
 
@@ -66,3 +70,20 @@ def test_a_history_tells_what_each_event_changed(stratal: Call, program: str) ->
     assert [each["version"] for each in live["items"]] == [2]
     assert stratal("history", "programs", "nothing").status == 1
     assert stratal("history", "planets", "mars").status == 2
+
+
+@pytest.mark.feature("AUD-01")
+def test_commands_that_left_no_event_are_told(stratal: Call, world: ApiWorld) -> None:
+    assert world.models is not None
+    assert stratal("program", "deploy", "nobody", "--because", "Why not.").status == 1
+    where, refused = world.models.tables.connection.info.dsn, world.attempts.noted[-1]
+    with open_pool(where, min_size=1, max_size=1, name="attempts") as pool, AttemptLog(pool) as log:
+        log.note(refused)
+        log.note(replace(refused, outcome=Outcome.UNCHANGED, code=None, command="DeployProgram"))
+    told = [line.partition("UTC  ")[2] for line in stratal("audit", "attempts").out.splitlines()]
+    assert told == [
+        "ada: DeployProgram, unchanged: No program is called nobody.",
+        "ada: POST /v1/programs/{program}/deploy, not_found: No program is called nobody.",
+    ]
+    found = stratal("audit", "attempts", "--outcome", "refused", "--json").json["items"]
+    assert [each["code"] for each in found] == ["not_found"]
