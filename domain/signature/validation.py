@@ -14,10 +14,20 @@ from domain.signature.errors import ValuesDoNotFit
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.text import escape, json_faults
 
-Noun = Literal["input", "output"]
+Noun = Literal["input", "output", "argument"]
 
 _FIELDS: Final = TypeAdapter(tuple[FieldSpec, ...])
 _SHOWN = 80
+_OWNER: Final[Mapping[Noun, str]] = {
+    "input": "the signature",
+    "output": "the signature",
+    "argument": "the tool",
+}
+_MISSING: Final[Mapping[Noun, str]] = {
+    "input": "Missing required inputs",
+    "output": "Missing outputs",
+    "argument": "Missing arguments",
+}
 
 
 def validate_inputs(
@@ -43,6 +53,17 @@ def validate_outputs(
         ValuesDoNotFit: Outputs are missing, unknown or of the wrong type; it names all of them.
     """
     return _validated("output", spec.outputs, values, at=at, strict=strict)
+
+
+def validate_arguments(
+    fields: Sequence[FieldSpec], values: Mapping[str, JsonValue]
+) -> dict[str, JsonValue]:
+    """*values* as the arguments of a tool that takes *fields*, like ``validate_inputs``.
+
+    Raises:
+        ValuesDoNotFit: Arguments are missing, unknown or of the wrong type; it names all of them.
+    """
+    return _validated("argument", fields, values, at="", strict=False)
 
 
 def default_of(field: FieldSpec) -> JsonValue:
@@ -91,9 +112,8 @@ def _refusal(
     missing = sorted(str(error["loc"][0]) for error in errors if error["type"] == "missing")
     faults = list(dict.fromkeys(_fault(noun, values, error, at) for error in errors))
     if missing:
-        prefix = "Missing required inputs" if noun == "input" else "Missing outputs"
-        return ValuesDoNotFit(f"{prefix}: {', '.join(missing)}", faults)
-    return ValuesDoNotFit(f"These {noun}s do not fit the signature: {faults[0].message}", faults)
+        return ValuesDoNotFit(f"{_MISSING[noun]}: {', '.join(missing)}", faults)
+    return ValuesDoNotFit(f"These {noun}s do not fit {_OWNER[noun]}: {faults[0].message}", faults)
 
 
 def _fault(noun: Noun, values: Mapping[str, JsonValue], error: ErrorDetails, at: str) -> Fault:
@@ -103,7 +123,7 @@ def _fault(noun: Noun, values: Mapping[str, JsonValue], error: ErrorDetails, at:
             f"{at}/{escape(name)}", "value.missing", f"The {noun} {name} is missing. Add it."
         )
     if error["type"] == "extra_forbidden":
-        message = f"The signature has no {noun} {name[:_SHOWN]}. Remove it."
+        message = f"{_OWNER[noun].capitalize()} has no {noun} {name[:_SHOWN]}. Remove it."
         return Fault(f"{at}/{escape(name)}", "value.unknown", message)
     path = list(_path(values, error["loc"]))
     shown = json.dumps(error["input"], ensure_ascii=False)
