@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from domain.signature.fields import SignatureSpec
-from domain.signature.validation import json_schema
+from domain.signature.schemas import json_schema
 from projections.program_types import ProgramTypes
 
 Schema = dict[str, Any]
