@@ -117,7 +117,7 @@ class _Builder:
         if self._plain:
             name = "".join(part.title() for part in field.name.split("_"))
             required = annotation(field.type, name=name)
-            told |= _keywords(bounds_of(field.type))
+            told |= keywords(bounds_of(field.type))
         else:
             required = self.built(field.type)
         if not field.optional:
@@ -150,11 +150,12 @@ class _Form(NamedTuple):
 
 def _within(base: Any, bounds: Constraints | None, *marks: Any) -> Any:
     """*base* within *bounds*, with *marks* around it."""
-    told = () if bounds is None or not bounds.said else (Field(**_keywords(bounds)),)
+    told = () if bounds is None or not bounds.said else (Field(**keywords(bounds)),)
     return Annotated[base, *told, *marks] if told or marks else base
 
 
-def _keywords(bounds: Constraints) -> dict[str, Any]:
+def keywords(bounds: Constraints) -> dict[str, Any]:
+    """*bounds* as pydantic's ``Field`` takes them."""
     return {_KEYWORDS.get(name, name): value for name, value in bounds.said.items()}
 
 

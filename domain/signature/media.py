@@ -15,7 +15,7 @@ MAX_URL: Final = 2048
 MAX_TURNS: Final = 1000
 
 _HEAD: Final = re.compile(r"data:([a-z0-9.+-]{1,64}/[a-z0-9.+-]{1,64});base64,", re.ASCII)
-_PLAIN: Final = re.compile(r"[!-~]+", re.ASCII)
+_PLAIN: Final = re.compile(r"[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]+")
 _INSIDE: Final = (".local", ".internal", ".localhost", ".home.arpa")
 _IMAGES: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 

@@ -1,22 +1,25 @@
 """Turn a signature that is data into one of DSPy's; no text of a user is ever parsed here."""
 
 import keyword
-from typing import Any, Final
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final, Optional
 
 import dspy
 from dspy.signatures import make_signature
 
 from application.lm_ports import ProgramFailed
-from domain.signature.annotations import annotation
+from domain.signature.annotations import annotation, bounds_of, keywords
 from domain.signature.fields import FieldSpec, SignatureSpec
-from domain.signature.types import Primitive
+from domain.signature.types import CodeOf, ConstrainedOf, FieldType, ListOf, OptionalOf, Primitive
 from domain.values import Failure
 
 REASONING: Final = "reasoning"
-_BOUNDS: Final = {
-    "probability": {"ge": 0, "le": 1},
-    "confidence_score": {"ge": 0, "le": 1},
-    "token_count": {"ge": 0},
+_CONTENT: Final[Mapping[str, Any]] = {
+    "image": dspy.Image,
+    "audio": dspy.Audio,
+    "file": dspy.File,
+    "history": dspy.History,
 }
 
 
@@ -31,9 +34,10 @@ def dspy_signature(spec: SignatureSpec, name: str) -> type[dspy.Signature]:
         described = _described(field)
         if field.optional or field.has_default:
             described["default"] = field.default if field.has_default else None
-        fields[safe_name(field.name)] = (_type(field), dspy.InputField(**described))
+        fields[safe_name(field.name)] = (_type(field), _told(field, dspy.InputField(**described)))
     for field in spec.outputs:
-        fields[safe_name(field.name)] = (_type(field), dspy.OutputField(**_described(field)))
+        told = _told(field, dspy.OutputField(**_described(field)))
+        fields[safe_name(field.name)] = (_type(field), told)
     built: type[dspy.Signature] = make_signature(fields, spec.instructions, signature_name=name)
     return built
 
@@ -63,9 +67,50 @@ def safe_name(name: str) -> str:
 
 
 def _described(field: FieldSpec) -> dict[str, Any]:
-    bounds = _BOUNDS.get(field.type.name, {}) if isinstance(field.type, Primitive) else {}
-    return dict(bounds) if field.description is None else {"desc": field.description, **bounds}
+    bounds = keywords(bounds_of(field.type))
+    return bounds if field.description is None else {"desc": field.description, **bounds}
+
+
+def _told(field: FieldSpec, info: Any) -> Any:
+    """*info* of DSPy, which tells a model of every bound but a pattern, with its pattern."""
+    if pattern := bounds_of(field.type).pattern:
+        others = info.json_schema_extra.get("constraints")
+        said = f"matches the regular expression: {pattern}"
+        info.json_schema_extra["constraints"] = f"{others}, {said}" if others else said
+    return info
 
 
 def _type(field: FieldSpec) -> Any:
-    return annotation(field.type) | None if field.optional else annotation(field.type)
+    name = "".join(part.title() for part in field.name.split("_"))
+    return _shown(OptionalOf(of=field.type) if field.optional else field.type, name)
+
+
+def _shown(type: FieldType, name: str) -> Any:
+    match type:
+        case ConstrainedOf():
+            return _shown(type.of, name)
+        case OptionalOf():
+            shown = _shown(type.of, name)
+            # DSPy knows a history by this very type; one that is left out is empty.
+            return shown if shown is dspy.History else Optional[shown]  # noqa: UP045 - Any has no operator
+        case ListOf():
+            shown = _shown(type.item, name)
+            return list[shown] if _is_content(type.item) else annotation(type, name=name)  # type: ignore[valid-type]  # built at run time
+        case Primitive() if type.name in _CONTENT:
+            return _CONTENT[type.name]
+        case CodeOf():
+            return _code(type.language)
+        case _:
+            return annotation(type, name=name)
+
+
+def _is_content(type: FieldType) -> bool:
+    inner = type.of if isinstance(type, OptionalOf) else type
+    if isinstance(inner, ListOf):
+        return _is_content(inner.item)
+    return isinstance(inner, Primitive) and inner.name in _CONTENT
+
+
+@lru_cache(maxsize=64)
+def _code(language: str) -> Any:
+    return dspy.Code[language]

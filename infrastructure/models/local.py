@@ -110,7 +110,10 @@ def _messages(request: lm15.Request) -> list[dict[str, str]]:
     if system and not isinstance(system, str):
         system = "".join(part.text for part in system)
     head = [{"role": "system", "content": system}] if system else []
-    return [*head, *({"role": m.role, "content": m.text or ""} for m in request.messages)]
+    if any(message.text is None for message in request.messages):
+        said = "The local models read text alone. Choose a model that takes this content."
+        raise lm15.InvalidRequestError(said, provider="local")
+    return [*head, *({"role": m.role, "content": m.text} for m in request.messages)]
 
 
 def _format(wanted: dict[str, Any]) -> dict[str, Any]:

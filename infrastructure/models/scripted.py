@@ -122,7 +122,7 @@ class ScriptedEngine:
 
     def complete(self, request: lm15.Request) -> lm15.Response:
         """Answer *request*, or raise the error that its rule names."""
-        last, prompt = request.messages[-1].text or "", _prompt(request)
+        last, prompt = _said(request.messages[-1]), _prompt(request)
         index, rule = self._rule(last, prompt)
         self._note(index, request)
         latency_ms = self._script.latency_ms if rule.latency_ms is None else rule.latency_ms
@@ -174,7 +174,12 @@ def _prompt(request: lm15.Request) -> str:
     system = request.system
     if system is not None and not isinstance(system, str):
         system = "".join(part.text for part in system)
-    return "\n".join([system or "", *(message.text or "" for message in request.messages)])
+    return "\n".join([system or "", *map(_said, request.messages)])
+
+
+def _said(message: lm15.Message) -> str:
+    """The text of *message*; pictures, sounds and files are passed over."""
+    return "\n".join(part.text for part in message.parts if part.type == "text")
 
 
 def _digest(request: lm15.Request) -> str:

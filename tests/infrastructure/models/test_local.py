@@ -119,6 +119,16 @@ def test_a_schema_it_cannot_follow_is_a_refused_request(engine: LocalEngine) -> 
 
 
 @pytest.mark.slow
+def test_a_picture_is_a_refused_request(engine: LocalEngine) -> None:
+    picture = lm15.ImagePart(url="https://pictures.example/a.png")
+    request = lm15.Request(
+        model="local", messages=(lm15.Message.user([lm15.TextPart("What is"), picture]),)
+    )
+    with pytest.raises(lm15.InvalidRequestError, match="text alone"):
+        engine.complete(request)
+
+
+@pytest.mark.slow
 def test_a_program_runs_on_the_local_model() -> None:
     model = build_engine("local", api_base=None, api_key=None, home=Path())
     assert (model.adapter, model.concurrency) == ("json", 1)

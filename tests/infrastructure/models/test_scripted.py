@@ -110,6 +110,15 @@ def test_the_first_rule_that_matches_wins() -> None:
     assert said == ["bug", "billing", "greeting", "system", "other"]
 
 
+def test_a_rule_reads_the_texts_around_a_picture() -> None:
+    picture = lm15.ImagePart(url="https://pictures.example/a.png")
+    request = lm15.Request(
+        model="scripted", messages=(lm15.Message.user([lm15.TextPart("What is"), picture]),)
+    )
+    scripted = engine(rules=[{"match": {"equals": "What is"}, "text": "a cat"}])
+    assert scripted.complete(request).message.text == "a cat"
+
+
 def test_a_rule_may_hold_for_some_calls_only() -> None:
     scripted = engine(rules=[{"error": {"kind": "rate_limit", "retry_after_s": 2}, "times": 2}])
     for _ in range(2):
