@@ -87,8 +87,9 @@ class LoopNode(ValueObject):
     """Its body again and again; what comes out of a round goes into the next one.
 
     Every output of the body is an input of it, too: the accumulator, which begins as ``inputs``
-    says and is the output of the loop. There are ``at_most`` rounds, or fewer where the integer
-    ``times`` says so; the loop ends after a round that makes ``until`` true of the accumulator.
+    says and is the output of the loop. There are ``at_most`` rounds, or fewer where ``times``, an
+    integer, says so (null is no say); the loop ends after a round that makes ``until`` true of the
+    accumulator.
     """
 
     kind: Literal["loop"]

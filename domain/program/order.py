@@ -20,7 +20,7 @@ def order(graph: Body) -> tuple[Node, ...]:
             (node for _, node in waiting.values() if not _before(node) & waiting.keys()), None
         )
         if ready is None:
-            raise InvalidGraph([_circle(position) for position, _ in waiting.values()])
+            raise InvalidGraph([_circle(*each) for each in waiting.values()])
         ordered.append(ready)
         del waiting[ready.id]
     return tuple(ordered)
@@ -43,6 +43,6 @@ def _before(node: Node) -> set[str]:
     return {source.node for source in sources(node) if source.node}
 
 
-def _circle(position: int) -> Fault:
-    message = "This node is in a circle, or waits for one. Take one of its inputs from elsewhere."
+def _circle(position: int, node: Node) -> Fault:
+    message = f"Node {node.id} is in a circle, or waits for one. Take an input from elsewhere."
     return Fault(f"/nodes/{position}", "graph.cycle", message)

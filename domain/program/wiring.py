@@ -125,7 +125,7 @@ def _loop_faults(scope: "_Scope", node: LoopNode, pointer: str) -> Iterator[Faul
     wanted = by_name(node.body.signature.inputs)
     yield from scope.bound(f"{pointer}/inputs", wanted, node.inputs)
     if node.times is not None:
-        rounds = FieldSpec(name="the number of rounds", type=INTEGER)
+        rounds = FieldSpec(name="the number of rounds", type=INTEGER, optional=True)
         yield from scope.source_faults(f"{pointer}/times", node.times, rounds)
     for index, field in enumerate(node.body.signature.outputs):
         at = f"{pointer}/body/signature/outputs/{index}"

@@ -1,29 +1,19 @@
 """Compile a program graph into a real DSPy module whose source people and optimizers can read."""
 
-import hashlib
-import keyword
-import linecache
-import sys
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from types import ModuleType
-from typing import Final
 
 import dspy
 
-from application.lm_ports import ProgramFailed, RunnableProgram
-from domain.program.graph import ModuleNode, ProgramGraph, module_nodes
-from domain.signature.fields import SignatureSpec
-from domain.values import Failure
+from application.lm_ports import RunnableProgram
+from domain.program.graph import ProgramGraph, module_nodes
 from infrastructure.dspy_runtime import state as states
+from infrastructure.dspy_runtime.classes import defined
 from infrastructure.dspy_runtime.kinds import Built, built, demos_for
+from infrastructure.dspy_runtime.names import Names
 from infrastructure.dspy_runtime.recording import NODE_ID
-from infrastructure.dspy_runtime.signatures import safe_name
-
-CLASS_NAME: Final = "Program"
-_RESERVED: Final = frozenset(dir(dspy.Module())) | frozenset(keyword.kwlist) | {"dspy"}
-_MODULES: Final = "stratal_programs"
+from infrastructure.dspy_runtime.source import Written, written
 
 
 class ProgramCache:
@@ -51,19 +41,19 @@ class ProgramCache:
 
 
 def build(program: RunnableProgram) -> dspy.Module:
-    """A module with one attribute for each node, named as the node is, with its demos and state.
+    """A module with one attribute for each node that is one, wherever it is in the graph.
+
+    The attribute is named as the node is, and has its demos and its state.
 
     Raises:
         ProgramFailed: The graph has a cycle or a name that cannot stand in a program, or the state
             belongs to another program.
     """
-    graph = program.graph
-    names, parts = _attributes(graph), _parts(graph)
-    namespace = {name: it for part in parts.values() for name, it in part.names.items()}
-    module: dspy.Module = _class(graph, _source(graph, parts), namespace)()
-    nodes = {names[node.id]: node for node in _modules(graph)}
+    page = _Compiled(program.graph)
+    module: dspy.Module = page.defined()()
+    nodes = {page.names.attributes[node.id]: node for _, node in module_nodes(program.graph)}
     for path, predictor in module.named_predictors():
-        node = nodes[path.partition(".")[0]]
+        node = nodes[re.split(r"[.\[]", path, maxsplit=1)[0]]
         setattr(predictor, NODE_ID, node.id)
         predictor.demos = demos_for(predictor, node.module)
     if program.state is not None:
@@ -77,112 +67,24 @@ def source(graph: ProgramGraph) -> str:
     Raises:
         ProgramFailed: The graph has a cycle or a name that cannot stand in a program.
     """
-    return _source(graph, _parts(graph))
+    return _Compiled(graph).written.text
 
 
-def _source(graph: ProgramGraph, parts: Mapping[str, Built]) -> str:
-    names = _attributes(graph)
-    lines = [f"class {CLASS_NAME}(dspy.Module):", "    def __init__(self):"]
-    lines.append("        super().__init__()")
-    lines += [
-        f"        self.{names[node.id]} = {parts[node.id].constructor}" for node in _modules(graph)
-    ]
-    lines += ["", f"    def forward(self, *, {', '.join(_parameters(graph.signature))}):"]
-    variables = _variables(graph, names)
-    for node in _ordered(graph):
-        given = ", ".join(_arguments(node, variables))
-        lines.append(f"        {variables[node.id]} = self.{names[node.id]}({given})")
-    result = ", ".join(
-        f"{safe_name(field)}={_value(source.node, source.field, variables)}"
-        for field, source in graph.outputs.items()
-    )
-    return "\n".join([*lines, f"        return dspy.Prediction({result})", ""])
+class _Compiled:
+    """A graph with the names, the parts and the text that it is made into."""
 
+    def __init__(self, graph: ProgramGraph) -> None:
+        self._graph = graph
+        self.names = Names(graph)
+        self._parts: dict[str, Built] = {
+            node.id: built(node.id, self.names.attributes[node.id], node.module)
+            for _, node in module_nodes(graph)
+        }
+        constructors = {node: part.constructor for node, part in self._parts.items()}
+        self.written: Written = written(graph, self.names, constructors)
 
-def _class(graph: ProgramGraph, text: str, namespace: Mapping[str, object]) -> type[dspy.Module]:
-    # What the text names is made of the graph alone, so both together name the module.
-    name = f"{_MODULES}.p{_digest(text)}_{_digest(repr(graph))}"
-    module = ModuleType(name)
-    module.__file__ = f"<{name}>"
-    module.__dict__.update(dspy=dspy, **namespace)
-    # Optimizers read the source of a program; without it they propose nothing.
-    linecache.cache[module.__file__] = (len(text), None, text.splitlines(True), module.__file__)
-    sys.modules[name] = module
-    # Every name in the text was checked to be an identifier; all else is a literal of ours.
-    exec(compile(text, module.__file__, "exec"), module.__dict__)  # noqa: S102
-    defined: type[dspy.Module] = module.__dict__[CLASS_NAME]
-    return defined
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _parts(graph: ProgramGraph) -> dict[str, Built]:
-    names = _attributes(graph)
-    return {node.id: built(node.id, names[node.id], node.module) for node in _modules(graph)}
-
-
-def _modules(graph: ProgramGraph) -> list[ModuleNode]:
-    return [node for _, node in module_nodes(graph)]
-
-
-def _attributes(graph: ProgramGraph) -> dict[str, str]:
-    """What each node is called in the class: its id, unless DSPy or Python needs that name."""
-    taken = {node.id for node in _modules(graph)} | _RESERVED
-    return {
-        node.id: _free(node.id, taken) if node.id in _RESERVED else node.id
-        for node in _modules(graph)
-    }
-
-
-def _variables(graph: ProgramGraph, names: dict[str, str]) -> dict[str, str]:
-    inputs = {field.name for field in graph.signature.inputs}
-    taken = inputs | set(names.values()) | {"self"}
-    return {
-        node: _free(name, taken) if name in inputs or name == "self" else name
-        for node, name in names.items()
-    }
-
-
-def _free(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "_"
-    taken.add(name)
-    return name
-
-
-def _parameters(signature: SignatureSpec) -> Iterator[str]:
-    for field in signature.inputs:
-        if field.has_default or field.optional:
-            default = field.default if field.has_default else None
-            yield f"{safe_name(field.name)}={default!r}"
-        else:
-            yield safe_name(field.name)
-
-
-def _arguments(node: ModuleNode, variables: dict[str, str]) -> Iterator[str]:
-    for field, given in node.inputs.items():
-        yield f"{safe_name(field)}={_value(given.node, given.field, variables)}"
-
-
-def _value(node: str | None, field: str, variables: dict[str, str]) -> str:
-    return safe_name(field) if node is None else f"{variables[node]}.{safe_name(field)}"
-
-
-def _ordered(graph: ProgramGraph) -> Iterator[ModuleNode]:
-    done: set[str] = set()
-    waiting = _modules(graph)
-    while waiting:
-        ready = next((n for n in waiting if _needs(n) <= done), None)
-        if ready is None:
-            stuck = ", ".join(node.id for node in waiting)
-            message = f"The nodes {stuck} wait for each other or for one that is missing."
-            raise ProgramFailed(Failure(code="program.unbuildable", message=message))
-        waiting.remove(ready)
-        done.add(ready.id)
-        yield ready
-
-
-def _needs(node: ModuleNode) -> set[str]:
-    return {given.node for given in node.inputs.values() if given.node is not None}
+    def defined(self) -> type[dspy.Module]:
+        """The class; the same graph is always the same module."""
+        named = {name: it for part in self._parts.values() for name, it in part.names.items()}
+        namespace = {**self.names.helpers, "dspy": dspy, **named}
+        return defined(self.written, namespace, made_of=repr(self._graph))

@@ -23,6 +23,7 @@ from domain.signature.fields import SignatureSpec
 from domain.signature.validation import validate_inputs, validate_outputs
 from domain.values import Failure
 from infrastructure.dspy_runtime.adapters import SafeChatAdapter, SafeJsonAdapter
+from infrastructure.dspy_runtime.classes import node_of
 from infrastructure.dspy_runtime.compiler import ProgramCache
 from infrastructure.dspy_runtime.failures import RequestRefused
 from infrastructure.dspy_runtime.model import Model
@@ -141,19 +142,21 @@ def _typed_failures() -> Iterator[None]:
     try:
         yield
     except AdapterParseError as error:
-        raise ProgramFailed(_unparseable(error)) from error
+        raise ProgramFailed(_unparseable(error, node_of(error))) from error
     except Exception as error:
         if isinstance(error.__cause__, RequestRefused):
             raise ProgramFailed(error.__cause__.failure) from error
-        message = f"The program failed inside DSPy ({type(error).__name__}): {str(error)[:300]}"
+        where = f"at node {node}" if (node := node_of(error)) else "inside DSPy"
+        message = f"The program failed {where} ({type(error).__name__}): {str(error)[:300]}"
         raise ProgramFailed(Failure(code="program.failed", message=message)) from error
 
 
-def _unparseable(error: AdapterParseError) -> Failure:
+def _unparseable(error: AdapterParseError, node: str | None) -> Failure:
     wanted = ", ".join(error.signature.output_fields)
+    where = f" at node {node}" if node else ""
     return Failure(
         code="output.unparseable",
-        message=f"The model's answer could not be read as the fields {wanted}.",
+        message=f"The model's answer{where} could not be read as the fields {wanted}.",
     )
 
 
