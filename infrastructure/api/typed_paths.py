@@ -1,7 +1,6 @@
 """The OpenAPI document with each program's own types, as the concrete path of its execution."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ Schema = dict[str, Any]
 
 _TEMPLATE: Final = "/v1/programs/{program}/execute"
 _SCHEMAS: Final = "#/components/schemas/"
-_LOCAL: Final = re.compile(r'"\$ref": "#/\$defs/([^"]+)"')
 _WORD: Final = re.compile(r"[A-Za-z0-9]+")
 _DIGITS: Final = 8
 """Of the digest that tells apart names which differ in no letter and no figure."""
@@ -74,8 +72,8 @@ def _names(word: str) -> set[str]:
 def _schemas(typed: _Typed, fixed: Schema) -> Iterator[tuple[str, Schema]]:
     word, name = typed.word, typed.program.name
     inputs, outputs = _fields(typed.program.signature)
-    yield from _hoisted(f"{word}Inputs", inputs | {"description": f"What {name} takes."})
-    yield from _hoisted(f"{word}Outputs", outputs | {"description": f"What {name} gives."})
+    yield f"{word}Inputs", inputs | _told(f"{word}Inputs", f"What {name} takes.")
+    yield f"{word}Outputs", outputs | _told(f"{word}Outputs", f"What {name} gives.")
     asked = fixed["NewExecution"]
     parts = asked["properties"] | {"inputs": {"$ref": f"{_SCHEMAS}{word}Inputs"}}
     yield f"{word}Request", asked | {"properties": parts, "title": f"{word}Request"}
@@ -102,22 +100,6 @@ def _fields(signature: str) -> tuple[Schema, Schema]:
     return inputs, outputs | {"required": list(outputs["properties"])}
 
 
-def _hoisted(name: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
-    """*schema* as the component *name*, and each of its definitions as another beside it."""
-    titled = schema | {"title": name}
-    if "$defs" not in schema:
-        yield name, titled
-        return
-
-    def renamed(found: re.Match[str]) -> str:
-        return f'"$ref": "{_SCHEMAS}{name}_{found.group(1)}"'
-
-    moved: Schema = json.loads(_LOCAL.sub(renamed, json.dumps(titled)))
-    for definition, content in moved.pop("$defs").items():
-        yield f"{name}_{definition}", content
-    yield name, moved
-
-
 def _operation(typed: _Typed, fixed: Schema) -> Schema:
     word, program = typed.word, typed.program
     parameters = [each for each in fixed["parameters"] if each.get("name") != "program"]
@@ -134,6 +116,10 @@ def _operation(typed: _Typed, fixed: Schema) -> Schema:
         "responses": replies,
         "x-stratal-program": program.name,
     }
+
+
+def _told(title: str, description: str) -> Schema:
+    return {"title": title, "description": description}
 
 
 def _content(schema: str) -> Schema:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from keyword import iskeyword
 from typing import Any, Final, cast
 
@@ -39,15 +39,12 @@ _PLAIN: Final = {
 def typed_client(document: Mapping[str, Any]) -> str:
     """The text of a Python module for the programs of an OpenAPI *document* of the API."""
     schemas: Mapping[str, Schema] = document["components"]["schemas"]
-    programs = typed_programs(document)
-    classes = [
-        _typed_dict(name, schemas[name])
-        for word in programs.values()
-        for side in ("Inputs", "Outputs")
-        for name in _family(f"{word}{side}", schemas)
-    ]
+    programs, classes = typed_programs(document), _Classes()
+    for word in programs.values():
+        for name in (f"{word}Inputs", f"{word}Outputs"):
+            classes.add(name, schemas[name])
     attributes = "\n".join(_attributes(programs)) or "        del api"
-    return "\n\n".join([_HEAD, *classes, f"{_CLASS}\n{attributes}\n"])
+    return "\n\n".join([_HEAD, *classes.texts, f"{_CLASS}\n{attributes}\n"])
 
 
 def typed_programs(document: Mapping[str, Any]) -> Mapping[str, str]:
@@ -60,12 +57,6 @@ def typed_programs(document: Mapping[str, Any]) -> Mapping[str, str]:
                 word = body.rpartition("/")[2].removesuffix("Request")
                 found[operation["x-stratal-program"]] = word
     return found
-
-
-def _family(name: str, schemas: Mapping[str, Schema]) -> Iterator[str]:
-    """The schemas that belong to *name*, it itself last."""
-    yield from sorted(each for each in schemas if each.startswith(f"{name}_"))
-    yield name
 
 
 def _attributes(programs: Mapping[str, str]) -> Iterator[str]:
@@ -81,15 +72,57 @@ def _attributes(programs: Mapping[str, str]) -> Iterator[str]:
         yield f"        self.{attribute}: {typed} = Program(api.programs, {_text(name)})"
 
 
-def _typed_dict(name: str, schema: Schema) -> str:
-    word, about = _identifier(name), _text(schema.get("description", name))
-    if "properties" not in schema:  # a definition that is no object
-        return f"{word} = {_text(_type(schema))}  # {about}\n"
-    fields = dict(_fields(schema))
-    if not all(_is_plain(field) for field in fields):
+class _Classes:
+    """The classes of a module: one for each object, also for those within others."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+
+    @property
+    def texts(self) -> Iterable[str]:
+        return self._texts.values()
+
+    def add(self, name: str, schema: Schema) -> str:
+        """Add the class of the object *schema*, and return what it is called: *name*, if free."""
+        while name in self._texts:
+            name += "_"
+        self._texts[name] = ""  # so that no object within takes the name
+        self._texts[name] = _class(name, schema, dict(self._fields(name, schema)))
+        return name
+
+    def _fields(self, name: str, schema: Schema) -> Iterator[tuple[str, str]]:
+        required = schema.get("required", ())
+        for field, each in schema["properties"].items():
+            found = self._type(each, f"{name}_{field}")
+            yield field, found if field in required else f"NotRequired[{found}]"
+
+    def _type(self, schema: Schema, name: str) -> str:
+        """The type of what *schema* describes, as Python writes it; an object gets a class."""
+        match schema:
+            case {"enum": [*values]}:
+                return f"Literal[{', '.join(map(_literal, cast('list[object]', values)))}]"
+            case {"anyOf": [*options]}:
+                found = [self._type(each, name) for each in cast("list[Schema]", options)]
+                return " | ".join(dict.fromkeys(found))
+            case {"type": "array", "items": dict()}:
+                return f"list[{self._type(schema['items'], name)}]"
+            case {"type": "object", "properties": dict()}:
+                return self.add(name, schema)
+            case {"type": "object", "additionalProperties": dict()}:
+                return f"dict[str, {self._type(schema['additionalProperties'], name)}]"
+            case {"type": str() as word}:
+                return _PLAIN[word]
+            case _:
+                return "Any"
+
+
+def _class(name: str, schema: Schema, fields: Mapping[str, str]) -> str:
+    if not all(map(_is_plain, fields)):
         items = "".join(f"    {_text(field)}: {_text(each)},\n" for field, each in fields.items())
-        return f'{word} = TypedDict("{word}", {{\n{items}}})\n'
-    lines = [f"class {word}(TypedDict):", f"    {about}", ""]
+        return f'{name} = TypedDict("{name}", {{\n{items}}})\n'
+    lines = [f"class {name}(TypedDict):"]
+    if about := schema.get("description"):
+        lines += [f"    {_text(about)}", ""]
     for field, each in fields.items():
         lines.append(f"    {field}: {each}")
         if description := schema["properties"][field].get("description"):
@@ -97,43 +130,9 @@ def _typed_dict(name: str, schema: Schema) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _fields(schema: Schema) -> Iterator[tuple[str, str]]:
-    required = schema.get("required", ())
-    for field, each in schema["properties"].items():
-        found = _type(each)
-        yield field, found if field in required else f"NotRequired[{found}]"
-
-
-def _type(schema: Schema) -> str:
-    """The type of the values that *schema* describes, as Python writes it."""
-    match schema:
-        case {"$ref": str() as ref}:
-            return _identifier(ref.rpartition("/")[2])
-        case {"const": value}:
-            return f"Literal[{_literal(value)}]"
-        case {"enum": [*values]}:
-            return f"Literal[{', '.join(map(_literal, cast('list[object]', values)))}]"
-        case {"anyOf": [*options]} | {"oneOf": [*options]}:
-            return " | ".join(dict.fromkeys(map(_type, cast("list[Schema]", options))))
-        case {"type": [*names]}:
-            return " | ".join(_type({**schema, "type": name}) for name in names)
-        case {"type": "array", "items": dict()}:
-            return f"list[{_type(schema['items'])}]"
-        case {"type": "object", "additionalProperties": dict()}:
-            return f"dict[str, {_type(schema['additionalProperties'])}]"
-        case {"type": str() as name}:
-            return _PLAIN[name]
-        case _:
-            return "Any"
-
-
 def _is_plain(field: str) -> bool:
     """Whether *field* can be written as an attribute of a class."""
     return field.isidentifier() and not iskeyword(field) and not field.startswith("__")
-
-
-def _identifier(name: str) -> str:
-    return re.sub(r"\W", "_", name)
 
 
 def _literal(value: object) -> str:

@@ -22,6 +22,7 @@ class Execution(TypedDict, Generic[Outputs]):
     failure: JsonObject | None
     cancelled_because: str | None
     token_usage: JsonObject
+    tool_calls: int
     duration_ms: float | None
     attempts: int
     actor: str

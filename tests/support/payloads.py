@@ -19,9 +19,6 @@ class MemoryPayloads:
     def __init__(self) -> None:
         self._bodies: dict[tuple[str, str], bytes] = {}
 
-    def __len__(self) -> int:
-        return len(self._bodies)
-
     def get(self, ref: PayloadRef) -> JsonValue:
         body = self._bodies.get((current().tenant, ref.digest))
         if body is None:

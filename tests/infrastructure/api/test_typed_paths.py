@@ -186,24 +186,6 @@ def test_the_document_of_the_past_has_the_programs_of_the_past(api: TestClient) 
     assert typed(document_of(api, f"?as_of={position}")).keys() == {"triage"}
 
 
-def test_definitions_within_a_schema_become_components_beside_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    city = {"type": "object", "properties": {"name": {"type": "string"}}}
-    tree = {"$ref": "#/$defs/City"}
-    schema = {"properties": {"city": tree}, "$defs": {"City": city}, "type": "object"}
-    monkeypatch.setattr(
-        "infrastructure.api.typed_paths._fields", lambda signature: (schema, schema)
-    )
-    program = ProgramTypes(name="atlas", description=None, signature="{}")
-    document = with_types(ApiWorld().app().openapi(), [program])
-    schemas = document["components"]["schemas"]
-    ref = "#/components/schemas/AtlasInputs_City"
-    assert schemas["AtlasInputs"]["properties"]["city"] == {"$ref": ref}
-    assert schemas["AtlasOutputs_City"] == city
-    assert list(broken(document)) == []
-
-
 @pytest.mark.parametrize("by", ["name", "id"])
 def test_inputs_are_refused_with_every_fault_at_once_before_anything_is_stored_or_called(
     api: TestClient, world: ApiWorld, by: str

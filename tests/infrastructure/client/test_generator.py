@@ -151,7 +151,7 @@ def document(**schemas: Mapping[str, Any]) -> dict[str, Any]:
     """A document of one program with these *schemas*."""
     body = {"application/json": {"schema": {"$ref": "#/components/schemas/ARequest"}}}
     operation = {"x-stratal-program": "a", "requestBody": {"content": body}}
-    empty: Mapping[str, Any] = {"type": "object", "properties": {}}
+    empty: Mapping[str, Any] = {"properties": {"any": {}}}
     return {
         "paths": {"/a": {"post": operation}, "/b": {"get": {}}},
         "components": {"schemas": {"AInputs": empty, "AOutputs": empty, **schemas}},
@@ -162,17 +162,14 @@ def document(**schemas: Mapping[str, Any]) -> dict[str, Any]:
     ("schema", "hint"),
     [
         ({"type": "string"}, "str"),
-        ({"type": ["integer", "null"]}, "int | None"),
-        ({"const": 1}, "Literal[1]"),
         ({"enum": ["a", 'b"', None]}, 'Literal["a", "b\\"", None]'),
         ({"anyOf": [{"type": "number"}, {"type": "number"}, {"type": "null"}]}, "float | None"),
-        ({"oneOf": [{"type": "boolean"}, {}]}, "bool | Any"),
+        ({"anyOf": [{"type": "boolean"}, {}]}, "bool | Any"),
         ({"type": "array"}, "list[Any]"),
         ({"type": "array", "items": {"type": "string"}}, "list[str]"),
         ({"type": "object"}, "dict[str, Any]"),
         ({"type": "object", "additionalProperties": True}, "dict[str, Any]"),
         ({"type": "object", "additionalProperties": {"type": "integer"}}, "dict[str, int]"),
-        ({"$ref": "#/components/schemas/AInputs_City"}, "AInputs_City"),
     ],
 )
 def test_each_schema_is_a_type(schema: Mapping[str, Any], hint: str) -> None:
@@ -180,14 +177,28 @@ def test_each_schema_is_a_type(schema: Mapping[str, Any], hint: str) -> None:
     assert f"\n    field: {hint}\n" in typed_client(document(AInputs=field))
 
 
-def test_definitions_have_types_of_their_own() -> None:
-    city = {"type": "object", "properties": {"name": {"type": "string", "description": "Its."}}}
-    word = {"enum": ["a", "b"]}
-    text = typed_client(document(AInputs_City=city, AInputs_Word=word))
-    module = loaded(text)
-    assert module.AInputs_City.__annotations__.keys() == {"name"}
-    assert "Literal" in text
-    assert text.index("class AInputs_City") < text.index("class AInputs(")
+def test_objects_have_types_of_their_own(api: Stratal) -> None:
+    api.programs.create(
+        "atlas",
+        "city: object{name: str, twin: object{name: str}} -> cities: list[object{name: str}]",
+    )
+    text = typed_client(api.get("/openapi.json"))
+    loaded(text)
+    assert "    city: AtlasInputs_city\n" in text
+    assert (
+        "class AtlasInputs_city(TypedDict):\n    name: str\n    twin: AtlasInputs_city_twin\n"
+        in text
+    )
+    assert "class AtlasInputs_city_twin(TypedDict):\n    name: str\n" in text
+    assert "    cities: list[AtlasOutputs_cities]\n" in text
+
+
+def test_no_two_objects_have_one_name() -> None:
+    inner = {"type": "object", "properties": {"c": {}}}
+    outer = {"type": "object", "properties": {"b": inner}}
+    text = typed_client(document(AInputs={"properties": {"a": outer, "a_b": inner}}))
+    assert "    a_b: NotRequired[AInputs_a_b_]\n" in text
+    assert vars(loaded(text)).keys() > {"AInputs_a", "AInputs_a_b", "AInputs_a_b_"}
 
 
 def test_fields_that_no_class_can_have_are_told_as_keys() -> None:
