@@ -1,19 +1,23 @@
 """What people may ask of modules: each command, and beneath it its handler."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from application.commands import Command, handles
 from application.errors import AggregateNotFound
+from application.pointing import at
 from application.ports import Claim, Clock, Receipt, Repository
+from application.shelf import SignatureShelf
 from domain.errors import Fault, InvalidError
 from domain.module.aggregate import FrozenFrom, Module
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
 from domain.signature.aggregate import Signature
-from domain.text import JsonObject, LongText, Name
+from domain.signature.syntax import parse
+from domain.text import JsonObject, LongText, Name, SafeText
 
 
 class ModuleSettings(BaseModel):
@@ -31,11 +35,30 @@ class ModuleSettings(BaseModel):
 
 
 class CreateModule(Command):
+    """A module of a signature that is there, at one of its revisions or the present one.
+
+    Or of a ``signature`` that is written in place: it is found by what it says, or made.
+    """
+
     module_id: UUID
     name: Name
     kind: ModuleKind
-    signature_id: UUID
+    signature_id: UUID | None = None
+    signature_revision: Annotated[int, Field(ge=1)] | None = None
+    signature: SafeText | None = None
     config: ModuleSettings = ModuleSettings()
+
+    @model_validator(mode="after")
+    def _one_signature(self) -> Self:
+        if (self.signature_id is None) == (self.signature is None):
+            raise PydanticCustomError(
+                "module.one_signature", "Send either signature_id or signature."
+            )
+        if self.signature_id is None and self.signature_revision is not None:
+            raise PydanticCustomError(
+                "module.revision_of_nothing", "A signature written in place has no revision."
+            )
+        return self
 
 
 class ConfigureModule(Command):
@@ -54,11 +77,12 @@ class RetireModule(Command):
 class ModuleHandlers:
     modules: Repository[Module]
     signatures: Repository[Signature]
+    shelf: SignatureShelf
     clock: Clock
 
     @handles(CreateModule)
     def create(self, command: CreateModule) -> Receipt:
-        signature = signature_in_service(self.signatures, command.signature_id, "/signature_id")
+        signature = self._signature(command)
         spec = ModuleSpec(
             kind=command.kind,
             signature=signature.spec,
@@ -83,6 +107,22 @@ class ModuleHandlers:
         module.expect(command.expected_version)
         module.retire(command.reason, at=self.clock.now())
         return self.modules.save(module)
+
+    def _signature(self, command: CreateModule) -> Signature:
+        if command.signature_id is None:
+            with at("/signature"):
+                spec = parse(command.signature or "")
+            return self.shelf.written_in_place(command.module_id, spec)
+        signature = signature_in_service(self.signatures, command.signature_id, "/signature_id")
+        wanted = command.signature_revision
+        if wanted is None or wanted == signature.revision:
+            return signature
+        if wanted > signature.revision:
+            message = f"The signature has {signature.revision} revisions. Choose one of them."
+            fault = Fault("/signature_revision", "reference.unknown", message)
+            raise InvalidError(message, [fault])
+        # Each revision is one event, and only the last of them may be that it was retired.
+        return self.signatures.get(signature.id, version=wanted)
 
 
 def signature_in_service(

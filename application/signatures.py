@@ -10,12 +10,13 @@ from pydantic_core import PydanticCustomError
 from application.commands import Command, handles
 from application.pointing import at, beneath
 from application.ports import Claim, Clock, Receipt, Repository
+from application.shelf import SignatureShelf
 from domain.signature.aggregate import Signature
 from domain.signature.fields import SignatureSpec
 from domain.signature.hashing import content_hash
 from domain.signature.rules import accepted
-from domain.signature.syntax import parse, render
 from domain.signature.schemas import json_schema, strict_json_schema
+from domain.signature.syntax import parse, render
 from domain.text import LongText, Name, SafeText, storable
 from domain.values import Digest
 
@@ -94,6 +95,16 @@ class DefineSignature(WrittenSignature, Command):
     name: Name
 
 
+class RegisterSignature(WrittenSignature, Command):
+    """Keep what was written under ``name``, whether or not there is such a signature.
+
+    ``signature_id`` is the id of a new one.
+    """
+
+    signature_id: UUID
+    name: Name
+
+
 class ReviseSignature(WrittenSignature, Command):
     signature_id: UUID
     expected_version: int | None = None
@@ -108,6 +119,7 @@ class RetireSignature(Command):
 @dataclass(frozen=True, slots=True)
 class SignatureHandlers:
     signatures: Repository[Signature]
+    shelf: SignatureShelf
     clock: Clock
 
     @handles(DefineSignature)
@@ -118,6 +130,10 @@ class SignatureHandlers:
         return self.signatures.save(
             signature, claim=Claim(Signature.KIND, command.name, signature.id)
         )
+
+    @handles(RegisterSignature)
+    def register(self, command: RegisterSignature) -> Receipt:
+        return self.shelf.keep(command.signature_id, command.name, command.read())
 
     @handles(ReviseSignature)
     def revise(self, command: ReviseSignature) -> Receipt:

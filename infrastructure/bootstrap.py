@@ -20,6 +20,7 @@ from application.policies import reactions
 from application.ports import Receipt
 from application.programs import ProgramHandlers
 from application.replays import ReplayHandlers
+from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
 from application.tracing import Tracing
 from domain.dataset.aggregate import Dataset
@@ -203,11 +204,8 @@ def _inline_writers() -> Sequence[InlineWriter]:
 
 
 def _bus(log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime) -> CommandBus:
-    clock, monotonic, worker = (
-        SystemClock(),
-        time.monotonic,
-        f"{socket.gethostname()}:{os.getpid()}",
-    )
+    clock, monotonic = SystemClock(), time.monotonic
+    worker = f"{socket.gethostname()}:{os.getpid()}"
     signatures = EventSourcedRepository(log, Signature)
     modules = EventSourcedRepository(log, Module)
     programs = EventSourcedRepository(log, Program)
@@ -215,9 +213,10 @@ def _bus(log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime) -> Com
     executions = EventSourcedRepository(log, Execution)
     optimizations = EventSourcedRepository(log, Optimization)
     evaluations = EventSourcedRepository(log, Evaluation)
+    shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
-        SignatureHandlers(signatures, clock),
-        ModuleHandlers(modules, signatures, clock),
+        SignatureHandlers(signatures, shelf, clock),
+        ModuleHandlers(modules, signatures, shelf, clock),
         ProgramHandlers(programs, modules, signatures, evaluations, clock),
         DatasetHandlers(datasets, clock),
         ExecutionHandlers(executions, programs, payloads, runtime.runner, clock, monotonic, worker),

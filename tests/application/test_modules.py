@@ -1,5 +1,6 @@
 """Commands on modules: what they freeze, what they refuse."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +18,7 @@ from application.modules import (
     RetireModule,
 )
 from application.ports import Receipt
+from application.shelf import SignatureShelf
 from application.signatures import (
     DefineSignature,
     RetireSignature,
@@ -29,20 +31,36 @@ from domain.module.errors import ModuleIsRetired
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind
 from domain.signature.aggregate import Signature
-from domain.signature.errors import SignatureIsRetired
+from domain.signature.errors import SignatureIsRetired, SignatureSyntaxError
+from domain.signature.events import SignatureDefined
 from domain.signature.syntax import parse
-from tests.support.memory import FixedClock, MemoryLog, MemoryRepository
+from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
 
 CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
+
+
+class LateNames(MemoryNames):
+    """Names that miss what somebody else takes meanwhile, ``blind`` times."""
+
+    blind = 0
+
+    def holder(self, kind: str, name: str) -> UUID | None:
+        if self.blind:
+            self.blind -= 1
+            return None
+        return super().holder(kind, name)
 
 
 class World:
     def __init__(self) -> None:
         self.log, clock = MemoryLog(), FixedClock()
         signatures = MemoryRepository(Signature, self.log)
+        self.names = LateNames(self.log)
+        shelf = SignatureShelf(signatures, self.names, clock)
         modules = MemoryRepository(Module, self.log)
         self.bus = CommandBus(
-            SignatureHandlers(signatures, clock), ModuleHandlers(modules, signatures, clock)
+            SignatureHandlers(signatures, shelf, clock),
+            ModuleHandlers(modules, signatures, shelf, clock),
         )
         self.signature_id = uuid4()
         self.does(
@@ -163,3 +181,97 @@ def test_a_stale_decision_is_refused(world: World) -> None:
         world.does(ConfigureModule(module_id=made, config=ModuleSettings(), expected_version=2))
     with pytest.raises(StaleVersion):
         world.does(RetireModule(module_id=made, expected_version=2))
+
+
+INLINE = {"signature_id": None, "signature": "question: str -> verdict"}
+
+
+def signatures(world: World) -> list[SignatureDefined]:
+    """Those that were made, but for the world's own."""
+    found = [each.event for each in world.log.recorded]
+    return [event for event in found if isinstance(event, SignatureDefined)][1:]
+
+
+@pytest.mark.feature("SIG-34")
+def test_sig_34_a_signature_written_in_place_is_made_once_and_then_found(world: World) -> None:
+    world.creates("first", **INLINE)
+    first = world.last
+    world.creates("second", **{**INLINE, "signature": "question -> verdict: string"})
+    second = world.last
+    assert isinstance(first, ModuleCreated)
+    assert isinstance(second, ModuleCreated)
+    (made,) = signatures(world)
+    assert made.name.startswith("question-to-verdict-")
+    assert first.signature_id == second.signature_id
+    assert first.spec.signature == second.spec.signature == made.spec
+
+
+@pytest.mark.feature("SIG-34")
+def test_sig_34_one_that_changed_since_or_left_service_is_made_anew(world: World) -> None:
+    world.creates("first", **INLINE)
+    made = world.last
+    assert isinstance(made, ModuleCreated)
+    world.does(ReviseSignature(signature_id=made.signature_id, syntax="a -> b"))
+    world.creates("second", **INLINE)
+    anew = world.last
+    assert isinstance(anew, ModuleCreated)
+    world.does(RetireSignature(signature_id=anew.signature_id))
+    world.creates("third", **INLINE)
+    names = [each.name for each in signatures(world)]
+    assert names == [names[0], f"{names[0]}-2", f"{names[0]}-3"]
+
+
+def test_two_modules_created_at_once_share_a_signature_written_in_place(world: World) -> None:
+    world.creates("first", **INLINE)
+    world.names.blind = 1
+    world.creates("second", **INLINE)
+    assert len(signatures(world)) == 1
+
+
+def test_the_receipt_is_that_of_the_module(world: World) -> None:
+    context = replace(CONTEXT, command_id="key", fingerprint="a")
+    body = {"module_id": uuid4(), "name": "x", "kind": "predict", "signature": "a -> b"}
+    command = CreateModule.model_validate(body)
+    receipts = [world.bus.dispatch(command, context) for _ in range(2)]
+    assert receipts[0] == receipts[1]
+    assert receipts[0].id == command.module_id
+
+
+@pytest.mark.feature("SIG-34")
+def test_sig_34_a_bad_text_is_a_fault_of_the_command(world: World) -> None:
+    with pytest.raises(SignatureSyntaxError) as refused:
+        world.creates(signature_id=None, signature="a b")
+    assert [fault.pointer for fault in refused.value.faults] == ["/signature"]
+
+
+@pytest.mark.feature("SIG-34")
+def test_sig_34_a_module_may_be_of_an_earlier_revision(world: World) -> None:
+    world.does(ReviseSignature(signature_id=world.signature_id, syntax="question -> verdict"))
+    world.creates("old", signature_revision=1)
+    old = world.last
+    world.creates("new", signature_revision=2)
+    new = world.last
+    assert isinstance(old, ModuleCreated)
+    assert isinstance(new, ModuleCreated)
+    assert (old.signature_revision, old.spec.signature) == (1, parse("question -> answer"))
+    assert (new.signature_revision, new.spec.signature) == (2, parse("question -> verdict"))
+    with pytest.raises(InvalidError) as refused:
+        world.creates("none", signature_revision=3)
+    assert [fault.pointer for fault in refused.value.faults] == ["/signature_revision"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "code"),
+    [
+        ({"signature_id": None}, "module.one_signature"),
+        ({"signature": "a -> b"}, "module.one_signature"),
+        (
+            {"signature_id": None, "signature": "a -> b", "signature_revision": 1},
+            "module.revision_of_nothing",
+        ),
+    ],
+)
+def test_a_module_is_of_one_signature(world: World, chosen: dict[str, Any], code: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        world.creates(**chosen)
+    assert [error["type"] for error in refused.value.errors()] == [code]

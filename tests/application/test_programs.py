@@ -18,6 +18,7 @@ from application.programs import (
     RetireProgram,
     StartTesting,
 )
+from application.shelf import SignatureShelf
 from application.signatures import DefineSignature, RetireSignature, SignatureHandlers
 from domain.dataset.values import Split
 from domain.errors import InvalidError, StaleVersion
@@ -34,7 +35,7 @@ from domain.signature.aggregate import Signature
 from domain.signature.errors import SignatureIsRetired, SignatureSyntaxError
 from domain.signature.syntax import parse
 from domain.values import LmSpend, PayloadRef
-from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
+from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryNames, MemoryRepository
 
 CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
 INLINE = {"kind": "predict", "signature_syntax": "question -> answer"}
@@ -68,12 +69,13 @@ class World:
     def __init__(self) -> None:
         self.log, clock = MemoryLog(), FixedClock()
         signatures = MemoryRepository(Signature, self.log)
+        shelf = SignatureShelf(signatures, MemoryNames(self.log), clock)
         modules = MemoryRepository(Module, self.log)
         programs = MemoryRepository(Program, self.log)
         self.evaluations = MemoryRepository(Evaluation, self.log)
         self.bus = CommandBus(
-            SignatureHandlers(signatures, clock),
-            ModuleHandlers(modules, signatures, clock),
+            SignatureHandlers(signatures, shelf, clock),
+            ModuleHandlers(modules, signatures, shelf, clock),
             ProgramHandlers(programs, modules, signatures, self.evaluations, clock),
         )
         self.signature_id, self.module_id = uuid4(), uuid4()

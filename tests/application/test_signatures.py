@@ -10,8 +10,10 @@ from application.commands import Command, CommandBus
 from application.context import Context
 from application.errors import AggregateNotFound, NameIsTaken
 from application.ports import Receipt
+from application.shelf import SignatureShelf
 from application.signatures import (
     DefineSignature,
+    RegisterSignature,
     RetireSignature,
     ReviseSignature,
     SignatureHandlers,
@@ -23,16 +25,30 @@ from domain.signature.aggregate import Signature
 from domain.signature.errors import InvalidSignature, SignatureIsRetired, SignatureSyntaxError
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.signature.syntax import parse
-from tests.support.memory import FixedClock, MemoryLog, MemoryRepository
+from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
 
 CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
+
+
+class LateNames(MemoryNames):
+    """Names that miss what somebody else takes meanwhile, ``blind`` times."""
+
+    blind = 0
+
+    def holder(self, kind: str, name: str) -> UUID | None:
+        if self.blind:
+            self.blind -= 1
+            return None
+        return super().holder(kind, name)
 
 
 class World:
     def __init__(self) -> None:
         self.log = MemoryLog()
         signatures = MemoryRepository(Signature, self.log)
-        self.bus = CommandBus(SignatureHandlers(signatures, FixedClock()))
+        self.names = LateNames(self.log)
+        shelf = SignatureShelf(signatures, self.names, FixedClock())
+        self.bus = CommandBus(SignatureHandlers(signatures, shelf, FixedClock()))
 
     def does(self, command: Command) -> Receipt:
         return self.bus.dispatch(command, CONTEXT)
@@ -155,6 +171,39 @@ def test_sig_06_a_retired_signature_takes_no_revision(world: World) -> None:
     assert world.events[-1] == SignatureRetired(reason="old")
     with pytest.raises(SignatureIsRetired):
         world.does(ReviseSignature(signature_id=made, syntax="q -> a"))
+
+
+def registered(name: str = "qa", syntax: str = "question -> answer") -> RegisterSignature:
+    return RegisterSignature(signature_id=uuid4(), name=name, syntax=syntax)
+
+
+@pytest.mark.feature("SIG-21")
+def test_sig_21_registering_twice_is_one_signature_and_one_event(world: World) -> None:
+    first, again = (world.does(registered()) for _ in range(2))
+    assert (again.id, again.version, again.position) == (first.id, 1, 0)
+    assert len(world.events) == 1
+
+
+@pytest.mark.feature("SIG-21")
+def test_sig_21_registering_other_content_is_a_revision(world: World) -> None:
+    first = world.does(registered())
+    assert world.does(registered(syntax="question -> verdict")).id == first.id
+    assert isinstance(world.events[-1], SignatureRevised)
+
+
+def test_a_retired_signature_is_not_registered_anew(world: World) -> None:
+    first = world.does(registered())
+    world.does(RetireSignature(signature_id=first.id))
+    with pytest.raises(SignatureIsRetired):
+        world.does(registered(syntax="a -> b"))
+
+
+def test_two_who_register_at_once_share_one_signature(world: World) -> None:
+    world.names.blind = 1
+    first = world.does(registered())
+    world.names.blind = 1
+    assert world.does(registered()).id == first.id
+    assert len(world.events) == 1
 
 
 def test_a_stale_decision_is_refused(world: World) -> None:

@@ -24,6 +24,7 @@ from application.policies import reactions
 from application.ports import Receipt
 from application.programs import ProgramHandlers
 from application.replays import ReplayHandlers
+from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
 from application.tracing import NoTracing
 from domain.dataset.aggregate import Dataset
@@ -195,9 +196,10 @@ class ApiWorld:
             "monotonic": lambda: next(ticks) * 0.25,
         }
         run = timed | {"worker": "worker-1"}
+        shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(
-            SignatureHandlers(signatures, self.clock),
-            ModuleHandlers(modules, signatures, self.clock),
+            SignatureHandlers(signatures, shelf, self.clock),
+            ModuleHandlers(modules, signatures, shelf, self.clock),
             ProgramHandlers(programs, modules, signatures, evaluations, self.clock),
             DatasetHandlers(datasets, self.clock),
             ExecutionHandlers(executions=executions, runner=self.runner, **run),
