@@ -7,6 +7,7 @@ path serves a first run, a run after a kill, and a replay (``live=False``).
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
+from uuid import UUID
 
 from pydantic import JsonValue
 
@@ -14,6 +15,7 @@ from application.payloads import Payload
 from domain.program.edits import Edits, PredictorEdit
 from domain.program.graph import ProgramGraph
 from domain.program.values import Adapter
+from domain.tool.values import Corpus
 from domain.values import Digest, Failure, LmCall, ToolCall
 
 JsonObject = Mapping[str, JsonValue]
@@ -25,7 +27,8 @@ class RunnableProgram:
 
     ``key`` names it for caches (``<program id>@<version>``); ``state`` is the DSPy state that the
     optimizer found, ``None`` for a version that was written by hand. ``edits`` go over both.
-    Without an ``adapter`` prompts are written as suits the model.
+    Without an ``adapter`` prompts are written as suits the model. ``programs`` are those that its
+    tools name, by id and version; ``corpora`` are the texts that it searches, in their order.
     """
 
     key: str
@@ -33,6 +36,10 @@ class RunnableProgram:
     state: JsonObject | None
     edits: Edits = field(default_factory=dict[str, PredictorEdit])
     adapter: Adapter | None = None
+    programs: "Mapping[tuple[UUID, int], RunnableProgram]" = field(
+        default_factory=dict["tuple[UUID, int]", "RunnableProgram"]
+    )
+    corpora: Mapping[Corpus, Sequence[str]] = field(default_factory=dict[Corpus, Sequence[str]])
 
 
 class CallJournal(Protocol):

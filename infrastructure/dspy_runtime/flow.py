@@ -3,9 +3,12 @@
 import contextvars
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import dspy
+
+from infrastructure.dspy_runtime.side_calls import apart
 
 
 def each(body: Callable[[Any], Any], items: Iterable[Any], *, at_once: int) -> list[Any]:
@@ -18,9 +21,12 @@ def each(body: Callable[[Any], Any], items: Iterable[Any], *, at_once: int) -> l
     """
     rows = list(items)
     threads = min(at_once, len(rows), dspy.settings.num_threads)
+    settings = apart(len(rows))
     if threads < 2:
-        return [body(row) for row in rows]
-    runs = [_Traced(body, row) for row in rows]
+        return [_within(own, body, row) for own, row in zip(settings, rows, strict=True)]
+    runs = [
+        _Traced(partial(_within, own, body), row) for own, row in zip(settings, rows, strict=True)
+    ]
     with ThreadPoolExecutor(threads) as pool:
         futures = [pool.submit(contextvars.copy_context().run, run) for run in runs]
         results: list[Any] = []
@@ -33,6 +39,11 @@ def each(body: Callable[[Any], Any], items: Iterable[Any], *, at_once: int) -> l
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     return results
+
+
+def _within(settings: dict[str, object], body: Callable[[Any], Any], row: Any) -> Any:
+    with dspy.context(**settings):
+        return body(row)
 
 
 class _Traced:

@@ -23,6 +23,7 @@ from infrastructure.dspy_runtime.failures import (
 from infrastructure.dspy_runtime.journaling import Recorder
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.retries import Retries
+from infrastructure.dspy_runtime.side_calls import node_path
 from infrastructure.dspy_runtime.wire import request_json, response_json, response_of, usage_of
 
 KEY_VERSION: Final = 1
@@ -224,7 +225,7 @@ def _caller() -> tuple[str, Literal["task", "optimizer"]]:
     leaf = callers[-1] if callers else None
     node = getattr(leaf, NODE_ID, None)
     if node is not None:
-        return node, "task"
+        return node_path(node), "task"
     signature = getattr(leaf, "signature", None)
     return f"optimizer.{getattr(signature, '__name__', 'prompt')}", "optimizer"
 

@@ -18,7 +18,7 @@ from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
 from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.types import STRING, FieldType
-from domain.values import Digest, Failure, LmCall
+from domain.values import Digest, Failure, LmCall, ToolCall
 from infrastructure.models.answers import answer_text
 from infrastructure.models.binding import Engine, ModelBinding, free_of_charge
 
@@ -33,6 +33,8 @@ class MemoryJournal:
     ) -> None:
         self.answers: dict[Digest, JsonObject] = dict(known or {})
         self.calls: list[LmCall] = []
+        self.tool_calls: list[ToolCall] = []
+        self.arguments: list[JsonValue] = []
         self.requests: list[JsonValue] = []
         self.responses: list[JsonValue] = []
         self._stop_after = stop_after
@@ -50,6 +52,12 @@ class MemoryJournal:
             self.responses.append(None if response is None else json.loads(response.body))
             if response is not None:
                 self.answers[call.key] = json.loads(response.body)
+
+    def record_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
+        with self._lock:
+            self.tool_calls.append(call)
+            self.arguments.append(json.loads(arguments.body))
+            self.answers[call.key] = json.loads(result.body)
 
     @property
     def prompts(self) -> list[str]:

@@ -260,11 +260,29 @@ def test_programs_run_side_by_side_in_threads_that_know_nothing_of_dspy() -> Non
     assert [len(journal.calls) for journal in journals] == [1] * 40
 
 
-def test_each_program_and_predictor_has_a_span() -> None:
+@pytest.mark.feature("VIS-03")
+def test_vis_03_each_stage_from_the_inputs_to_the_outputs_has_a_span_in_its_order() -> None:
+    tracing = SeenSpans()
+    DspyRunner(bound(FakeEngine()), tracing).run(single(), QUESTION, MemoryJournal(), live=True)
+    assert tracing.depth == 0
+    assert tracing.seen == [
+        (0, "program"),
+        (1, "validate"),
+        (1, "predictor"),
+        (2, "render"),
+        (2, "fake/model solve"),
+        (2, "answered solve"),
+        (2, "parse"),
+        (1, "validate_out"),
+    ]
+
+
+def test_each_predictor_has_a_span() -> None:
     tracing = SeenSpans()
     DspyRunner(bound(FakeEngine()), tracing).run(two_steps(), QUESTION, MemoryJournal(), live=True)
     assert tracing.depth == 0
-    assert tracing.seen == [
+    stages = ("render", "parse", "validate", "validate_out")
+    assert [(depth, name) for depth, name in tracing.seen if name not in stages] == [
         (0, "program"),
         (1, "predictor"), (2, "fake/model plan"), (2, "answered plan"),
         (1, "predictor"), (2, "fake/model solve"), (2, "answered solve"),
