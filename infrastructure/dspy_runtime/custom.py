@@ -1,0 +1,139 @@
+"""Modules of somebody's own: imported from allowed packages alone, pinned to their source."""
+
+import importlib
+import threading
+import types
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import dspy
+
+from application.probing import ModuleRefused
+from domain.probe.rules import is_allowed
+from domain.probe.values import RESULT
+from domain.values import Failure
+from infrastructure.dspy_runtime.package_source import NoSource, Source, source_of
+
+SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A class, and the source that its package had when this process imported it."""
+
+    kind: type[dspy.Module]
+    source: Source
+
+
+@dataclass(slots=True)
+class Packages:
+    """The packages that this process may import modules from, and what it imported so far."""
+
+    allowed: Collection[str]
+    _sources: dict[str, Source] = field(default_factory=dict[str, Source])
+    _modules: dict[str, Source] = field(default_factory=dict[str, Source])
+    _lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def imported(self, import_path: str) -> Imported:
+        """The class at *import_path*.
+
+        Raises:
+            ModuleRefused: It is not allowed, cannot be imported, or is no ``dspy.Module``.
+        """
+        if not is_allowed(import_path, self.allowed):
+            raise refused("package_not_allowed", _NOT_ALLOWED.format(path=import_path))
+        module, _, name = import_path.partition(":")
+        with self._lock:
+            source = self._modules.get(module) or self._new(module)
+            found = getattr(importlib.import_module(module), name, None)
+            self._modules[module] = source
+        if not (isinstance(found, type) and issubclass(found, dspy.Module)):
+            raise refused("not_a_module", f"{import_path} is no class that extends dspy.Module.")
+        return Imported(found, source)
+
+    def _new(self, module: str) -> Source:
+        """The source of a module that is imported now, the same as that of its neighbours."""
+        try:
+            source = source_of(module)
+        except NoSource as error:
+            raise refused("not_importable", f"{module} cannot be imported: {error}.") from error
+        known = self._sources.setdefault(source.package, source)
+        if known.sha256 != source.sha256:
+            message = f"{source.package} changed after this process began to import it."
+            raise refused("source_changed", f"{message} Restart the workers.")
+        _imported(module)
+        return source
+
+
+def as_promised(
+    kind: type[dspy.Module], *, outputs: Iterable[str], wraps_result: bool
+) -> type[dspy.Module]:
+    """*kind*, whose instances return the promised *outputs*, ``None`` for what they left out.
+
+    It keeps name and source, which optimizers read, and the paths of its predictors.
+    """
+    promised = tuple(outputs)
+
+    def forward(self: Any, **inputs: Any) -> dspy.Prediction:
+        return _prediction(kind.forward(self, **inputs), promised, wraps_result=wraps_result)
+
+    made: type[dspy.Module] = types.new_class(
+        kind.__name__,
+        (kind,),
+        exec_body=lambda names: names.update(
+            forward=forward,
+            __module__=kind.__module__,
+            __qualname__=kind.__qualname__,
+            __doc__=kind.__doc__,
+        ),
+    )
+    return made
+
+
+def refused(code: str, message: str) -> ModuleRefused:
+    """The refusal ``probe.<code>``."""
+    return ModuleRefused(Failure(code=f"probe.{code}", message=message))
+
+
+def described(error: BaseException) -> str:
+    """What *error* says, in one line and short."""
+    said = " ".join(str(error).split())[:SHOWN]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _imported(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        then = "Mend it, so that `python -c 'import …'` works in the workers' environment."
+        message = f"{module} cannot be imported ({described(error)}). {then}"
+        raise refused("not_importable", message) from error
+
+
+def _prediction(
+    returned: object, promised: tuple[str, ...], *, wraps_result: bool
+) -> dspy.Prediction:
+    given: Mapping[str, Any] = {}
+    match returned:
+        case dspy.Example():
+            given = dict(returned.items())
+        case Mapping():
+            given = returned
+        case None:
+            pass
+        case _ if wraps_result:
+            given = {RESULT.name: str(returned)}
+        case _:
+            pass
+    if isinstance(returned, dspy.Prediction) and all(name in given for name in promised):
+        return returned
+    return dspy.Prediction(**{**dict.fromkeys(promised), **given})
+
+
+_NOT_ALLOWED = (
+    "{path} is in no package that this worker may import. "
+    "Name its package in STRATAL_MODULES of the workers, too."
+)

@@ -1,0 +1,1 @@
+"""Everything that a module should not do."""
