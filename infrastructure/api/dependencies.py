@@ -248,8 +248,12 @@ class Writer(Desk):
         self.key, self._mark = key, mark
 
     def new_id(self, kind: str, given: UUID | None = None) -> UUID:
-        """The id of a new *kind*: the one that was given, or the same again for the same key."""
+        """The id of a new *kind*: the one that was given, or the same again for the same key.
+
+        Without a key, one that was given is the key: a repeat gets the first one's answer.
+        """
         if given is not None:
+            self.key = self.key or f"id {given}"  # no key of a caller's holds a space
             return given
         if self.key is None:
             return self.deps.ids()

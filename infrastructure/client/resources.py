@@ -27,6 +27,7 @@ class Api(Protocol):
         *,
         params: Mapping[str, object] | None = None,
         expected_version: int | None = None,
+        key: str | None = None,
     ) -> JsonObject: ...
     def send(
         self,
@@ -64,11 +65,17 @@ class _Resource:
     ) -> JsonObject:
         given = {name: value for name, value in body.items() if value is not None}
         at = self._at(id_or_name, f"/{action}")
-        return self._api.post(at, given, expected_version=expected_version)
+        key = _key(given)
+        return self._api.post(at, given, expected_version=expected_version, key=key)
 
     def _create(self, **body: object) -> JsonObject:
         given = {name: value for name, value in body.items() if value is not None}
-        return self._api.post(self._path, given)
+        return self._api.post(self._path, given, key=_key(given))
+
+
+def _key(body: Mapping[str, object]) -> str | None:
+    """The id that the caller chose is its key: made again, the thing is the one there is."""
+    return str(body["id"]) if "id" in body else None
 
 
 class _Retirable(_Resource):
