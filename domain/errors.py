@@ -45,6 +45,12 @@ class InvalidError(DomainError):
         self.faults = tuple(faults)
 
 
+class ForbiddenError(InvalidError):
+    """What was sent may be well formed, but is not allowed here; ``faults`` names every part."""
+
+    code: ClassVar[str] = "forbidden"
+
+
 class StaleVersion(ConflictError):
     """The caller decided on an older state than the present one."""
 

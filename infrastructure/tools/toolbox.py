@@ -1,0 +1,45 @@
+"""The tools of a worker: each kind carried out by its own means, and only what is allowed."""
+
+from collections.abc import Mapping
+
+from pydantic import JsonValue
+
+from application.lm_ports import JsonObject
+from application.tool_ports import OutsideTool, ToolFailed
+from domain.tool.allowance import Allowance
+from domain.tool.values import HttpTool, PythonTool
+from domain.values import Failure
+from infrastructure.tools.http import HttpCaller, Secret
+from infrastructure.tools.python import call_python
+
+
+class WorkerToolbox:
+    """Calls tools as far as *allowance* lets them; *secrets* are headers by name."""
+
+    def __init__(self, allowance: Allowance, secrets: Mapping[str, Secret] | None = None) -> None:
+        self._allowance = allowance
+        self._http = HttpCaller(allowance, secrets or {})
+
+    def call(self, tool: OutsideTool, arguments: JsonObject) -> JsonValue:
+        """Call *tool* with *arguments*, which fit it.
+
+        Raises:
+            ToolFailed: It is not allowed here, not to be found, or it failed.
+        """
+        # What was allowed when the program was written may not be any more.
+        if reason := next(self._allowance.refusals(tool), None):
+            raise ToolFailed(Failure(code="tool.not_allowed", message=reason))
+        match tool:
+            case PythonTool():
+                package = self._package(tool)
+                return call_python(tool, arguments, package=package)
+            case HttpTool():
+                return self._http.call(tool, arguments)
+            case _:
+                raise NotImplementedError
+
+    def _package(self, tool: PythonTool) -> str | None:
+        """The package to which *tool* is held; ``None`` if the function itself is allowed."""
+        if tool.entry_point in self._allowance.entry_points:
+            return None
+        return self._allowance.package_of(tool.entry_point)
