@@ -14,7 +14,8 @@ from application.ports import Claim, Clock, Receipt, Repository
 from application.shelf import SignatureShelf
 from domain.errors import Fault, InvalidError
 from domain.module.aggregate import FrozenFrom, Module
-from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
+from domain.module.parameters import KindParameters
+from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec, Nearest
 from domain.signature.aggregate import Signature
 from domain.signature.syntax import parse
 from domain.text import JsonObject, LongText, Name, SafeText
@@ -28,10 +29,20 @@ class ModuleSettings(BaseModel):
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
     demos: tuple[JsonObject, ...] | None = None
+    nearest: Annotated[
+        Nearest | None, Field(description="Examples to look up; null looks none up any more.")
+    ] = None
 
     def over(self, config: ModuleConfig) -> ModuleConfig:
         """*config* with what was chosen in its place."""
-        return config.model_copy(update=self.model_dump(exclude_none=True))
+        chosen = {name: getattr(self, name) for name in self.model_fields_set}
+        return config.model_copy(
+            update={
+                name: value
+                for name, value in chosen.items()
+                if value is not None or name == "nearest"
+            }
+        )
 
 
 class CreateModule(Command):
@@ -47,6 +58,7 @@ class CreateModule(Command):
     signature_revision: Annotated[int, Field(ge=1)] | None = None
     signature: SafeText | None = None
     config: ModuleSettings = ModuleSettings()
+    parameters: KindParameters = None
 
     @model_validator(mode="after")
     def _one_signature(self) -> Self:
@@ -87,6 +99,7 @@ class ModuleHandlers:
             kind=command.kind,
             signature=signature.spec,
             config=command.config.over(DEFAULTS[command.kind]),
+            parameters=command.parameters,
         )
         frozen_from = FrozenFrom(signature.id, signature.revision)
         module = Module.create(

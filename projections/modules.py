@@ -9,6 +9,7 @@ from pydantic import Field
 
 from domain.kernel import Event, Recorded
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
+from domain.module.parameters import KindParameters
 from domain.module.values import ModuleConfig, ModuleKind
 from domain.signature.fields import SignatureSpec
 from projections.folding import document, row
@@ -27,6 +28,7 @@ class ModuleRow(Row):
     signature_revision: int = Field(description="Later revisions do not reach this module.")
     signature: SignatureSpec
     config: ModuleConfig
+    parameters: KindParameters = Field(description="What the kind takes, beside the settings.")
     created_at: datetime
     created_by: str
     updated_at: datetime
@@ -42,6 +44,7 @@ _MODULE = Kept(
         "signature_id",
         "signature_revision",
         "signature",
+        "parameters",
         "created_at",
         "created_by",
     ),
@@ -51,7 +54,7 @@ _MODULE = Kept(
 
 class Modules(Projection):
     name: ClassVar[str] = "modules"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = (
         """
         CREATE TABLE module (
@@ -65,6 +68,7 @@ class Modules(Projection):
             signature_revision integer NOT NULL,
             signature          json NOT NULL,
             config             json NOT NULL,
+            parameters         json,
             created_at         timestamptz NOT NULL,
             created_by         text NOT NULL,
             updated_at         timestamptz NOT NULL,
@@ -92,6 +96,7 @@ class Modules(Projection):
                     signature_revision=created.signature_revision,
                     signature=document(spec.signature),
                     config=document(spec.config),
+                    parameters=None if spec.parameters is None else document(spec.parameters),
                 )
                 yield Write(_CREATE, columns)
             case ModuleConfigured(config=config):
@@ -131,14 +136,16 @@ def module(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ModuleRo
 
 _SELECT: LiteralString = """
     SELECT module_id, version, position, name, kind, signature_id, signature_revision, signature,
-           config, created_at, created_by, updated_at, retired_at, retired_because
+           config, parameters, created_at, created_by, updated_at, retired_at, retired_because
     FROM module WHERE tenant = %(tenant)s"""
 
 _CREATE: LiteralString = """
     INSERT INTO module (tenant, module_id, version, position, name, kind, signature_id,
-                        signature_revision, signature, config, created_at, created_by, updated_at)
+                        signature_revision, signature, config, parameters, created_at, created_by,
+                        updated_at)
     VALUES (%(tenant)s, %(id)s, %(version)s, %(position)s, %(name)s, %(kind)s, %(signature_id)s,
-            %(signature_revision)s, %(signature)s, %(config)s, %(at)s, %(actor)s, %(at)s)
+            %(signature_revision)s, %(signature)s, %(config)s, %(parameters)s, %(at)s, %(actor)s,
+            %(at)s)
     ON CONFLICT DO NOTHING"""
 
 _CONFIGURE = _MODULE.update("config = %(config)s")

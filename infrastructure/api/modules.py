@@ -4,9 +4,11 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Response, status
+from pydantic import Field
 
 from application.errors import AggregateNotFound
 from application.modules import ConfigureModule, CreateModule, ModuleSettings, RetireModule
+from domain.module.parameters import KindParameters
 from domain.module.values import ModuleKind
 from domain.text import Name
 from infrastructure.api.bodies import Body, NewThing, Retirement
@@ -29,6 +31,9 @@ class NewModule(NewThing):
     kind: ModuleKind
     signature_id: UUID
     config: ModuleSettings = ModuleSettings()
+    parameters: Annotated[
+        KindParameters, Field(description="What the kind takes; else as it has it.")
+    ] = None
 
 
 class NewSettings(Body):

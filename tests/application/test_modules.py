@@ -29,7 +29,8 @@ from domain.errors import InvalidError, StaleVersion
 from domain.module.aggregate import Module
 from domain.module.errors import ModuleIsRetired
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
-from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind
+from domain.module.parameters import Agent
+from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, Nearest
 from domain.signature.aggregate import Signature
 from domain.signature.errors import SignatureIsRetired, SignatureSyntaxError
 from domain.signature.events import SignatureDefined
@@ -123,7 +124,7 @@ def test_mod_02_an_unknown_kind_is_refused_with_the_known_ones(world: World) -> 
 
 @pytest.mark.feature("MOD-12")
 @pytest.mark.feature("MOD-16")
-@pytest.mark.parametrize("kind", ModuleKind)
+@pytest.mark.parametrize("kind", [ModuleKind.PREDICT, ModuleKind.CHAIN_OF_THOUGHT])
 def test_mod_12_what_was_not_chosen_is_as_the_kind_has_it(world: World, kind: ModuleKind) -> None:
     world.creates(kind=kind)
     default = world.last
@@ -135,6 +136,40 @@ def test_mod_12_what_was_not_chosen_is_as_the_kind_has_it(world: World, kind: Mo
     assert chosen.spec.config == ModuleConfig(
         temperature=0.0, max_tokens=DEFAULTS[kind].max_tokens, demos=({"question": "q"},)
     )
+
+
+@pytest.mark.feature("MOD-20")
+def test_mod_20_parameters_are_those_of_the_kind_unless_they_are_chosen(world: World) -> None:
+    world.creates(kind="react")
+    default = world.last
+    world.creates("patient", kind="react", parameters={"max_iterations": 9})
+    chosen = world.last
+    assert isinstance(default, ModuleCreated)
+    assert default.spec.parameters == Agent(max_iterations=5)
+    assert isinstance(chosen, ModuleCreated)
+    assert chosen.spec.parameters == Agent(max_iterations=9)
+
+
+def test_parameters_of_another_kind_are_refused_where_they_stand(world: World) -> None:
+    with pytest.raises(ValidationError) as refused:
+        world.creates(kind="majority", parameters={"max_iterations": 9})
+    assert [error["loc"] for error in refused.value.errors()] == [("parameters", "max_iterations")]
+
+
+def test_examples_to_look_up_stay_until_they_are_taken_back(world: World) -> None:
+    nearest = {"dataset_id": str(uuid4()), "k": 2}
+    module_id = world.creates(config={"nearest": nearest})
+    for said in ({"temperature": 0.5}, {"temperature": None}):
+        world.does(ConfigureModule.model_validate({"module_id": module_id, "config": said}))
+    kept = world.last
+    world.does(
+        ConfigureModule.model_validate({"module_id": module_id, "config": {"nearest": None}})
+    )
+    without = world.last
+    assert isinstance(kept, ModuleConfigured)
+    assert kept.config.nearest == Nearest.model_validate(nearest)
+    assert isinstance(without, ModuleConfigured)
+    assert (without.config.nearest, without.config.temperature) == (None, 0.5)
 
 
 @pytest.mark.parametrize(

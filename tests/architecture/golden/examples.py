@@ -62,6 +62,7 @@ from tests.architecture.golden.graphs import (
     CONFIG,
     GRAPH,
     MODULE,
+    MODULES,
     RICH_GRAPH,
     RICH_MODULE,
     RICH_SPEC,
@@ -176,6 +177,12 @@ _THINGS: Sequence[Sequence[Event]] = (
         ),
         ModuleCreated(
             name="bare", spec=BARE_MODULE, signature_id=an_id("signature"), signature_revision=1
+        ),
+        *(
+            ModuleCreated(
+                name="kind", spec=each, signature_id=an_id("signature"), signature_revision=1
+            )
+            for each in MODULES
         ),
         ModuleCreated(
             name="rich", spec=RICH_MODULE, signature_id=an_id("signature"), signature_revision=1

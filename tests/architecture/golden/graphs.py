@@ -1,6 +1,24 @@
 """A signature, a module and a graph, full and bare: what examples of stored events are about."""
 
-from domain.module.values import ModuleConfig, ModuleKind, ModuleSpec
+from domain.module.parameters import (
+    Agent,
+    Chains,
+    Code,
+    Ensemble,
+    Majority,
+    Member,
+    Recursive,
+    Retrieve,
+    Sampling,
+)
+from domain.module.rewards import (
+    ContainsReward,
+    EqualsReward,
+    NumberReward,
+    ValidReward,
+    WordsReward,
+)
+from domain.module.values import ModuleConfig, ModuleKind, ModuleSpec, Nearest
 from domain.program.conditions import AllOf, AnyOf, Check, Comparison, Not
 from domain.program.graph import (
     Body,
@@ -26,6 +44,7 @@ from domain.signature.types import (
     Primitive,
     UnionOf,
 )
+from domain.tool.values import Corpus, HttpTool, McpTool, ProgramTool, PythonTool, RetrieverTool
 from tests.support.histories import an_id
 
 _TEXT, _NUMBER = Primitive(name="string"), Primitive(name="integer")
@@ -80,15 +99,78 @@ RICH_SPEC = SignatureSpec(
     ),
 )
 CONFIG = ModuleConfig(
-    temperature=0.7, max_tokens=1500, demos=({"message": "It crashes", "queue": "bug"},)
+    temperature=0.7,
+    max_tokens=1500,
+    demos=({"message": "It crashes", "queue": "bug"},),
+    nearest=Nearest(dataset_id=an_id("dataset"), k=3),
 )
-MODULE = ModuleSpec(kind=ModuleKind.CHAIN_OF_THOUGHT, signature=SPEC, config=CONFIG)
+MODULE = ModuleSpec(
+    kind=ModuleKind.ENSEMBLE,
+    signature=SPEC,
+    config=CONFIG,
+    parameters=Ensemble(
+        members=(
+            Member(
+                kind=ModuleKind.PREDICT, instructions="Be quick.", temperature=0.1, max_tokens=9
+            ),
+        ),
+        size=1,
+        reduce="majority",
+        field="queue",
+    ),
+)
 BARE_MODULE = ModuleSpec(
     kind=ModuleKind.PREDICT,
     signature=BARE_SPEC,
     config=ModuleConfig(temperature=0, max_tokens=1),
 )
 RICH_MODULE = BARE_MODULE.model_copy(update={"signature": RICH_SPEC})
+_CORPUS = Corpus(dataset_id=an_id("dataset"), field="text")
+_ARGUMENT = FieldSpec(name="city", description="Where.")
+_TOOLS = (
+    PythonTool(
+        name="look", description="Looks.", entry_point="acme.tools:look", arguments=(_ARGUMENT,)
+    ),
+    HttpTool(
+        name="fetch",
+        description="Fetches.",
+        method="POST",
+        url="https://example.org/{city}",
+        arguments=(_ARGUMENT,),
+        places={"city": "path"},
+        timeout_s=5,
+        secret="weather",
+    ),
+    ProgramTool(name="ask", description="Asks.", program_id=an_id("program"), program_version=2),
+    RetrieverTool(name="find", description="Finds.", corpus=_CORPUS, k=2),
+    McpTool(
+        name="call", description="Calls.", server="docs", tool="search", arguments=(_ARGUMENT,)
+    ),
+)
+_REWARDS = (
+    NumberReward(field="queue"),
+    EqualsReward(field="queue", value={"x": [1, None]}),
+    ContainsReward(field="queue", text="bug"),
+    WordsReward(field="queue", at_least=1, at_most=3),
+    ValidReward(),
+)
+MODULES = tuple(
+    ModuleSpec(kind=kind, signature=BARE_SPEC, config=BARE_MODULE.config, parameters=told)
+    for kind, told in (
+        (ModuleKind.REACT, Agent(tools=_TOOLS, max_iterations=4)),
+        (ModuleKind.REACT_V2, Agent()),
+        (ModuleKind.PROGRAM_OF_THOUGHT, Code(max_iterations=2)),
+        (ModuleKind.CODE_ACT, Agent()),
+        (ModuleKind.RLM, Recursive(tools=_TOOLS[:1])),
+        (ModuleKind.RETRIEVE, Retrieve(corpus=_CORPUS, k=5)),
+        *((ModuleKind.BEST_OF_N, Sampling(reward=each, threshold=0.5)) for each in _REWARDS),
+        (ModuleKind.REFINE, Sampling(of=ModuleKind.PREDICT, n=2)),
+        (ModuleKind.MULTI_CHAIN_COMPARISON, Chains(chains=4)),
+        (ModuleKind.MAJORITY, Majority(of=ModuleKind.PREDICT, n=7, field="b")),
+    )
+)
+"""A module of every other kind that has parameters."""
+
 BODY = Body(
     signature=SPEC,
     nodes=(ConstNode(kind="const", id="inner", type=_NUMBER, value=3),),
@@ -145,7 +227,13 @@ GRAPH = ProgramGraph(
 )
 BARE_GRAPH = ProgramGraph(
     signature=BARE_SPEC,
-    nodes=(ModuleNode(id="predict", module=BARE_MODULE, inputs={"a": Source(field="a")}),),
+    nodes=(
+        ModuleNode(id="predict", module=BARE_MODULE, inputs={"a": Source(field="a")}),
+        *(
+            ModuleNode(id=f"node_{number}", module=each, inputs={"a": Source(field="a")})
+            for number, each in enumerate(MODULES)
+        ),
+    ),
     outputs={"b": Source(node="predict", field="b")},
 )
 RICH_GRAPH = ProgramGraph(
