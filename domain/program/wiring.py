@@ -19,7 +19,18 @@ from domain.program.graph import (
 )
 from domain.signature.compatibility import feeds
 from domain.signature.fields import FieldSpec
-from domain.signature.types import INTEGER, STRING, ListOf, OptionalOf, UnionOf, normal
+from domain.signature.types import (
+    INTEGER,
+    STRING,
+    ConstrainedOf,
+    FieldType,
+    ListOf,
+    OptionalOf,
+    Primitive,
+    UnionOf,
+    normal,
+    parts,
+)
 from domain.text import escape
 
 Fields = Mapping[str, FieldSpec]
@@ -70,7 +81,7 @@ def _node_faults(scope: "_Scope", node: Node, pointer: str) -> Iterator[Fault]:
         case JoinNode():
             taken = FieldSpec(name="a text or a list of texts", type=JOINABLE)
             for index, source in enumerate(node.items):
-                yield from scope.source_faults(f"{pointer}/items/{index}", source, taken)
+                yield from scope.certain(f"{pointer}/items/{index}", source, taken)
         case MapNode():
             yield from _map_faults(scope, node, pointer)
         case BranchNode():
@@ -83,13 +94,22 @@ def _node_faults(scope: "_Scope", node: Node, pointer: str) -> Iterator[Fault]:
 
 def _map_faults(scope: "_Scope", node: MapNode, pointer: str) -> Iterator[Fault]:
     wanted = by_name(node.body.signature.inputs)
-    if item := wanted.get(node.over):
-        wanted[node.over] = _listed(item).model_copy(update={"optional": False})
+    if item := wanted.pop(node.over, None):
+        yield from _over_faults(scope, node, _listed(item), f"{pointer}/inputs")
     else:
         message = f"The body has no input of that name. Choose one of {', '.join(wanted)}."
         yield Fault(f"{pointer}/over", "graph.unknown_field", message)
-    yield from scope.bound(f"{pointer}/inputs", wanted, node.inputs)
+    beside = {name: source for name, source in node.inputs.items() if name != node.over}
+    yield from scope.bound(f"{pointer}/inputs", wanted, beside)
     yield from wiring_faults(node.body, f"{pointer}/body")
+
+
+def _over_faults(scope: "_Scope", node: MapNode, items: FieldSpec, pointer: str) -> Iterator[Fault]:
+    source = node.inputs.get(node.over)
+    if source is None:
+        yield from scope.unbound(pointer, {items.name: items}, node.inputs)
+    else:
+        yield from scope.certain(f"{pointer}/{escape(node.over)}", source, items, deep=False)
 
 
 def _branch_faults(scope: "_Scope", node: BranchNode, pointer: str) -> Iterator[Fault]:
@@ -126,7 +146,7 @@ def _loop_faults(scope: "_Scope", node: LoopNode, pointer: str) -> Iterator[Faul
     yield from scope.bound(f"{pointer}/inputs", wanted, node.inputs)
     if node.times is not None:
         rounds = FieldSpec(name="the number of rounds", type=INTEGER, optional=True)
-        yield from scope.source_faults(f"{pointer}/times", node.times, rounds)
+        yield from scope.certain(f"{pointer}/times", node.times, rounds)
     for index, field in enumerate(node.body.signature.outputs):
         at = f"{pointer}/body/signature/outputs/{index}"
         if field.name not in wanted:
@@ -148,6 +168,13 @@ def _listed(field: FieldSpec) -> FieldSpec:
 def _same(then: tuple[FieldSpec, ...], otherwise: tuple[FieldSpec, ...]) -> bool:
     kept = [{it.name: (it.type, it.optional) for it in fields} for fields in (then, otherwise)]
     return kept[0] == kept[1]
+
+
+def _vague(type: FieldType, *, deep: bool) -> bool:
+    if isinstance(type, Primitive):
+        return type.name == "any" or (deep and type.name == "array")
+    inner = parts(type) if deep or isinstance(type, UnionOf | ConstrainedOf) else ()
+    return any(_vague(part, deep=deep) for part in inner)
 
 
 class _Scope:
@@ -190,6 +217,22 @@ class _Scope:
         elif not feeds(field, target):
             message = f"The types of {source.field} and {target.name} do not fit. Change one."
             yield Fault(pointer, "graph.type_mismatch", message)
+
+    def certain(
+        self, pointer: str, source: Source, target: FieldSpec, *, deep: bool = True
+    ) -> Iterator[Fault]:
+        """Like ``source_faults``, for what no module reads: ``any`` does not go with everything.
+
+        With ``deep=False`` the items of a list may be of any type.
+        """
+        field = self.field(source)
+        if field is not None and _vague(field.type, deep=deep):
+            message = (
+                f"{source.field} may be of any type. Take {target.name} from where it is sure."
+            )
+            yield Fault(pointer, "graph.type_mismatch", message)
+        else:
+            yield from self.source_faults(pointer, source, target)
 
     def unknown(self, pointer: str, source: Source) -> Iterator[Fault]:
         """Why there is no *source*."""

@@ -14,6 +14,7 @@ from application.lm_ports import ProgramFailed, RunnableProgram
 from domain.program.conditions import AllOf, AnyOf, Check, Comparison, Condition, Not
 from domain.program.graph import ProgramGraph
 from domain.signature.types import INTEGER, ListOf
+from infrastructure.dspy_runtime.classes import node_of
 from infrastructure.dspy_runtime.compiler import build, source
 from infrastructure.dspy_runtime.flow import each as in_order
 from infrastructure.dspy_runtime.runtime import DspyRunner
@@ -374,14 +375,24 @@ def test_the_predictors_of_all_bodies_are_attributes_of_the_one_class() -> None:
 
 
 def test_an_error_says_at_which_node_of_which_body_it_was() -> None:
-    joined = body("words: list[any] -> text", join("joined", "words"), text="joined.text")
-    it = program(
-        "many: list[array] -> texts: list[string]",
-        each("each_one", "words", joined, words="many"),
-        texts="each_one.text",
-    )
-    with pytest.raises(ProgramFailed, match="at node joined") as failed:
-        run(it, many=[["a"], ["a", 1]])
+    built = build(RunnableProgram("it@1", LETTERS, None))
+    built.write = lambda **_: dspy.Prediction(note=None)
+    with pytest.raises(TypeError) as at_join:
+        built(words=["a"], tone="kind")
+    assert node_of(at_join.value) == "all_notes"
+    built.write = lambda: None
+    with pytest.raises(TypeError) as at_module:
+        built(words=["a", "b"], tone="kind")
+    assert node_of(at_module.value) == "write"
+    assert node_of(ValueError("elsewhere")) is None
+
+
+def test_a_run_that_fails_names_the_node() -> None:
+    runner = DspyRunner(bound(Echo()))
+    letters = RunnableProgram("it@1", LETTERS, None)
+    runner.program(letters).write.demos = None
+    with pytest.raises(ProgramFailed, match="The program failed at node write") as failed:
+        runner.run(letters, {"words": ["a"], "tone": "kind"}, MemoryJournal(), live=True)
     assert failed.value.failure.code == "program.failed"
 
 
