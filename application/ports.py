@@ -83,3 +83,15 @@ class PayloadStore(Protocol):
             PayloadIsMissing: It was never stored, or was erased.
         """
         ...
+
+
+class SignatureUsers(Protocol):
+    def modules_of(self, signature_id: UUID) -> Sequence[str]:
+        """The modules in service that were made of it, by name, in the current tenant.
+
+        One that is made in the same moment may be missing: it goes on with the copy it froze.
+
+        Raises:
+            ProjectionIsLate: The read model has not seen the whole log; try again.
+        """
+        ...

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from application.commands import Command, handles
 from application.pointing import at, beneath
-from application.ports import Claim, Clock, Receipt, Repository
+from application.ports import Claim, Clock, Receipt, Repository, SignatureUsers
 from application.shelf import SignatureShelf
 from domain.signature.aggregate import Signature
 from domain.signature.fields import SignatureSpec
@@ -120,6 +120,7 @@ class RetireSignature(Command):
 class SignatureHandlers:
     signatures: Repository[Signature]
     shelf: SignatureShelf
+    users: SignatureUsers
     clock: Clock
 
     @handles(DefineSignature)
@@ -146,5 +147,6 @@ class SignatureHandlers:
     def retire(self, command: RetireSignature) -> Receipt:
         signature = self.signatures.get(command.signature_id)
         signature.expect(command.expected_version)
-        signature.retire(command.reason, at=self.clock.now())
+        users = self.users.modules_of(signature.id)
+        signature.retire(command.reason, users=users, at=self.clock.now())
         return self.signatures.save(signature)

@@ -43,14 +43,17 @@ from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
+from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.postgres.roles import Access, Rights, check_role, grant
 from infrastructure.postgres.safety import check_server
 from infrastructure.settings import Settings
 from infrastructure.system import SystemClock
 from infrastructure.telemetry.setup import build_tracing
+from infrastructure.users import ProjectedUsers
 from infrastructure.workers.jobs import JobWriter
 from infrastructure.workers.lanes import LANES
 from infrastructure.workers.migrations import MIGRATIONS as JOB_MIGRATIONS
+from projections.registry import PROJECTIONS
 
 
 class Runtime(Protocol):
@@ -215,7 +218,7 @@ def _bus(log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime) -> Com
     evaluations = EventSourcedRepository(log, Evaluation)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
-        SignatureHandlers(signatures, shelf, clock),
+        SignatureHandlers(signatures, shelf, _users(log), clock),
         ModuleHandlers(modules, signatures, shelf, clock),
         ProgramHandlers(programs, modules, signatures, evaluations, clock),
         DatasetHandlers(datasets, clock),
@@ -235,3 +238,8 @@ def _bus(log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime) -> Com
             evaluations, programs, datasets, payloads, runtime.evaluator, clock, monotonic, worker
         ),
     )
+
+
+def _users(log: EventLog) -> ProjectedUsers:
+    store = PostgresReadStore(log.receipts.recorder.pool, PROJECTIONS)
+    return ProjectedUsers(store, log.head, store.wait_for)

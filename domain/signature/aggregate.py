@@ -1,11 +1,12 @@
 """A signature under its name: defined, revised, retired; whoever froze a revision keeps it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import ClassVar, Self, assert_never
 from uuid import UUID
 
 from domain.kernel import Aggregate
-from domain.signature.errors import SignatureIsRetired
+from domain.signature.errors import SignatureIsInUse, SignatureIsRetired
 from domain.signature.events import (
     SignatureDefined,
     SignatureEvent,
@@ -55,10 +56,19 @@ class Signature(Aggregate[SignatureEvent]):
             event = SignatureRevised(revision=self.revision + 1, spec=kept, content_hash=digest)
             self.record(event, at=at)
 
-    def retire(self, reason: str, *, at: datetime) -> None:
-        """Take it out of service; what was made of it goes on. A second time changes nothing."""
-        if not self.is_retired:
-            self.record(SignatureRetired(reason=reason), at=at)
+    def retire(self, reason: str, *, users: Sequence[str] = (), at: datetime) -> None:
+        """Take it out of service. A second time changes nothing.
+
+        *users* are the modules in service that were made of it.
+
+        Raises:
+            SignatureIsInUse: There are some; retire them first.
+        """
+        if self.is_retired:
+            return
+        if users:
+            raise SignatureIsInUse(self.id, users)
+        self.record(SignatureRetired(reason=reason), at=at)
 
     def require_in_service(self) -> None:
         """Refuse to go on with a retired signature.

@@ -1,10 +1,12 @@
 """What is refused about signatures, and what to do then."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from domain.errors import ConflictError, Fault, InvalidError
+
+_USERS_SHOWN: Final = 10
 
 
 class SignatureSyntaxError(InvalidError):
@@ -55,6 +57,20 @@ class SignatureIsRetired(ConflictError):
             f"Signature {signature_id} is retired. Define another one, or use one in service."
         )
         self.signature_id = signature_id
+
+
+class SignatureIsInUse(ConflictError):
+    """Modules in service were made of it; ``users`` are their names."""
+
+    code: ClassVar[str] = "signature.in_use"
+
+    def __init__(self, signature_id: UUID, users: Sequence[str]) -> None:
+        more = len(users) - _USERS_SHOWN
+        told = ", ".join(users[:_USERS_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        super().__init__(
+            f"Signature {signature_id} is in use by modules: {told}. Retire them first."
+        )
+        self.signature_id, self.users = signature_id, tuple(users)
 
 
 def position(text: str, offset: int) -> tuple[int, int]:

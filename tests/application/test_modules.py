@@ -35,7 +35,7 @@ from domain.signature.aggregate import Signature
 from domain.signature.errors import SignatureIsRetired, SignatureSyntaxError
 from domain.signature.events import SignatureDefined
 from domain.signature.syntax import parse
-from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
+from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository, ToldUsers
 
 CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
 
@@ -60,7 +60,7 @@ class World:
         shelf = SignatureShelf(signatures, self.names, clock)
         modules = MemoryRepository(Module, self.log)
         self.bus = CommandBus(
-            SignatureHandlers(signatures, shelf, clock),
+            SignatureHandlers(signatures, shelf, ToldUsers(), clock),
             ModuleHandlers(modules, signatures, shelf, clock),
         )
         self.signature_id = uuid4()

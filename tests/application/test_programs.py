@@ -35,7 +35,14 @@ from domain.signature.aggregate import Signature
 from domain.signature.errors import SignatureIsRetired, SignatureSyntaxError
 from domain.signature.syntax import parse
 from domain.values import LmSpend, PayloadRef
-from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryNames, MemoryRepository
+from tests.support.memory import (
+    NOW,
+    FixedClock,
+    MemoryLog,
+    MemoryNames,
+    MemoryRepository,
+    ToldUsers,
+)
 
 CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
 INLINE = {"kind": "predict", "signature_syntax": "question -> answer"}
@@ -74,7 +81,7 @@ class World:
         programs = MemoryRepository(Program, self.log)
         self.evaluations = MemoryRepository(Evaluation, self.log)
         self.bus = CommandBus(
-            SignatureHandlers(signatures, shelf, clock),
+            SignatureHandlers(signatures, shelf, ToldUsers(), clock),
             ModuleHandlers(modules, signatures, shelf, clock),
             ProgramHandlers(programs, modules, signatures, self.evaluations, clock),
         )

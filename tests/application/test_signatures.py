@@ -22,10 +22,15 @@ from application.signatures import (
 )
 from domain.errors import InvalidError, StaleVersion
 from domain.signature.aggregate import Signature
-from domain.signature.errors import InvalidSignature, SignatureIsRetired, SignatureSyntaxError
+from domain.signature.errors import (
+    InvalidSignature,
+    SignatureIsInUse,
+    SignatureIsRetired,
+    SignatureSyntaxError,
+)
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.signature.syntax import parse
-from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
+from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository, ToldUsers
 
 CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
 
@@ -48,7 +53,8 @@ class World:
         signatures = MemoryRepository(Signature, self.log)
         self.names = LateNames(self.log)
         shelf = SignatureShelf(signatures, self.names, FixedClock())
-        self.bus = CommandBus(SignatureHandlers(signatures, shelf, FixedClock()))
+        self.users = ToldUsers()
+        self.bus = CommandBus(SignatureHandlers(signatures, shelf, self.users, FixedClock()))
 
     def does(self, command: Command) -> Receipt:
         return self.bus.dispatch(command, CONTEXT)
@@ -203,6 +209,16 @@ def test_two_who_register_at_once_share_one_signature(world: World) -> None:
     first = world.does(registered())
     world.names.blind = 1
     assert world.does(registered()).id == first.id
+    assert len(world.events) == 1
+
+
+@pytest.mark.feature("VIS-27")
+def test_vis_27_a_signature_in_use_is_not_retired(world: World) -> None:
+    made = world.defines()
+    world.users.modules = ["router"]
+    with pytest.raises(SignatureIsInUse) as refused:
+        world.does(RetireSignature(signature_id=made))
+    assert refused.value.users == ("router",)
     assert len(world.events) == 1
 
 

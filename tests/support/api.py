@@ -37,6 +37,7 @@ from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
 from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies, Lag
+from infrastructure.users import ProjectedUsers
 from projections.kernel import Projection
 from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
 from tests.support.memory_past import MemoryPast
@@ -198,7 +199,7 @@ class ApiWorld:
         run = timed | {"worker": "worker-1"}
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(
-            SignatureHandlers(signatures, shelf, self.clock),
+            SignatureHandlers(signatures, shelf, self._users(), self.clock),
             ModuleHandlers(modules, signatures, shelf, self.clock),
             ProgramHandlers(programs, modules, signatures, evaluations, self.clock),
             DatasetHandlers(datasets, self.clock),
@@ -217,6 +218,10 @@ class ApiWorld:
                 **run,
             ),
         )
+
+    def _users(self) -> ProjectedUsers:
+        store = self.models.store if self.models else self
+        return ProjectedUsers(store, lambda: 0, lambda position, timeout_s: None)
 
     def _repository(self, kind: type[Any]) -> MemoryRepository[Any]:
         return MemoryRepository(kind, self.log)

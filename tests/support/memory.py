@@ -124,6 +124,16 @@ class MemoryRepository(Generic[A]):
         return Receipt(aggregate.id, aggregate.version, len(log.recorded))
 
 
+@dataclass
+class ToldUsers:
+    """Users of signatures, as a test tells them."""
+
+    modules: Sequence[str] = ()
+
+    def modules_of(self, signature_id: UUID) -> Sequence[str]:
+        return self.modules
+
+
 class MemoryNames:
     """The claims of a memory log, as the application reads them."""
 

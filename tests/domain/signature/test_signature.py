@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from domain.signature.aggregate import Signature
-from domain.signature.errors import InvalidSignature, SignatureIsRetired
+from domain.signature.errors import InvalidSignature, SignatureIsInUse, SignatureIsRetired
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.hashing import content_hash
@@ -65,6 +65,26 @@ def test_sig_06_retiring_records_the_reason_once(signature: Scenario[Signature])
 
 def test_retiring_twice_changes_nothing(signature: Scenario[Signature]) -> None:
     signature.given(DEFINED, RETIRED).when(lambda it: it.retire("again", at=NOW)).then()
+    signature.given(DEFINED, RETIRED).when(
+        lambda it: it.retire("again", users=["router"], at=NOW)
+    ).then()
+
+
+@pytest.mark.feature("VIS-27")
+@pytest.mark.parametrize(
+    ("count", "told"), [(1, "m0. Retire"), (12, "m8, m9 and 2 more. Retire them first.")]
+)
+def test_vis_27_a_signature_in_use_names_its_users(
+    signature: Scenario[Signature], count: int, told: str
+) -> None:
+    users = [f"m{number}" for number in range(count)]
+    refusal = (
+        signature.given(DEFINED)
+        .when(lambda it: it.retire("old", users=users, at=NOW))
+        .then_refused(SignatureIsInUse)
+    )
+    assert told in str(refusal)
+    assert refusal.users == tuple(users)
 
 
 def test_a_retired_signature_is_not_revised(signature: Scenario[Signature]) -> None:
