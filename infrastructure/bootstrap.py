@@ -18,6 +18,8 @@ from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
 from application.policies import reactions
 from application.ports import Receipt
+from application.probes import ProbeHandlers
+from application.probing import ModuleProber
 from application.programs import ProgramHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
@@ -28,6 +30,7 @@ from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
 from domain.module.aggregate import Module
 from domain.optimization.aggregate import Optimization
+from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
 from infrastructure.elsewhere import Elsewhere
@@ -57,7 +60,7 @@ from projections.registry import PROJECTIONS
 
 
 class Runtime(Protocol):
-    """What runs, scores and optimizes programs."""
+    """What runs, scores and optimizes programs, and tries modules out."""
 
     @property
     def runner(self) -> ProgramRunner: ...
@@ -65,6 +68,8 @@ class Runtime(Protocol):
     def evaluator(self) -> Evaluator: ...
     @property
     def optimizers(self) -> OptimizerRunner: ...
+    @property
+    def prober(self) -> ModuleProber: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +190,7 @@ def system(
         log = EventLog(recorder, inline=_inline_writers(), tracing=tracing)
         payloads = PostgresPayloadStore(pool)
         built = Elsewhere() if runtime is None else runtime(settings, tracing)
-        bus = _bus(log, payloads, built)
+        bus = _bus(log, payloads, built, settings.module_packages)
         names = PostgresNames(recorder)
         yield System(settings, url, pool, recorder, log, payloads, names, tracing, bus)
 
@@ -206,7 +211,12 @@ def _inline_writers() -> Sequence[InlineWriter]:
     )
 
 
-def _bus(log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime) -> CommandBus:
+def _bus(
+    log: EventLog,
+    payloads: PostgresPayloadStore,
+    runtime: Runtime,
+    packages: frozenset[str],
+) -> CommandBus:
     clock, monotonic = SystemClock(), time.monotonic
     worker = f"{socket.gethostname()}:{os.getpid()}"
     signatures = EventSourcedRepository(log, Signature)
@@ -216,11 +226,13 @@ def _bus(log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime) -> Com
     executions = EventSourcedRepository(log, Execution)
     optimizations = EventSourcedRepository(log, Optimization)
     evaluations = EventSourcedRepository(log, Evaluation)
+    probes = EventSourcedRepository(log, Probe)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
         SignatureHandlers(signatures, shelf, _users(log), clock),
         ModuleHandlers(modules, signatures, shelf, clock),
         ProgramHandlers(programs, modules, signatures, evaluations, clock),
+        ProbeHandlers(probes, signatures, runtime.prober, packages, clock),
         DatasetHandlers(datasets, clock),
         ExecutionHandlers(executions, programs, payloads, runtime.runner, clock, monotonic, worker),
         ReplayHandlers(executions, programs, payloads, runtime.runner, clock, monotonic),

@@ -17,6 +17,7 @@ from application.lm_ports import (
     RunnableProgram,
     ScoredRow,
 )
+from domain.probe.values import Findings, ModulePromise
 
 
 class ProgramsRunInWorkers(RuntimeError):
@@ -27,7 +28,7 @@ class ProgramsRunInWorkers(RuntimeError):
 
 
 class Elsewhere:
-    """``ProgramRunner``, ``Evaluator`` and ``OptimizerRunner`` of a process that runs nothing."""
+    """Runs, scores, optimizes and probes, each as a refusal: of a process that does nothing so."""
 
     @property
     def runner(self) -> Self:
@@ -40,6 +41,13 @@ class Elsewhere:
     @property
     def optimizers(self) -> Self:
         return self
+
+    @property
+    def prober(self) -> Self:
+        return self
+
+    def probe(self, promise: ModulePromise) -> Findings:
+        raise ProgramsRunInWorkers
 
     def run(
         self, program: RunnableProgram, inputs: JsonObject, journal: CallJournal, *, live: bool

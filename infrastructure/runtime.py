@@ -6,8 +6,10 @@ Importing this module imports DSPy.
 from dataclasses import dataclass
 
 from application.tracing import Tracing
+from infrastructure.dspy_runtime import custom
 from infrastructure.dspy_runtime.evaluator import DspyEvaluator
 from infrastructure.dspy_runtime.optimizers import DspyOptimizers
+from infrastructure.dspy_runtime.prober import ChildProber
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from infrastructure.models.catalog import build_engine
 from infrastructure.settings import Settings
@@ -15,11 +17,12 @@ from infrastructure.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class DspyRuntime:
-    """Runs, scores and optimizes programs on one model."""
+    """Runs, scores and optimizes programs on one model, and tries modules out."""
 
     runner: DspyRunner
     evaluator: DspyEvaluator
     optimizers: DspyOptimizers
+    prober: ChildProber
 
 
 def build_runtime(settings: Settings, tracing: Tracing) -> DspyRuntime:
@@ -35,5 +38,11 @@ def build_runtime(settings: Settings, tracing: Tracing) -> DspyRuntime:
         api_key=None if key is None else key.get_secret_value(),
         home=settings.home,
     )
+    custom.allow(settings.module_packages)
     runner = DspyRunner(model, tracing)
-    return DspyRuntime(runner, DspyEvaluator(runner, model), DspyOptimizers(runner, model))
+    return DspyRuntime(
+        runner,
+        DspyEvaluator(runner, model),
+        DspyOptimizers(runner, model),
+        ChildProber(settings.module_packages),
+    )

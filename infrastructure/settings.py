@@ -75,6 +75,10 @@ class Settings(BaseModel):
             " /48), or full."
         ),
     ] = "network"
+    modules: Annotated[
+        str,
+        Field(description="Packages whose dspy.Modules may be imported: acme_rag,other.package."),
+    ] = ""
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes of `serve`.")] = 1
 
     @classmethod
@@ -112,6 +116,14 @@ class Settings(BaseModel):
             raise ValueError("use an http:// or https:// address, or unset it")
         return url
 
+    @field_validator("modules")
+    @classmethod
+    def _packages(cls, named: str) -> str:
+        packages = [each.strip() for each in named.split(",") if each.strip()]
+        if not all(step.isidentifier() for each in packages for step in each.split(".")):
+            raise ValueError("name packages as in an import, with commas between them")
+        return ",".join(packages)
+
     @field_validator("database_owner_url")
     @classmethod
     def _of_a_database(cls, url: str | None, info: ValidationInfo) -> str | None:
@@ -125,6 +137,11 @@ class Settings(BaseModel):
         if url is not None and urlsplit(url).scheme not in {"redis", "rediss", "amqp", "amqps"}:
             raise ValueError("use a redis:// or amqp:// address, or unset it for Postgres")
         return url
+
+    @property
+    def module_packages(self) -> frozenset[str]:
+        """The packages whose modules may be imported; none unless somebody names some."""
+        return frozenset(filter(None, self.modules.split(",")))
 
     def environment(self) -> dict[str, str]:
         """The variables that give a child process these settings, and unset what they leave out."""

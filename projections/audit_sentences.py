@@ -39,6 +39,7 @@ from domain.optimization.events import (
     TrialScored,
 )
 from domain.parking.events import EventParked, ParkedEventReplayed, ParkingEvent
+from domain.probe.events import ProbeAccepted, ProbeEvent, ProbeRefused, ProbeRequested
 from domain.program.events import (
     ProgramCompiled,
     ProgramCreated,
@@ -237,6 +238,20 @@ def _evaluation(id: UUID, event: EvaluationEvent) -> Words:
             assert_never(event)
 
 
+def _probe(id: UUID, event: ProbeEvent) -> Words:
+    match event:
+        case ProbeRequested(promise=promise):
+            return (f"asked to try module {plain(promise.import_path)} out as probe {id}",)
+        case ProbeAccepted(findings=findings):
+            predictors = _count(len(findings.predictors), "predictor")
+            pinned = f"with {predictors} and source {findings.source_sha256[:12]}"
+            return (f"accepted the module of probe {id} {pinned}",)
+        case ProbeRefused(failure=failure):
+            return (f"refused the module of probe {id} because {_why(failure)}",)
+        case _:
+            assert_never(event)
+
+
 def _parking(_id: UUID, event: ParkingEvent) -> Words:
     what = f"event {event.position} ({plain(event.topic)}) of "
     where = f" in version {event.version} of {plain(event.projection)}"
@@ -288,6 +303,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (ExecutionEvent, _execution),
         (OptimizationEvent, _optimization),
         (EvaluationEvent, _evaluation),
+        (ProbeEvent, _probe),
         (ParkingEvent, _parking),
     )
     for union, say in unions:

@@ -9,13 +9,13 @@ from pydantic import Field, JsonValue
 
 from domain.kernel import Recorded
 from domain.text import mended
-from projections import run_states, states
+from projections import probes, run_states, states
 from projections.differences import differences
 from projections.paging import DEFAULT_LIMIT, Cursor, CursorIsInvalid, Page, Row
 
 Mode = Literal["changes_only", "snapshot", "full_diff"]
 Kind = Literal[
-    "signature", "module", "program", "dataset", "execution", "optimization", "evaluation"
+    "signature", "module", "program", "dataset", "execution", "optimization", "evaluation", "probe"
 ]
 
 Fold = Callable[[Any, Recorded], Row]
@@ -29,6 +29,7 @@ _FOLDS: Final[Mapping[Kind, Fold]] = {
     "execution": run_states.execution,
     "optimization": run_states.optimization,
     "evaluation": run_states.evaluation,
+    "probe": probes.probe,
 }
 _ELSEWHERE: Final = frozenset({"adopted_version", "adopted_at"})
 """What an event of another thing changes: that thing's history has it."""

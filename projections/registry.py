@@ -11,6 +11,7 @@ from projections.lm_calls import LmCalls
 from projections.lm_usage import LmUsage
 from projections.modules import Modules
 from projections.optimization_board import OptimizationBoard
+from projections.probes import Probes
 from projections.program_catalog import ProgramCatalog
 from projections.program_versions import ProgramVersions
 from projections.signatures import Signatures
@@ -24,6 +25,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     LmCalls(),
     OptimizationBoard(),
     Evaluations(),
+    Probes(),
     Datasets(),
     AuditTrail(),
     LmUsage(),

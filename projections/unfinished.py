@@ -12,7 +12,7 @@ from projections.paging import Row
 
 MAX_UNFINISHED: Final = 1000
 
-WorkKind = Literal["execution", "replay", "optimization", "evaluation", "adoption"]
+WorkKind = Literal["execution", "replay", "optimization", "evaluation", "adoption", "probe"]
 
 
 class UnfinishedWork(Row):
@@ -20,7 +20,7 @@ class UnfinishedWork(Row):
 
     kind: WorkKind = Field(description="adoption: a completed optimization no version came from.")
     tenant: str
-    id: UUID = Field(description="Of the execution, optimization or evaluation.")
+    id: UUID = Field(description="Of the execution, optimization, evaluation or probe.")
     replay: int | None = Field(description="The number of a replay.")
     attempts: int = Field(description="How often a worker took it already.")
     touched_at: datetime = Field(description="When it last moved.")
@@ -52,6 +52,9 @@ _UNFINISHED: LiteralString = """
         UNION ALL
         SELECT 'evaluation', tenant, id, NULL, attempts, touched_at
         FROM evaluation WHERE status IN ('pending', 'running')
+        UNION ALL
+        SELECT 'probe', tenant, id, NULL, 0, requested_at
+        FROM probe WHERE status = 'pending'
     ) AS work
     WHERE touched_at < now() - make_interval(secs => %(older_than_s)s)
     ORDER BY touched_at, id LIMIT %(most)s"""

@@ -1,4 +1,4 @@
-"""When a run or a replay is requested, a worker takes it up."""
+"""When a run, a replay or a probe is requested, a worker takes it up."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,13 @@ from application.commands import Command
 from application.evaluations import RunEvaluation
 from application.executions import RunExecution
 from application.optimizations import RunOptimization
+from application.probes import RunProbe
 from application.replays import RunReplay
 from domain.evaluation.events import EvaluationRequested
 from domain.execution.events import ExecutionRequested, ReplayRequested
 from domain.kernel import Recorded
 from domain.optimization.events import OptimizationRequested
+from domain.probe.events import ProbeRequested
 
 
 def running(recorded: Recorded) -> Iterable[Command]:
@@ -23,5 +25,7 @@ def running(recorded: Recorded) -> Iterable[Command]:
             yield RunOptimization(optimization_id=recorded.originator_id)
         case EvaluationRequested():
             yield RunEvaluation(evaluation_id=recorded.originator_id)
+        case ProbeRequested():
+            yield RunProbe(probe_id=recorded.originator_id)
         case _:
             pass

@@ -18,6 +18,7 @@ class ModuleKind(StrEnum):
     MULTI_CHAIN_COMPARISON = "multi_chain_comparison"
     MAJORITY = "majority"
     ENSEMBLE = "ensemble"
+    CUSTOM = "custom"
 
 
 PlainKind = Literal[ModuleKind.PREDICT, ModuleKind.CHAIN_OF_THOUGHT]

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
+from uuid import UUID
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo
 
 from domain.kernel import ValueObject
 from domain.module.kinds import ModuleKind, PlainKind
 from domain.module.rewards import Reward, ValidReward
-from domain.tool.values import MAX_PASSAGES, Corpus, ToolSpec
+from domain.tool.values import MAX_PASSAGES, Corpus, EntryPoint, ToolSpec
+from domain.values import Digest
 
 Iterations = Annotated[int, Field(ge=1, le=100)]
 Attempts = Annotated[int, Field(ge=1, le=32)]
@@ -96,7 +98,24 @@ class Ensemble(ValueObject):
     field: str | None = None
 
 
-Parameters = Agent | Code | Recursive | Retrieve | Sampling | Chains | Majority | Ensemble | None
+class Custom(ValueObject):
+    """A class of somebody's own, as the probe ``probe_id`` found it, and what it is made with.
+
+    Its source and the paths of its ``predictors`` must be the same wherever it runs. With
+    ``wraps_result`` what it returns is told as text, as ``result``.
+    """
+
+    probe_id: UUID
+    import_path: EntryPoint
+    arguments: dict[str, JsonValue] = {}
+    source_sha256: Digest
+    predictors: tuple[str, ...]
+    wraps_result: bool = False
+
+
+Parameters = (
+    Agent | Code | Recursive | Retrieve | Sampling | Chains | Majority | Ensemble | Custom | None
+)
 
 PARAMETERS: Final[Mapping[ModuleKind, type[ValueObject] | None]] = MappingProxyType(
     {
@@ -113,6 +132,7 @@ PARAMETERS: Final[Mapping[ModuleKind, type[ValueObject] | None]] = MappingProxyT
         ModuleKind.MULTI_CHAIN_COMPARISON: Chains,
         ModuleKind.MAJORITY: Majority,
         ModuleKind.ENSEMBLE: Ensemble,
+        ModuleKind.CUSTOM: Custom,
     }
 )
 """What belongs to each kind: a new kind is a line here."""

@@ -20,7 +20,7 @@ class InvalidProbe(InvalidError):
 class PackageIsNotAllowed(InvalidError):
     """The module lies outside the packages that whoever runs the service allows."""
 
-    code: ClassVar[str] = "probe.package_not_allowed"
+    code: ClassVar[str] = "module.package_not_allowed"
 
     def __init__(self, import_path: str) -> None:
         message = (

@@ -21,6 +21,7 @@ TAGS: Final = [
     {"name": "executions", "description": "Runs of a program, with every model call."},
     {"name": "optimizations", "description": "Searches for a better version."},
     {"name": "evaluations", "description": "Scores of a version on a dataset."},
+    {"name": "probes", "description": "Modules of your own, tried out before they are used."},
     {"name": "datasets", "description": "Labelled rows to learn from and to judge on."},
     {"name": "trail", "description": "What happened, who did it, and what it cost."},
     {"name": "proofs", "description": "What was signed of what happened, and how to check it."},

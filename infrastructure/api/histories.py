@@ -14,7 +14,14 @@ from projections.history import HistoryRow, Kind, Mode, history
 routes = router("/v1", "trail")
 
 Resource = Literal[
-    "signatures", "modules", "programs", "datasets", "executions", "optimizations", "evaluations"
+    "signatures",
+    "modules",
+    "programs",
+    "datasets",
+    "executions",
+    "optimizations",
+    "evaluations",
+    "probes",
 ]
 
 _KINDS: Final[Mapping[Resource, Kind]] = {
@@ -25,6 +32,7 @@ _KINDS: Final[Mapping[Resource, Kind]] = {
     "executions": "execution",
     "optimizations": "optimization",
     "evaluations": "evaluation",
+    "probes": "probe",
 }
 
 

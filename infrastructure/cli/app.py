@@ -14,6 +14,7 @@ from infrastructure.cli.datasets import DatasetCommands
 from infrastructure.cli.doctor import DoctorCommand
 from infrastructure.cli.executions import ExecutionCommands
 from infrastructure.cli.models import ModelCommands
+from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.programs import ProgramCommands
 from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.runs import RunCommands
@@ -32,6 +33,7 @@ class Verbs:
     database: DatabaseCommands
     doctor: DoctorCommand
     models: ModelCommands
+    own_modules: OwnModuleCommands
     projections: ProjectionCommands
 
 
@@ -55,7 +57,10 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.command("history")(trail.history)
     app.add_typer(audit, name="audit")
     app.add_typer(SignatureCommands(verbs.connect).app(), name="signature")
-    app.add_typer(ProgramCommands(verbs.connect).app(), name="program")
+    app.command("modules")(verbs.own_modules.modules)
+    programs = ProgramCommands(verbs.connect).app()
+    programs.command("add")(verbs.own_modules.add)
+    app.add_typer(programs, name="program")
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")
     app.add_typer(ClientCommands(verbs.connect).app(), name="client")

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 from uuid import uuid4
 
+from infrastructure.client.probes import Probes
 from infrastructure.client.resources import (
     Checkpoints,
     Datasets,
@@ -47,6 +48,7 @@ class Stratal:
         self.modules = Modules(self)
         self.programs = Programs(self)
         self.executions = Executions(self)
+        self.probes = Probes(self)
         self.datasets = Datasets(self)
         self.checkpoints = Checkpoints(self)
         self.optimizations = Runs(self, "/v1/optimizations")

@@ -3,13 +3,16 @@
 import importlib
 import threading
 import types
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import dspy
 
+from application.lm_ports import ProgramFailed
 from application.probing import ModuleRefused
+from domain.module.parameters import Custom
+from domain.module.values import ModuleSpec
 from domain.probe.rules import is_allowed
 from domain.probe.values import RESULT
 from domain.values import Failure
@@ -91,15 +94,78 @@ def as_promised(
     return made
 
 
+def allow(packages: Collection[str]) -> None:
+    """Let programs of this process import modules from *packages*, and from no others.
+
+    What was imported is a matter of the whole process, so this is, too.
+    """
+    _here.allowed = frozenset(packages)
+
+
+def maker(spec: ModuleSpec, custom: Custom) -> Callable[..., dspy.Module]:
+    """What makes the module of *spec* from the arguments of its constructor.
+
+    Settings of model calls are those of *spec*, unless a predictor has its own.
+
+    Raises:
+        ProgramFailed: It cannot be imported, or its source is not the one that was probed.
+    """
+    try:
+        imported = _here.imported(custom.import_path)
+    except ModuleRefused as error:
+        raise ProgramFailed(error.failure) from error
+    _require_probed(imported.source, custom)
+    outputs = [each.name for each in spec.signature.outputs]
+    kind = as_promised(imported.kind, outputs=outputs, wraps_result=custom.wraps_result)
+
+    def made(**arguments: Any) -> dspy.Module:
+        try:
+            module = kind(**arguments)
+        except (Exception, SystemExit) as error:
+            message = f"{custom.import_path} could not be built ({described(error)})."
+            raise ProgramFailed(_failure("constructor_failed", message)) from error
+        _require_same_predictors(module, custom)
+        settings = {"temperature": spec.config.temperature, "max_tokens": spec.config.max_tokens}
+        for predictor in module.predictors():
+            predictor.config = {**settings, **predictor.config}
+        return module
+
+    return made
+
+
 def refused(code: str, message: str) -> ModuleRefused:
-    """The refusal ``probe.<code>``."""
-    return ModuleRefused(Failure(code=f"probe.{code}", message=message))
+    """The refusal ``module.<code>``."""
+    return ModuleRefused(_failure(code, message))
 
 
 def described(error: BaseException) -> str:
     """What *error* says, in one line and short."""
     said = " ".join(str(error).split())[:SHOWN]
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
+
+
+def _failure(code: str, message: str) -> Failure:
+    return Failure(code=f"module.{code}", message=message)
+
+
+def _require_probed(source: Source, custom: Custom) -> None:
+    if source.sha256 != custom.source_sha256:
+        message = (
+            f"The source of {source.package} is {source.sha256[:12]} here, and was"
+            f" {custom.source_sha256[:12]} when {custom.import_path} was probed. Install that one"
+            " and restart the workers, or probe the new one for a new version."
+        )
+        raise ProgramFailed(_failure("source_changed", message))
+
+
+def _require_same_predictors(module: dspy.Module, custom: Custom) -> None:
+    found = tuple(path for path, _ in module.named_predictors())
+    if found != custom.predictors:
+        message = (
+            f"{custom.import_path} has the predictors {', '.join(found) or 'none'} here, and had"
+            f" {', '.join(custom.predictors) or 'none'} when it was probed. Probe it again."
+        )
+        raise ProgramFailed(_failure("predictors_changed", message))
 
 
 def _imported(module: str) -> None:
@@ -137,3 +203,5 @@ _NOT_ALLOWED = (
     "{path} is in no package that this worker may import. "
     "Name its package in STRATAL_MODULES of the workers, too."
 )
+
+_here = Packages(frozenset())

@@ -185,4 +185,4 @@ def _environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def _refused(code: str, message: str) -> ModuleRefused:
-    return ModuleRefused(Failure(code=f"probe.{code}", message=message))
+    return ModuleRefused(Failure(code=f"module.{code}", message=message))

@@ -11,6 +11,7 @@ from domain.kernel import Event
 from domain.module.events import ModuleEvent
 from domain.optimization.events import OptimizationEvent
 from domain.parking.events import ParkingEvent
+from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
 from domain.signature.events import SignatureEvent
 
@@ -24,6 +25,7 @@ UNIONS = (
     ExecutionEvent,
     OptimizationEvent,
     EvaluationEvent,
+    ProbeEvent,
     ParkingEvent,
 )
 

@@ -5,7 +5,7 @@ What a verb needs is imported when it is called, so that ``stratal --help`` stay
 # ruff: noqa: PLC0415 - see above
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from getpass import getuser
 from pathlib import Path
@@ -18,6 +18,7 @@ from infrastructure.cli.audit import AuditCommands, Examined
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.doctor import DoctorCommand, Examination
 from infrastructure.cli.models import ModelCommands
+from infrastructure.cli.own_modules import Offer, OwnModuleCommands
 from infrastructure.cli.projections import Office, ProjectionCommands
 from infrastructure.cli.running import run
 from infrastructure.client import Stratal
@@ -49,6 +50,7 @@ def verbs() -> Verbs:
         database=DatabaseCommands(_embedded, _prepare),
         doctor=DoctorCommand(_examine),
         models=ModelCommands(_announce, _fetch),
+        own_modules=OwnModuleCommands(_connect, _offers),
         projections=ProjectionCommands(_projections),
     )
 
@@ -147,6 +149,12 @@ def _fetch(name: str) -> Path:
     from infrastructure.models.fetch import download_named, fetch
 
     return fetch(download_named(name), _settings().home)
+
+
+def _offers() -> Iterable[Offer]:
+    from infrastructure.offers import offers
+
+    return offers(_settings().module_packages)
 
 
 def _version() -> str:

@@ -7,6 +7,7 @@ from application.commands import Command
 from application.evaluations import RunEvaluation
 from application.executions import RunExecution
 from application.optimizations import AdoptOptimization, RunOptimization
+from application.probes import RunProbe
 from application.replays import RunReplay
 from infrastructure import bootstrap
 from infrastructure.postgres.read_store import PostgresReadStore
@@ -62,6 +63,8 @@ def _command(work: UnfinishedWork) -> Command:
             return AdoptOptimization(optimization_id=work.id)
         case "evaluation":
             return RunEvaluation(evaluation_id=work.id)
+        case "probe":
+            return RunProbe(probe_id=work.id)
 
 
 if __name__ == "__main__":

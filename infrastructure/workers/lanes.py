@@ -6,6 +6,7 @@ from types import MappingProxyType
 from application.evaluations import RunEvaluation
 from application.executions import RunExecution
 from application.optimizations import AdoptOptimization, RunOptimization
+from application.probes import RunProbe
 from application.replays import RunReplay
 from infrastructure.workers.jobs import Lane, Lanes
 
@@ -19,9 +20,12 @@ LANES: Lanes = MappingProxyType(
         RunReplay: Lane("executions", time_limit_ms=10 * MINUTE_MS),
         RunOptimization: Lane("optimizations", time_limit_ms=6 * HOUR_MS, isolated=True),
         RunEvaluation: Lane("optimizations", time_limit_ms=HOUR_MS, isolated=True),
+        RunProbe: Lane("probes", time_limit_ms=10 * MINUTE_MS),
         AdoptOptimization: Lane("reactions", time_limit_ms=MINUTE_MS),
     }
 )
 
-THREADS: Mapping[str, int] = MappingProxyType({"executions": 8, "optimizations": 1, "reactions": 1})
+THREADS: Mapping[str, int] = MappingProxyType(
+    {"executions": 8, "optimizations": 1, "probes": 1, "reactions": 1}
+)
 """Jobs of each queue that one worker process carries out at once."""

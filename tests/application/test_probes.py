@@ -129,12 +129,12 @@ def test_a_module_that_keeps_its_promise_is_accepted(scene: Scene) -> None:
 
 def test_a_module_that_does_not_is_refused_without_secrets(scene: Scene) -> None:
     secret = "It cannot be imported (KeyError: token=abcdefghijkl)."
-    scene.prober.refusal = Failure(code="probe.not_importable", message=secret)
+    scene.prober.refusal = Failure(code="module.not_importable", message=secret)
     probe_id = scene.requested()
     scene.do(RunProbe(probe_id=probe_id))
     [_, ended] = scene.events(probe_id)
     assert isinstance(ended, ProbeRefused)
-    assert ended.failure.code == "probe.not_importable"
+    assert ended.failure.code == "module.not_importable"
     assert "abcdefghijkl" not in ended.failure.message
 
 

@@ -11,13 +11,14 @@ from domain.kernel import Event
 from domain.module.events import ModuleEvent
 from domain.optimization.events import OptimizationEvent
 from domain.parking.events import ParkingEvent
+from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
 from domain.signature.events import SignatureEvent
 
 GOLDEN = Path(__file__).parent / "golden" / "events.json"
 UNIONS = (
     DatasetEvent, EvaluationEvent, ExecutionEvent, ModuleEvent, OptimizationEvent, ParkingEvent,
-    ProgramEvent, SignatureEvent,
+    ProbeEvent, ProgramEvent, SignatureEvent,
 )  # fmt: skip
 
 

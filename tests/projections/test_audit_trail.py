@@ -16,6 +16,7 @@ from domain.optimization.events import (
     OptimizationEvent,
 )
 from domain.parking.events import ParkingEvent
+from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent, ProgramTestingStarted
 from domain.signature.events import SignatureEvent
 from projections.audit_sentences import SAID, plain, quoted
@@ -34,6 +35,7 @@ UNIONS = (
     ExecutionEvent,
     OptimizationEvent,
     EvaluationEvent,
+    ProbeEvent,
     ParkingEvent,
 )
 

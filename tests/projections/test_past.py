@@ -16,6 +16,7 @@ from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
 from domain.module.aggregate import Module
 from domain.optimization.aggregate import Optimization
+from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
 from infrastructure.eventstore.past_fold import PastFold
@@ -50,7 +51,7 @@ property_test = settings(
 
 AGGREGATES: Mapping[str, type[Any]] = {
     each.KIND: each
-    for each in (Signature, Module, Program, Dataset, Execution, Optimization, Evaluation)
+    for each in (Signature, Module, Program, Dataset, Execution, Optimization, Evaluation, Probe)
 }
 QUERIES: Mapping[str, Callable[..., Any]] = {
     "signature": signature,

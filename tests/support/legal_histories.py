@@ -37,6 +37,7 @@ from domain.signature.events import SignatureRetired
 from domain.values import Failure, LmCall, LmUsage, ToolCall
 from tests.support import histories as build
 from tests.support.histories import Log, an_id, ref, spend_of
+from tests.support.probes import a_probe
 
 T = TypeVar("T")
 Stream = list[Event]
@@ -197,6 +198,7 @@ STREAMS = (
     | executions()
     | optimizations()
     | evaluations()
+    | st.sampled_from((a_probe(), a_probe(refused=True))).map(list)
 )
 
 

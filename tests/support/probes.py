@@ -35,7 +35,7 @@ FINDINGS = Findings(
     calls=2,
     repeatable=True,
 )
-REFUSAL = Failure(code="probe.timed_out", message="It had not ended 60 s after it began.")
+REFUSAL = Failure(code="module.timed_out", message="It had not ended 60 s after it began.")
 
 
 def a_probe(*, refused: bool = False) -> tuple[Event, ...]:

@@ -24,6 +24,7 @@ from domain.signature.events import SignatureRetired
 from domain.values import LmSpend
 from tests.support import histories as build
 from tests.support.histories import TENANT, Log, an_id
+from tests.support.probes import a_probe
 from tests.support.runs import used as a_tool_call
 
 
@@ -89,6 +90,8 @@ def everything() -> Log:
     )
     halt = EvaluationCancelled(reason="Enough.")
     log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
+    log.append(an_id("probe"), *a_probe())
+    log.append(an_id("refused probe"), *a_probe(refused=True))
     where = {"projection": "executions", "version": 1, "position": 9, "topic": "execution.started"}
     about: dict[str, Any] = {**where, "stream_id": an_id("execution 1")}
     parked = EventParked(**about, error="DivisionByZero", attempts=3)

@@ -45,6 +45,8 @@ from domain.optimization.events import (
     TrialScored,
 )
 from domain.parking.events import EventParked, ParkedEventReplayed
+from domain.probe.events import ProbeAccepted, ProbeRefused, ProbeRequested
+from domain.probe.values import Findings, ModulePromise, PredictorFound
 from domain.program.events import (
     ProgramCompiled,
     ProgramCreated,
@@ -313,6 +315,43 @@ _RUNS: Sequence[Sequence[Event]] = (
     (EvaluationCancelled(reason="No longer needed."),),
 )
 
+_PROMISE: Final = ModulePromise(
+    import_path="acme_rag.rag:MyRAG",
+    arguments={"k": 3, "names": ["a", None, 0.5]},
+    signature=SPEC,
+    wraps_result=True,
+    inputs={"message": "It crashes"},
+)
+_FINDINGS: Final = Findings(
+    source_sha256=digest_of("source"),
+    package="acme_rag",
+    distribution="acme-rag",
+    distribution_version="1.2.3",
+    libraries={"dspy": "3.4.1"},
+    predictors=(
+        PredictorFound(
+            path="rag.generate", inputs=("message",), outputs=("queue",), instructions="Answer."
+        ),
+    ),
+    calls=2,
+    repeatable=True,
+)
+_PROBES: Final[Sequence[Sequence[Event]]] = (
+    (
+        ProbeRequested(promise=_PROMISE),
+        ProbeRequested(promise=ModulePromise(import_path="a:B", signature=BARE_SPEC)),
+    ),
+    (
+        ProbeAccepted(findings=_FINDINGS),
+        ProbeAccepted(
+            findings=_FINDINGS.model_copy(
+                update={"distribution": None, "distribution_version": None, "predictors": ()}
+            )
+        ),
+    ),
+    (ProbeRefused(failure=_FAILURE),),
+)
+
 _PARKED: Final = {
     "projection": "program_catalog",
     "version": 2,
@@ -326,5 +365,5 @@ _PARKINGS: Final[Sequence[Sequence[Event]]] = (
 )
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
-    examples[0].TOPIC: examples for examples in (*_THINGS, *_RUNS, *_PARKINGS)
+    examples[0].TOPIC: examples for examples in (*_THINGS, *_RUNS, *_PROBES, *_PARKINGS)
 }

@@ -4,6 +4,7 @@ from domain.module.parameters import (
     Agent,
     Chains,
     Code,
+    Custom,
     Ensemble,
     Majority,
     Member,
@@ -167,6 +168,17 @@ MODULES = tuple(
         (ModuleKind.REFINE, Sampling(of=ModuleKind.PREDICT, n=2)),
         (ModuleKind.MULTI_CHAIN_COMPARISON, Chains(chains=4)),
         (ModuleKind.MAJORITY, Majority(of=ModuleKind.PREDICT, n=7, field="b")),
+        (
+            ModuleKind.CUSTOM,
+            Custom(
+                probe_id=an_id("probe"),
+                import_path="acme_rag.rag:MyRAG",
+                arguments={"k": 3},
+                source_sha256="0" * 64,
+                predictors=("generate.predict",),
+                wraps_result=True,
+            ),
+        ),
     )
 )
 """A module of every other kind that has parameters."""

@@ -26,11 +26,18 @@ from domain.signature.syntax import parse
 
 DATASET = UUID(int=7)
 CORPUS = {"dataset_id": str(DATASET), "field": "text"}
+CUSTOM = {
+    "probe_id": str(DATASET),
+    "import_path": "acme_rag.rag:MyRAG",
+    "arguments": {"k": 3},
+    "source_sha256": "0" * 64,
+    "predictors": ["generate.predict"],
+}
 
 
 def spec_of(kind: str, text: str = "question -> answer", **said: Any) -> ModuleSpec:
     config = DEFAULTS[ModuleKind(kind)].model_copy(update=said.pop("config", {}))
-    parameters = said or ({"corpus": CORPUS} if kind == "retrieve" else None)
+    parameters = said or {"retrieve": {"corpus": CORPUS}, "custom": CUSTOM}.get(kind)
     return ModuleSpec.model_validate(
         {"kind": kind, "signature": parse(text), "config": config, "parameters": parameters}
     )

@@ -46,10 +46,10 @@ def test_a_good_module_tells_its_predictors_and_its_source() -> None:
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("acme_broken.exits:MyRAG", "probe.not_importable"),
-        ("acme_broken.configures:Answering", "probe.configures_dspy"),
-        ("acme_broken.modules:Hoards", "probe.constructor_failed"),
-        ("acme_broken.modules:Leaves", "probe.crashed"),
+        ("acme_broken.exits:MyRAG", "module.not_importable"),
+        ("acme_broken.configures:Answering", "module.configures_dspy"),
+        ("acme_broken.modules:Hoards", "module.constructor_failed"),
+        ("acme_broken.modules:Leaves", "module.crashed"),
     ],
 )
 def test_a_hostile_module_ends_as_a_refusal_with_a_sentence(path: str, code: str) -> None:
@@ -60,7 +60,7 @@ def test_a_hostile_module_ends_as_a_refusal_with_a_sentence(path: str, code: str
 
 def test_an_endless_constructor_is_ended() -> None:
     failure = refusal("acme_broken.modules:Loops", time_limit_s=1)
-    assert failure.code == "probe.timed_out"
+    assert failure.code == "module.timed_out"
     assert "while it was built" in failure.message
 
 
@@ -82,7 +82,7 @@ def test_what_the_worker_does_not_allow_is_not_imported(tmp_path: Path) -> None:
     prober = ChildProber(("acme_rag",), command=(str(tmp_path / "no such program"),))
     with pytest.raises(ModuleRefused) as refused:
         prober.probe(promise("acme_broken.exits:X"))
-    assert refused.value.failure.code == "probe.package_not_allowed"
+    assert refused.value.failure.code == "module.package_not_allowed"
 
 
 def test_a_prober_that_does_not_start_blames_no_module() -> None:

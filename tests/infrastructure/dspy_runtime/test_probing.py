@@ -45,20 +45,20 @@ def refused(path: str, signature: str = "question -> answer") -> str:
 @pytest.mark.parametrize(
     ("path", "code"),
     [
-        ("acme_broken.nowhere:MyRAG", "probe.not_importable"),
-        ("acme_broken.modules:Nowhere", "probe.not_a_module"),
-        ("acme_broken.modules:NotAModule", "probe.not_a_module"),
-        ("acme_broken.modules:Wants", "probe.constructor_failed"),
-        ("acme_broken.modules:Hides", "probe.hidden_predictor"),
-        ("acme_broken.modules:Freezes", "probe.hidden_predictor"),
-        ("acme_broken.modules:HoldsAModel", "probe.own_model"),
-        ("acme_broken.modules:Rolls", "probe.not_repeatable"),
-        ("acme_broken.modules:Shares", "probe.not_copyable"),
-        ("acme_broken.modules:Stubborn", "probe.state_lost"),
-        ("acme_broken.modules:Fails", "probe.dry_run_failed"),
-        ("acme_broken.modules:Forgets", "probe.outputs_missing"),
-        ("acme_broken.modules:Async", "probe.no_forward"),
-        ("os:PathLike", "probe.package_not_allowed"),
+        ("acme_broken.nowhere:MyRAG", "module.not_importable"),
+        ("acme_broken.modules:Nowhere", "module.not_a_module"),
+        ("acme_broken.modules:NotAModule", "module.not_a_module"),
+        ("acme_broken.modules:Wants", "module.constructor_failed"),
+        ("acme_broken.modules:Hides", "module.hidden_predictor"),
+        ("acme_broken.modules:Freezes", "module.hidden_predictor"),
+        ("acme_broken.modules:HoldsAModel", "module.own_model"),
+        ("acme_broken.modules:Rolls", "module.not_repeatable"),
+        ("acme_broken.modules:Shares", "module.not_copyable"),
+        ("acme_broken.modules:Stubborn", "module.state_lost"),
+        ("acme_broken.modules:Fails", "module.dry_run_failed"),
+        ("acme_broken.modules:Forgets", "module.outputs_missing"),
+        ("acme_broken.modules:Async", "module.no_forward"),
+        ("os:PathLike", "module.package_not_allowed"),
     ],
 )
 def test_a_module_that_breaks_a_promise_is_refused(path: str, code: str) -> None:
@@ -73,7 +73,7 @@ def test_a_module_may_return_a_dictionary_and_ask_no_model() -> None:
 @pytest.mark.feature("EXE-13")
 def test_exe_13_a_string_is_a_result_only_for_modules_without_outputs() -> None:
     assert probed("acme_rag.rag:Shout", "question -> result", wraps_result=True).calls == 1
-    assert refused("acme_rag.rag:Shout", "question -> result") == "probe.outputs_missing"
+    assert refused("acme_rag.rag:Shout", "question -> result") == "module.outputs_missing"
 
 
 def test_a_module_that_wavers_is_told_to_be_unrepeatable() -> None:
@@ -82,5 +82,5 @@ def test_a_module_that_wavers_is_told_to_be_unrepeatable() -> None:
 
 def test_inputs_that_cannot_be_made_up_have_to_be_sent() -> None:
     pattern = "question: string(pattern='^[0-9]{4}$') -> facts: list[str]"
-    assert refused("acme_rag.rag:Facts", pattern) == "probe.inputs_needed"
+    assert refused("acme_rag.rag:Facts", pattern) == "module.inputs_needed"
     assert probed("acme_rag.rag:Facts", pattern, inputs={"question": "2030"}).calls == 0
