@@ -67,12 +67,13 @@ class EvaluationHandlers:
         version = resolve_version(program, command.program_version, Action.EVALUATE)
         metric(command.metric)
         dataset = self.datasets.get(command.dataset_id)
+        signature = program.version_state(version).graph.signature
         wish = EvaluationRequested(
             program_id=program.id,
             program_version=version,
             dataset_id=dataset.id,
             split=command.split,
-            dataset_rows=fitting_rows(dataset, command.split, program.graph.signature),
+            dataset_rows=fitting_rows(dataset, command.split, signature),
             metric=command.metric,
         )
         at = self.clock.now()

@@ -55,7 +55,8 @@ class ExecutionHandlers:
     def request(self, command: RequestExecution) -> Receipt:
         program = self.programs.get(command.program_id)
         version = resolve_version(program, command.program_version, Action.EXECUTE)
-        inputs = Payload.of(validate_inputs(program.graph.signature, command.inputs, at="/inputs"))
+        signature = program.version_state(version).graph.signature
+        inputs = Payload.of(validate_inputs(signature, command.inputs, at="/inputs"))
         execution = Execution.request(
             command.execution_id,
             program_id=program.id,

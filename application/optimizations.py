@@ -1,7 +1,8 @@
 """Wishing for a better version of a program, searching for it, and adopting what was found."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 from uuid import UUID
 
 from pydantic import Field, PositiveInt
@@ -24,10 +25,12 @@ from domain.optimization.catalog import DEFAULT_OPTIMIZER, complete_config
 from domain.optimization.events import OptimizationRequested
 from domain.optimization.values import DEFAULT_SEED
 from domain.program.aggregate import Program
-from domain.program.values import Action
+from domain.program.values import Action, Stage
 from domain.run import RunStatus
 from domain.text import JsonObject, LongText
 from domain.values import Failure
+
+_SEEDS: Final = frozenset({"seed", "call_keys", "python_hash_seed"})
 
 
 class NothingToAdopt(ConflictError):
@@ -90,13 +93,14 @@ class OptimizationHandlers:
         config = complete_config(optimizer, command.config)
         metric(command.metric)
         dataset = self.datasets.get(command.dataset_id)
+        signature = program.version_state(version).graph.signature
         wish = OptimizationRequested(
             program_id=program.id,
             program_version=version,
             optimizer=optimizer,
             config=config,
             dataset_id=dataset.id,
-            dataset_rows=fitting_rows(dataset, Split.TRAIN, program.graph.signature),
+            dataset_rows=fitting_rows(dataset, Split.TRAIN, signature),
             metric=command.metric,
             seed=command.seed,
         )
@@ -124,7 +128,7 @@ class OptimizationHandlers:
             raise NothingToAdopt(optimization.id, optimization.status)
 
         def decide(program: Program) -> None:
-            if Action.COMPILE not in program.allowed_actions:  # it was retired meanwhile
+            if program.stage is Stage.RETIRED:  # meanwhile
                 return
             program.compile(
                 base_version=wish.program_version,
@@ -132,10 +136,16 @@ class OptimizationHandlers:
                 optimizer=wish.optimizer,
                 state=result.state,
                 training_score=result.training_score,
+                libraries=_libraries(optimization.pins),
                 at=self.clock.now(),
             )
 
         return insist(self.programs, wish.program_id, decide)
+
+
+def _libraries(pins: Mapping[str, str]) -> dict[str, str]:
+    """The library versions among *pins*; the rest are seeds, of this one run."""
+    return {name: version for name, version in pins.items() if name not in _SEEDS}
 
 
 @dataclass(frozen=True, slots=True)

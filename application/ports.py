@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from application.payloads import Payload
 from domain.kernel import Aggregate
+from domain.program.values import Pins
 from domain.values import PayloadRef
 
 A = TypeVar("A", bound=Aggregate[Any])
@@ -70,6 +71,12 @@ class Repository(Protocol[A]):
 class Names(Protocol):
     def holder(self, kind: str, name: str) -> UUID | None:
         """Who holds *name* in the tenant of the current context."""
+        ...
+
+
+class Pinning(Protocol):
+    def pins(self) -> Pins:
+        """What a version that is made now depends on: the adapter of this service, its libraries."""
         ...
 
 

@@ -13,6 +13,7 @@ from application.context import Context
 from application.datasets import DatasetHandlers
 from application.evaluations import EvaluationHandlers
 from application.executions import ExecutionHandlers
+from application.graphs import GraphReader
 from application.lm_ports import Evaluator, OptimizerRunner, ProgramRunner
 from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
@@ -25,6 +26,7 @@ from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
 from application.tracing import Tracing
+from application.versions import VersionHandlers
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -42,6 +44,7 @@ from infrastructure.eventstore.repository import EventLog, EventSourcedRepositor
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
+from infrastructure.pins import InstalledPins
 from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
@@ -190,7 +193,7 @@ def system(
         log = EventLog(recorder, inline=_inline_writers(), tracing=tracing)
         payloads = PostgresPayloadStore(pool)
         built = Elsewhere() if runtime is None else runtime(settings, tracing)
-        bus = _bus(log, payloads, built, settings.module_packages)
+        bus = _bus(settings, log, payloads, built)
         names = PostgresNames(recorder)
         yield System(settings, url, pool, recorder, log, payloads, names, tracing, bus)
 
@@ -212,28 +215,41 @@ def _inline_writers() -> Sequence[InlineWriter]:
 
 
 def _bus(
-    log: EventLog,
-    payloads: PostgresPayloadStore,
-    runtime: Runtime,
-    packages: frozenset[str],
+    settings: Settings, log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime
 ) -> CommandBus:
-    clock, monotonic = SystemClock(), time.monotonic
-    worker = f"{socket.gethostname()}:{os.getpid()}"
+    clock, pinning = SystemClock(), InstalledPins(settings.lm)
     signatures = EventSourcedRepository(log, Signature)
     modules = EventSourcedRepository(log, Module)
     programs = EventSourcedRepository(log, Program)
     datasets = EventSourcedRepository(log, Dataset)
-    executions = EventSourcedRepository(log, Execution)
-    optimizations = EventSourcedRepository(log, Optimization)
     evaluations = EventSourcedRepository(log, Evaluation)
+    graphs = GraphReader(modules, signatures)
     probes = EventSourcedRepository(log, Probe)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
         SignatureHandlers(signatures, shelf, _users(log), clock),
         ModuleHandlers(modules, signatures, shelf, clock),
-        ProgramHandlers(programs, modules, signatures, evaluations, clock),
-        ProbeHandlers(probes, signatures, runtime.prober, packages, clock),
+        ProgramHandlers(programs, graphs, evaluations, pinning, clock),
+        VersionHandlers(programs, graphs, payloads, pinning, clock),
+        ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
+        *_run_handlers(log, programs, datasets, evaluations, payloads, runtime),
+    )
+
+
+def _run_handlers(
+    log: EventLog,
+    programs: EventSourcedRepository[Program],
+    datasets: EventSourcedRepository[Dataset],
+    evaluations: EventSourcedRepository[Evaluation],
+    payloads: PostgresPayloadStore,
+    runtime: Runtime,
+) -> Sequence[object]:
+    clock, monotonic = SystemClock(), time.monotonic
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    executions = EventSourcedRepository(log, Execution)
+    optimizations = EventSourcedRepository(log, Optimization)
+    return (
         ExecutionHandlers(executions, programs, payloads, runtime.runner, clock, monotonic, worker),
         ReplayHandlers(executions, programs, payloads, runtime.runner, clock, monotonic),
         OptimizationHandlers(

@@ -41,12 +41,21 @@ from domain.optimization.events import (
 from domain.parking.events import EventParked, ParkedEventReplayed, ParkingEvent
 from domain.probe.events import ProbeAccepted, ProbeEvent, ProbeRefused, ProbeRequested
 from domain.program.events import (
+    ProgramArchived,
     ProgramCompiled,
+    ProgramConfigured,
     ProgramCreated,
     ProgramDeployed,
+    ProgramDescribed,
     ProgramEvent,
+    ProgramRenamed,
+    ProgramRestored,
     ProgramRetired,
+    ProgramRevised,
     ProgramTestingStarted,
+    ProgramVersionEdited,
+    ProgramVersionImported,
+    ProgramVersionRestored,
 )
 from domain.program.graph import module_nodes
 from domain.signature.events import (
@@ -137,10 +146,57 @@ def _program(id: UUID, event: ProgramEvent) -> Words:
         case ProgramDeployed() as deployed:
             live = f"deployed version {deployed.program_version} of program "
             return (live, id, _replaced(deployed) + f" because {quoted(deployed.reason)}")
+        case ProgramArchived(reason=reason):
+            return ("archived program ", id, f" because {quoted(reason)}")
+        case ProgramRestored():
+            return ("restored program ", id, " from the archive")
         case ProgramRetired(reason=reason):
             return ("retired program ", id, f" because {quoted(reason)}")
+        case (
+            ProgramRevised()
+            | ProgramVersionEdited()
+            | ProgramVersionRestored()
+            | ProgramVersionImported()
+        ):
+            return _version(id, event)
+        case ProgramRenamed() | ProgramDescribed() | ProgramConfigured():
+            return _described(id, event)
         case _:
             assert_never(event)
+
+
+def _version(
+    id: UUID,
+    event: ProgramRevised | ProgramVersionEdited | ProgramVersionRestored | ProgramVersionImported,
+) -> Words:
+    new = f"version {event.new_version} of program "
+    match event:
+        case ProgramRevised(graph=graph, reason=reason):
+            return (f"wrote {new}", id, f" of {_count(len(graph.nodes), 'node')}{_because(reason)}")
+        case ProgramVersionEdited(base_version=base, predictors=predictors, reason=reason):
+            what = ", ".join(map(plain, predictors)) or "how prompts are written"
+            told = f" into version {event.new_version} ({what}){_because(reason)}"
+            return (f"edited version {base} of program ", id, told)
+        case ProgramVersionRestored(restored_version=restored, reason=reason):
+            return (f"made version {restored} once more as {new}", id, _because(reason))
+        case ProgramVersionImported(base_version=base, origin=origin):
+            return (f"imported {new}", id, f", which was {origin.value} from version {base}")
+
+
+def _described(id: UUID, event: ProgramRenamed | ProgramDescribed | ProgramConfigured) -> Words:
+    match event:
+        case ProgramRenamed(name=name, former_name=former):
+            return (f"renamed program {quoted(former)} to {quoted(name)}",)
+        case ProgramDescribed(description=description):
+            said = "nothing" if description is None else quoted(description)
+            return ("described program ", id, f" as {said}")
+        case ProgramConfigured(default_optimizer=optimizer):
+            by_default = "" if optimizer is None else f" with {plain(optimizer)} by default"
+            return ("configured program ", id, by_default)
+
+
+def _because(reason: str) -> str:
+    return f" because {quoted(reason)}"
 
 
 def _replaced(event: ProgramDeployed) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field
 from domain.dataset.events import DatasetCreated
 from domain.kernel import Event, Recorded
 from domain.module.events import ModuleCreated
-from domain.program.events import ProgramCreated
+from domain.program.events import ProgramCreated, ProgramRenamed
 from domain.signature.events import SignatureDefined
 from projections.audit_sentences import SAID, Words, quoted, sentence
 from projections.folding import row
@@ -73,12 +73,13 @@ class AuditPage(Page[AuditRow]):
 
 class AuditTrail(Projection):
     name: ClassVar[str] = "audit_trail"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = """
         CREATE TABLE audit_name (
-            tenant text NOT NULL,
-            id     uuid NOT NULL,
-            name   text NOT NULL,
+            tenant   text NOT NULL,
+            id       uuid NOT NULL,
+            name     text NOT NULL,
+            position bigint NOT NULL,
             PRIMARY KEY (tenant, id)
         );
         CREATE TABLE audit_entry (
@@ -122,6 +123,8 @@ class AuditTrail(Projection):
                 | DatasetCreated(name=name)
             ):
                 yield Write(_NAME, row(recorded, name=quoted(name)))
+            case ProgramRenamed(name=name):
+                yield Write(_RENAME, row(recorded, name=quoted(name)))
             case _:
                 pass
         words = sentence(recorded)
@@ -219,8 +222,13 @@ _UNTIL: LiteralString = """position <= coalesce((
 _BACK: Final[Cursor] = ("back",)
 
 _NAME: LiteralString = """
-    INSERT INTO audit_name (tenant, id, name) VALUES (%(tenant)s, %(id)s, %(name)s)
+    INSERT INTO audit_name (tenant, id, name, position)
+    VALUES (%(tenant)s, %(id)s, %(name)s, %(position)s)
     ON CONFLICT DO NOTHING"""
+
+_RENAME: LiteralString = """
+    UPDATE audit_name SET name = %(name)s, position = %(position)s
+    WHERE tenant = %(tenant)s AND id = %(id)s AND position < %(position)s"""
 
 _INTO: LiteralString = """
     INSERT INTO audit_entry (tenant, position, event_id, at, recorded_at, actor, command,

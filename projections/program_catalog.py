@@ -9,14 +9,23 @@ from pydantic import Field, JsonValue
 
 from domain.kernel import Event, Recorded
 from domain.program.events import (
+    ProgramArchived,
     ProgramCompiled,
+    ProgramConfigured,
     ProgramCreated,
     ProgramDeployed,
+    ProgramDescribed,
+    ProgramRenamed,
+    ProgramRestored,
     ProgramRetired,
+    ProgramRevised,
     ProgramTestingStarted,
+    ProgramVersionEdited,
+    ProgramVersionImported,
+    ProgramVersionRestored,
 )
 from domain.program.graph import ProgramGraph
-from domain.program.values import Stage
+from domain.program.values import Origin, Stage
 from domain.values import Score
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
@@ -42,38 +51,45 @@ class ProgramRow(Row):
     name: str
     description: str | None
     config: dict[str, JsonValue]
-    graph: ProgramGraph = Field(description="Its modules and how they are wired: all versions.")
+    graph: ProgramGraph = Field(
+        description="Its modules and how they are wired, in the newest version."
+    )
     default_optimizer: str | None
     stage: Stage
     latest_version: int = Field(description="The newest program version; 1 is as written.")
-    deployed_version: int | None = Field(description="The program version that is live.")
+    deployed_version: int | None = Field(
+        description="The program version that is live, or will be again out of the archive."
+    )
     metrics: ProgramMetrics
     created_at: datetime
     created_by: str
     updated_at: datetime
+    archived_at: datetime | None = Field(
+        description="When it was put away; nothing runs of it until it is restored."
+    )
+    archived_because: str | None
     retired_at: datetime | None = Field(description="When it was retired; it stays readable.")
     retired_because: str | None
 
 
 _PROGRAM = Kept(
     "program",
-    fixed=(
+    fixed=("created_at", "created_by"),
+    changing=(
+        "version",
         "name",
         "description",
         "config",
         "graph",
         "default_optimizer",
-        "created_at",
-        "created_by",
-    ),
-    changing=(
-        "version",
         "stage",
         "latest_version",
         "deployed_version",
         "training_score",
         "deployed_score",
         "updated_at",
+        "archived_at",
+        "archived_because",
         "retired_at",
         "retired_because",
     ),
@@ -82,7 +98,7 @@ _PROGRAM = Kept(
 
 class ProgramCatalog(Projection):
     name: ClassVar[str] = "program_catalog"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = (
         """
         CREATE TABLE program (
@@ -103,10 +119,19 @@ class ProgramCatalog(Projection):
             created_at        timestamptz NOT NULL,
             created_by        text NOT NULL,
             updated_at        timestamptz NOT NULL,
+            archived_at       timestamptz,
+            archived_because  text,
             retired_at        timestamptz,
             retired_because   text,
             PRIMARY KEY (tenant, program_id)
         ) WITH (fillfactor = 50);
+        CREATE TABLE program_graph (
+            tenant          text NOT NULL,
+            program_id      uuid NOT NULL,
+            program_version integer NOT NULL,
+            graph           json NOT NULL,
+            PRIMARY KEY (tenant, program_id, program_version)
+        );
         CREATE INDEX program_newest ON program (tenant, position);
         CREATE INDEX program_name ON program (tenant, name, position);
     """
@@ -115,9 +140,18 @@ class ProgramCatalog(Projection):
     past: ClassVar[tuple[LiteralString, ...]] = (_PROGRAM.past,)
     events: ClassVar[tuple[type[Event], ...]] = (
         ProgramCreated,
+        ProgramRenamed,
+        ProgramDescribed,
+        ProgramConfigured,
         ProgramTestingStarted,
         ProgramCompiled,
+        ProgramRevised,
+        ProgramVersionEdited,
+        ProgramVersionRestored,
+        ProgramVersionImported,
         ProgramDeployed,
+        ProgramArchived,
+        ProgramRestored,
         ProgramRetired,
     )
 
@@ -125,17 +159,44 @@ class ProgramCatalog(Projection):
         match recorded.event:
             case ProgramCreated() as created:
                 yield Write(_CREATE, row(recorded, **_created(created)))
-            case ProgramTestingStarted():
-                yield Write(_STAGE, row(recorded, stage=Stage.TESTING.value))
-            case ProgramCompiled(new_version=new, training_score=score):
-                yield Write(_COMPILE, row(recorded, latest=new, training_score=score))
-            case ProgramDeployed(program_version=deployed) as event:
-                columns = row(recorded, stage=Stage.PRODUCTION.value, score=live_score(event))
-                yield Write(_DEPLOY, columns | {"deployed": deployed})
-            case ProgramRetired(reason=reason):
-                yield Write(_RETIRE, row(recorded, stage=Stage.RETIRED.value, reason=reason))
+                yield Write(_GRAPH, row(recorded, latest=1, graph=document(created.graph)))
+            case (
+                ProgramCompiled()
+                | ProgramRevised()
+                | ProgramVersionEdited()
+                | ProgramVersionRestored()
+                | ProgramVersionImported()
+            ) as made:
+                yield from _versions(recorded, made)
             case _:
-                pass
+                yield from _happened(recorded)
+
+
+def _happened(recorded: Recorded) -> Iterable[Write]:
+    match recorded.event:
+        case ProgramRenamed(name=name):
+            yield Write(_RENAME, row(recorded, name=name))
+        case ProgramDescribed(description=description):
+            yield Write(_DESCRIBE, row(recorded, description=description))
+        case ProgramConfigured(config=config, default_optimizer=optimizer):
+            yield Write(
+                _CONFIGURE,
+                row(recorded, config=document(config), default_optimizer=optimizer),
+            )
+        case ProgramTestingStarted():
+            yield Write(_STAGE, row(recorded, stage=Stage.TESTING.value))
+        case ProgramDeployed(program_version=deployed) as event:
+            columns = row(recorded, stage=Stage.PRODUCTION.value, score=live_score(event))
+            yield Write(_DEPLOY, columns | {"deployed": deployed})
+        case ProgramArchived(reason=reason):
+            archived = row(recorded, archived_at=recorded.timestamp, reason=reason)
+            yield Write(_ARCHIVE, archived)
+        case ProgramRestored():
+            yield Write(_ARCHIVE, row(recorded, archived_at=None, reason=None))
+        case ProgramRetired(reason=reason):
+            yield Write(_RETIRE, row(recorded, stage=Stage.RETIRED.value, reason=reason))
+        case _:
+            pass
 
 
 def programs(
@@ -144,11 +205,16 @@ def programs(
     tenant: str,
     name: str | None = None,
     stage: Stage | None = None,
+    archived: bool = False,
     limit: int = DEFAULT_LIMIT,
     after: Cursor | None = None,
 ) -> Page[ProgramRow]:
-    """The newest programs first; retired ones only with ``stage=Stage.RETIRED``."""
+    """The newest programs first; retired ones only with ``stage=Stage.RETIRED``.
+
+    Those in the archive are a list of their own.
+    """
     select = Select(_SELECT, of=ProgramCatalog, tenant=tenant).where("name = %(name)s", name=name)
+    select.where("archived_at IS NOT NULL" if archived else "archived_at IS NULL")
     if stage is None:
         select.where("stage <> 'retired'")
     else:
@@ -157,13 +223,40 @@ def programs(
 
 
 def program(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ProgramRow | None:
-    """One program, retired or not. Of several with the name, the living one, else the newest."""
+    """One program, in service or not. Of several with the name, the living one, else the newest."""
     select = Select(_SELECT, of=ProgramCatalog, tenant=tenant)
     if isinstance(id_or_name, UUID):
         select.where("program_id = %(id)s", id=id_or_name)
     else:
         select.where("name = %(name)s", name=id_or_name)
     return select.first(store, ProgramRow, order="stage <> 'retired' DESC, position DESC")
+
+
+def _versions(
+    recorded: Recorded,
+    made: ProgramCompiled
+    | ProgramRevised
+    | ProgramVersionEdited
+    | ProgramVersionRestored
+    | ProgramVersionImported,
+) -> Iterable[Write]:
+    """The writes of a new version: its graph, which may be that of an earlier one, and the rest."""
+    columns = row(recorded, latest=made.new_version)
+    match made:
+        case ProgramRevised(graph=graph):
+            yield Write(_GRAPH, columns | {"graph": document(graph)})
+        case ProgramVersionRestored(restored_version=base):
+            yield Write(_SAME_GRAPH, columns | {"base": base})
+        case _:
+            yield Write(_SAME_GRAPH, columns | {"base": made.base_version})
+    match made:
+        case (
+            ProgramCompiled(training_score=score)
+            | ProgramVersionImported(origin=Origin.COMPILED, training_score=score)
+        ):
+            yield Write(_COMPILE, columns | {"training_score": score})
+        case _:
+            yield Write(_MAKE, columns)
 
 
 def _created(created: ProgramCreated) -> dict[str, object]:
@@ -188,7 +281,8 @@ _SELECT: LiteralString = """
            stage, latest_version, deployed_version,
            json_build_object('training_score', training_score, 'deployed_score', deployed_score)
                AS metrics,
-           created_at, created_by, updated_at, retired_at, retired_because
+           created_at, created_by, updated_at, archived_at, archived_because, retired_at,
+           retired_because
     FROM program WHERE tenant = %(tenant)s"""
 
 _CREATE: LiteralString = """
@@ -201,13 +295,39 @@ _CREATE: LiteralString = """
 
 _STAGE = _PROGRAM.update("stage = %(stage)s")
 
-_COMPILE = _PROGRAM.update("latest_version = %(latest)s, training_score = %(training_score)s")
+_RENAME = _PROGRAM.update("name = %(name)s")
+
+_DESCRIBE = _PROGRAM.update("description = %(description)s")
+
+_CONFIGURE = _PROGRAM.update("config = %(config)s, default_optimizer = %(default_optimizer)s")
+
+_GRAPH: LiteralString = """
+    INSERT INTO program_graph (tenant, program_id, program_version, graph)
+    VALUES (%(tenant)s, %(id)s, %(latest)s, %(graph)s)
+    ON CONFLICT DO NOTHING"""
+
+_SAME_GRAPH: LiteralString = """
+    INSERT INTO program_graph (tenant, program_id, program_version, graph)
+    SELECT tenant, program_id, %(latest)s, graph FROM program_graph
+    WHERE tenant = %(tenant)s AND program_id = %(id)s AND program_version = %(base)s
+    ON CONFLICT DO NOTHING"""
+
+_LATEST: LiteralString = """latest_version = %(latest)s,
+    graph = (SELECT graph FROM program_graph
+             WHERE tenant = %(tenant)s AND program_id = %(id)s AND program_version = %(latest)s)"""
+
+_MAKE = _PROGRAM.update(_LATEST)
+
+_COMPILE = _PROGRAM.update(_LATEST + ", training_score = %(training_score)s")
 
 _DEPLOY = _PROGRAM.update(
     "stage = %(stage)s, deployed_version = %(deployed)s, deployed_score = %(score)s"
 )
 
+_ARCHIVE = _PROGRAM.update("archived_at = %(archived_at)s, archived_because = %(reason)s")
+
 _RETIRE = _PROGRAM.update(
-    "stage = %(stage)s, retired_at = %(at)s, retired_because = %(reason)s,"
+    "archived_at = NULL, archived_because = NULL, stage = %(stage)s, retired_at = %(at)s,"
+    " retired_because = %(reason)s,"
     " deployed_version = NULL, deployed_score = NULL"
 )

@@ -15,8 +15,12 @@ from domain.program.events import (
     ProgramCreated,
     ProgramDeployed,
     ProgramRetired,
+    ProgramRevised,
+    ProgramVersionEdited,
+    ProgramVersionImported,
+    ProgramVersionRestored,
 )
-from domain.program.values import Evidence
+from domain.program.values import Evidence, Origin, Pins
 from domain.values import PayloadRef, Score
 from projections.folding import document, documents, row
 from projections.kernel import Projection, ReadStore, Write
@@ -53,11 +57,17 @@ class ProgramVersionRow(Row):
     program_id: UUID
     program_version: int
     position: int = Field(description="Where in the log it came to be; newer ones are greater.")
-    base_version: int | None = Field(description="The version that was optimized into this one.")
+    origin: Origin = Field(
+        description="How it came to be, out of `base_version` but for the first."
+    )
+    base_version: int | None = Field(description="The version it was made of.")
     compiled_from: UUID | None = Field(description="The optimization that found it, if any did.")
     optimizer: str | None
     state: PayloadRef | None = Field(description="Where its instructions and demos lie.")
+    edits: PayloadRef | None = Field(description="Where lies what was edited of them by hand.")
     training_score: Score | None
+    pins: Pins = Field(description="How its prompts are written, and what it was made with.")
+    reason: str | None = Field(description="Why somebody made it, where somebody did.")
     created_at: datetime
     created_by: str
     scores: tuple[VersionScore, ...] = Field(description="At most 50, newest first.")
@@ -66,18 +76,22 @@ class ProgramVersionRow(Row):
 
 class ProgramVersions(Projection):
     name: ClassVar[str] = "program_versions"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = """
         CREATE TABLE program_version (
             tenant          text NOT NULL,
             program_id      uuid NOT NULL,
             program_version integer NOT NULL,
             position        bigint NOT NULL,
+            origin          text NOT NULL,
             base_version    integer,
             compiled_from   uuid,
             optimizer       text,
             state           json,
+            edits           json,
             training_score  double precision,
+            pins            json NOT NULL,
+            reason          text,
             created_at      timestamptz NOT NULL,
             created_by      text NOT NULL,
             PRIMARY KEY (tenant, program_id, program_version)
@@ -127,6 +141,10 @@ class ProgramVersions(Projection):
     events: ClassVar[tuple[type[Event], ...]] = (
         ProgramCreated,
         ProgramCompiled,
+        ProgramRevised,
+        ProgramVersionEdited,
+        ProgramVersionRestored,
+        ProgramVersionImported,
         ProgramDeployed,
         ProgramRetired,
         EvaluationRequested,
@@ -135,10 +153,14 @@ class ProgramVersions(Projection):
 
     def project(self, recorded: Recorded) -> Iterable[Write]:
         match recorded.event:
-            case ProgramCreated():
-                yield Write(_ADD, row(recorded, **_WRITTEN))
-            case ProgramCompiled() as compiled:
-                yield Write(_ADD, row(recorded, **_compiled(compiled)))
+            case (
+                ProgramCreated() | ProgramCompiled() | ProgramRevised() | ProgramVersionImported()
+            ) as made:
+                yield Write(_ADD, row(recorded, **_made(made)))
+            case ProgramVersionEdited() as edited:
+                yield Write(_ADD_EDITED, row(recorded, **_edited(edited)))
+            case ProgramVersionRestored() as restored:
+                yield Write(_ADD_RESTORED, row(recorded, **_restored(restored)))
             case ProgramDeployed() as deployed:
                 yield Write(_END, row(recorded))
                 yield Write(_DEPLOY, row(recorded, **_deployed(deployed)))
@@ -190,24 +212,61 @@ def deployments(
     return select.page(store, Deployment, NEWEST_FIRST, limit=limit, after=after)
 
 
-_WRITTEN: dict[str, object] = {
-    "program_version": 1,
+_BLANK: dict[str, object] = {
     "base_version": None,
     "compiled_from": None,
     "optimizer": None,
     "state": None,
+    "edits": None,
     "training_score": None,
+    "reason": None,
 }
 
 
-def _compiled(event: ProgramCompiled) -> dict[str, object]:
+def _made(
+    event: ProgramCreated | ProgramCompiled | ProgramRevised | ProgramVersionImported,
+) -> dict[str, object]:
+    columns: dict[str, object] = {"pins": document(event.pins)}
+    match event:
+        case ProgramCreated():
+            columns |= {"program_version": 1, "origin": Origin.WRITTEN.value}
+        case ProgramRevised(new_version=new, base_version=base, reason=reason):
+            columns |= {"program_version": new, "origin": Origin.REVISED.value}
+            columns |= {"base_version": base, "reason": reason}
+        case ProgramCompiled(new_version=new, base_version=base):
+            columns |= {"program_version": new, "origin": Origin.COMPILED.value}
+            columns |= {"base_version": base, "compiled_from": event.optimization_id}
+            columns |= _found(event)
+        case ProgramVersionImported(new_version=new, base_version=base, reason=reason):
+            columns |= {"program_version": new, "origin": event.origin.value}
+            columns |= {"base_version": base, "reason": reason, "edits": document(event.edits)}
+            columns |= _found(event)
+    return _BLANK | columns
+
+
+def _found(event: ProgramCompiled | ProgramVersionImported) -> dict[str, object]:
     return {
-        "program_version": event.new_version,
-        "base_version": event.base_version,
-        "compiled_from": event.optimization_id,
         "optimizer": event.optimizer,
         "state": document(event.state),
         "training_score": event.training_score,
+    }
+
+
+def _edited(event: ProgramVersionEdited) -> dict[str, object]:
+    return {
+        "program_version": event.new_version,
+        "base_version": event.base_version,
+        "edits": document(event.edits),
+        "pins": document(event.pins),
+        "reason": event.reason,
+    }
+
+
+def _restored(event: ProgramVersionRestored) -> dict[str, object]:
+    return {
+        "program_version": event.new_version,
+        "base_version": event.restored_version,
+        "reason": event.reason,
     }
 
 
@@ -232,8 +291,9 @@ def _judged(event: EvaluationRequested) -> dict[str, object]:
 
 
 _SELECT: LiteralString = """
-    SELECT v.program_id, v.program_version, v.position, v.base_version, v.compiled_from,
-           v.optimizer, v.state, v.training_score, v.created_at, v.created_by,
+    SELECT v.program_id, v.program_version, v.position, v.origin, v.base_version,
+           v.compiled_from, v.optimizer, v.state, v.edits, v.training_score, v.pins, v.reason,
+           v.created_at, v.created_by,
            (SELECT coalesce(json_agg(s), '[]') FROM (
                 SELECT evaluation_id, dataset_id, split, dataset_rows, metric, score, scored_at
                 FROM program_version_score AS s
@@ -254,13 +314,32 @@ _DEPLOYMENTS: LiteralString = """
            deployed_by, until
     FROM program_deployment WHERE tenant = %(tenant)s"""
 
-_ADD: LiteralString = """
+_INTO: LiteralString = """
     INSERT INTO program_version (tenant, program_id, program_version, position, base_version,
-                                 compiled_from, optimizer, state, training_score, created_at,
-                                 created_by)
-    VALUES (%(tenant)s, %(id)s, %(program_version)s, %(position)s, %(base_version)s,
-            %(compiled_from)s, %(optimizer)s, %(state)s, %(training_score)s, %(at)s, %(actor)s)
+                                 reason, created_at, created_by, origin, compiled_from, optimizer,
+                                 state, edits, training_score, pins)
+    SELECT %(tenant)s, %(id)s, %(program_version)s, %(position)s, %(base_version)s, %(reason)s,
+           %(at)s, %(actor)s, """
+
+_OF_BASE: LiteralString = """
+    FROM program_version
+    WHERE tenant = %(tenant)s AND program_id = %(id)s AND program_version = %(base_version)s
     ON CONFLICT DO NOTHING"""
+
+_ADD: LiteralString = (
+    _INTO
+    + """%(origin)s, %(compiled_from)s, %(optimizer)s, %(state)s, %(edits)s,
+           %(training_score)s, %(pins)s
+    ON CONFLICT DO NOTHING"""
+)
+
+_ADD_EDITED: LiteralString = (
+    _INTO + "'edited', NULL, NULL, state, %(edits)s, NULL, %(pins)s" + _OF_BASE
+)
+
+_ADD_RESTORED: LiteralString = (
+    _INTO + "'restored', compiled_from, optimizer, state, edits, training_score, pins" + _OF_BASE
+)
 
 _END: LiteralString = """
     UPDATE program_deployment SET until = %(at)s, until_position = %(position)s

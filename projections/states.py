@@ -3,18 +3,30 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import Field
+
 from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
 from domain.dataset.values import Split
-from domain.kernel import Recorded
+from domain.kernel import Event, Recorded
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
 from domain.program.events import (
+    ProgramArchived,
     ProgramCompiled,
+    ProgramConfigured,
     ProgramCreated,
     ProgramDeployed,
+    ProgramDescribed,
+    ProgramRenamed,
+    ProgramRestored,
     ProgramRetired,
+    ProgramRevised,
     ProgramTestingStarted,
+    ProgramVersionEdited,
+    ProgramVersionImported,
+    ProgramVersionRestored,
 )
-from domain.program.values import Stage
+from domain.program.graph import ProgramGraph
+from domain.program.values import Origin, Stage
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from projections.datasets import DatasetRow
 from projections.modules import ModuleRow
@@ -74,24 +86,68 @@ def module(before: ModuleRow | None, recorded: Recorded) -> ModuleRow:
     return before.model_copy(update={**changes, **_touched(recorded)})
 
 
-def program(before: ProgramRow | None, recorded: Recorded) -> ProgramRow:
+class FollowedProgram(ProgramRow):
+    """A program with the graph of each of its versions, which later ones may take up again."""
+
+    graphs: tuple[ProgramGraph, ...] = Field(exclude=True)
+
+
+def program(before: FollowedProgram | None, recorded: Recorded) -> FollowedProgram:
     """The program after *recorded*; ``None`` is before its first event."""
+    if isinstance(recorded.event, ProgramCreated):
+        return _new_program(recorded, recorded.event)
+    assert before is not None
+    changes = {**_new_version(before, recorded.event), **_happened(before, recorded)}
+    return before.model_copy(update={**changes, **_touched(recorded)})
+
+
+def _new_version(before: FollowedProgram, event: Event) -> Values:
+    match event:
+        case ProgramRevised(new_version=new, graph=graph):
+            pass
+        case ProgramVersionRestored(new_version=new, restored_version=base):
+            graph = before.graphs[base - 1]
+        case (
+            ProgramCompiled(new_version=new, base_version=base)
+            | ProgramVersionEdited(new_version=new, base_version=base)
+            | ProgramVersionImported(new_version=new, base_version=base)
+        ):
+            graph = before.graphs[base - 1]
+        case _:
+            return {}
+    return {"latest_version": new, "graph": graph, "graphs": (*before.graphs, graph)}
+
+
+def _happened(before: FollowedProgram, recorded: Recorded) -> Values:
     changes: Values = {}
     match recorded.event:
-        case ProgramCreated() as created:
-            before = _new_program(recorded, created)
+        case ProgramRenamed(name=name):
+            changes = {"name": name}
+        case ProgramDescribed(description=description):
+            changes = {"description": description}
+        case ProgramConfigured(config=config, default_optimizer=optimizer):
+            changes = {"config": config, "default_optimizer": optimizer}
         case ProgramTestingStarted():
             changes = {"stage": Stage.TESTING}
-        case ProgramCompiled(new_version=new, training_score=score):
-            changes = {"latest_version": new, "metrics": _metrics(before, training_score=score)}
+        case (
+            ProgramCompiled(training_score=score)
+            | ProgramVersionImported(origin=Origin.COMPILED, training_score=score)
+        ):
+            changes = {"metrics": _metrics(before, training_score=score)}
         case ProgramDeployed(program_version=deployed) as event:
             changes = {
                 "stage": Stage.PRODUCTION,
                 "deployed_version": deployed,
                 "metrics": _metrics(before, deployed_score=live_score(event)),
             }
+        case ProgramArchived(reason=reason):
+            changes = {"archived_at": recorded.timestamp, "archived_because": reason}
+        case ProgramRestored():
+            changes = {"archived_at": None, "archived_because": None}
         case ProgramRetired(reason=reason):
             changes = {
+                "archived_at": None,
+                "archived_because": None,
                 "stage": Stage.RETIRED,
                 "deployed_version": None,
                 "metrics": _metrics(before, deployed_score=None),
@@ -99,8 +155,7 @@ def program(before: ProgramRow | None, recorded: Recorded) -> ProgramRow:
             }
         case _:
             pass
-    assert before is not None
-    return before.model_copy(update={**changes, **_touched(recorded)})
+    return changes
 
 
 def dataset(before: DatasetRow | None, recorded: Recorded) -> DatasetRow:
@@ -115,18 +170,21 @@ def dataset(before: DatasetRow | None, recorded: Recorded) -> DatasetRow:
     return before.model_copy(update={**changes, **_touched(recorded)})
 
 
-def _new_program(recorded: Recorded, created: ProgramCreated) -> ProgramRow:
-    return ProgramRow(
+def _new_program(recorded: Recorded, created: ProgramCreated) -> FollowedProgram:
+    return FollowedProgram(
         program_id=recorded.originator_id,
         name=created.name,
         description=created.description,
         config=created.config,
         graph=created.graph,
+        graphs=(created.graph,),
         default_optimizer=created.default_optimizer,
         stage=Stage.DRAFT,
         latest_version=1,
         deployed_version=None,
         metrics=ProgramMetrics(training_score=None, deployed_score=None),
+        archived_at=None,
+        archived_because=None,
         **_begun(recorded),
         **_ended(None, None),
     )
@@ -157,8 +215,7 @@ def _grown(before: DatasetRow, loaded: DatasetRowsLoaded) -> Values:
     }
 
 
-def _metrics(before: ProgramRow | None, **changes: float | None) -> ProgramMetrics:
-    assert before is not None
+def _metrics(before: ProgramRow, **changes: float | None) -> ProgramMetrics:
     return before.metrics.model_copy(update=changes)
 
 

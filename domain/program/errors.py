@@ -33,6 +33,34 @@ class ActionIsNotAllowed(ConflictError):
         self.allowed = tuple(allowed)
 
 
+class ProgramIsArchived(ConflictError):
+    code: ClassVar[str] = "program.archived"
+
+    def __init__(self, program_id: UUID, action: Action) -> None:
+        super().__init__(
+            f"Program {program_id} is archived, which does not allow {action}. Restore it first."
+        )
+        self.program_id, self.action = program_id, action
+
+
+class InvalidEdit(InvalidError):
+    """An edit does not fit the predictors of its program; ``faults`` point into it."""
+
+    code: ClassVar[str] = "edit.invalid"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(f"This edit cannot be made: {faults[0].message}", faults)
+
+
+class InvalidState(InvalidError):
+    """A state is not one of its program, or holds more than a state may."""
+
+    code: ClassVar[str] = "program.state_invalid"
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__(f"This state does not fit the program: {faults[0].message}", faults)
+
+
 class ProgramVersionNotFound(NotFoundError):
     code: ClassVar[str] = "program.version_not_found"
 

@@ -7,13 +7,8 @@ from fastapi import Query, Response, status
 from pydantic import AliasChoices, Field, JsonValue, PositiveInt
 
 from application.errors import AggregateNotFound
-from application.programs import (
-    CreateProgram,
-    DeployProgram,
-    ModuleChoice,
-    RetireProgram,
-    StartTesting,
-)
+from application.graphs import ModuleChoice
+from application.programs import CreateProgram, DeployProgram, RetireProgram, StartTesting
 from domain.program.graph import ProgramGraph
 from domain.program.values import Stage
 from domain.text import JsonObject, LongText, Name

@@ -58,6 +58,7 @@ def build(program: RunnableProgram) -> dspy.Module:
         predictor.demos = demos_for(predictor, node.module)
     if program.state is not None:
         states.load(module, program.state)
+    states.edit(module, program.edits)
     return module
 
 

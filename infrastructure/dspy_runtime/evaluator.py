@@ -54,7 +54,7 @@ class DspyEvaluator:
                 return ScoredRow(row, None, 0.0, failed.failure)
             return ScoredRow(row, outputs, measured(measure, metric, row, outputs), None)
 
-        with self._runner.settings(self._runner.engine(journal)):
+        with self._runner.settings(self._runner.engine(journal), program.adapter):
             return in_order(score, rows, threads=self._threads)
 
 

@@ -51,7 +51,7 @@ class DspyOptimizers:
             ProgramFailed: The optimizer itself or the metric failed.
         """
         trials = Trials(on_trial, rows=len(job.rows))
-        settings = self._runner.settings(self._runner.engine(journal))
+        settings = self._runner.settings(self._runner.engine(journal), job.program.adapter)
         try:
             with pinned(job.seed), settings, _reporting(trials):
                 found = self._searched(job)

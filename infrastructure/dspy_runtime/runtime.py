@@ -18,6 +18,7 @@ from application.lm_ports import (
     RunnableProgram,
 )
 from application.tracing import NoTracing, Tracing
+from domain.program.values import Adapter
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.fields import SignatureSpec
 from domain.signature.validation import validate_inputs, validate_outputs
@@ -70,7 +71,7 @@ class DspyRunner:
         """
         engine = self.engine(journal, live=live)
         try:
-            with self.settings(engine):
+            with self.settings(engine, program.adapter):
                 return self.answer(self.program(program), program, inputs)
         except ModelIsUnavailable as stop:
             raise ProgramFailed(stop.failure) from stop
@@ -85,13 +86,18 @@ class DspyRunner:
         """The built *program*; copy it before you change it."""
         return self._cache.get(program)
 
-    def settings(self, engine: RecordingEngine) -> AbstractContextManager[None]:
-        """DSPy's settings for one run: its model, no history, no cache, spans if anybody traces."""
+    def settings(
+        self, engine: RecordingEngine, adapter: Adapter | None
+    ) -> AbstractContextManager[None]:
+        """DSPy's settings for one run: its model, no history, no cache, spans if anybody traces.
+
+        Without an *adapter* prompts are written as suits the model.
+        """
         callbacks = [] if isinstance(self._tracing, NoTracing) else [_Spans(self._tracing)]
-        adapter = SafeJsonAdapter() if self._model.adapter == "json" else SafeChatAdapter()
+        form = adapter or self._model.adapter
         settings: AbstractContextManager[None] = dspy.context(
             lm=RecordingLM(self._model.model, engine),
-            adapter=adapter,
+            adapter=SafeJsonAdapter() if form == "json" else SafeChatAdapter(),
             callbacks=callbacks,
             trace=None,
             disable_history=True,

@@ -1,44 +1,20 @@
-"""The state an optimizer finds: instructions, descriptions and demos of every predictor.
+"""The state of a program: read from and written to DSPy's predictors, without DSPy's loader.
 
-It is DSPy's own JSON form, so plain DSPy can load it, too; but it is written and read here, because
-DSPy's loader sets whatever attribute a state names.
+That loader sets whatever attribute a state names.
 """
 
-from typing import Annotated, Any, Final, cast
+from typing import Any, Final, cast
 
 import dspy
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter
 
 from application.lm_ports import JsonObject, ProgramFailed
+from domain.program.edits import Edits
+from domain.program.errors import InvalidState
+from domain.program.state import read_state
 from domain.text import mended
 from domain.values import Failure
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class FieldState(_Strict):
-    prefix: str
-    description: str
-
-
-class SignatureState(_Strict):
-    instructions: str
-    fields: list[FieldState]
-
-
-class PredictorState(_Strict):
-    """``lm``, ``traces`` and ``train`` are there for DSPy's sake and always empty."""
-
-    traces: Annotated[list[JsonValue], Field(max_length=0)] = []
-    train: Annotated[list[JsonValue], Field(max_length=0)] = []
-    demos: list[dict[str, JsonValue]]
-    signature: SignatureState
-    lm: None = None
-
-
-_STATE: Final = TypeAdapter(dict[str, PredictorState])
 _JSON: Final = TypeAdapter(JsonValue)
 
 
@@ -54,11 +30,9 @@ def load(program: dspy.Module, state: JsonObject) -> None:
         ProgramFailed: The state is not one of this program, or holds more than a state may.
     """
     try:
-        parts = _STATE.validate_python(dict(state))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise ProgramFailed(_invalid(f"{where}: {first['msg']}")) from error
+        parts = read_state(dict(state))
+    except InvalidState as error:
+        raise ProgramFailed(_invalid(_first(error))) from error
     predictors = dict(program.named_predictors())
     if parts.keys() != predictors.keys():
         named = ", ".join(sorted(parts.keys() ^ predictors.keys()))
@@ -69,6 +43,24 @@ def load(program: dspy.Module, state: JsonObject) -> None:
     for path, predictor in predictors.items():
         predictor.signature = predictor.signature.load_state(parts[path].signature.model_dump())
         predictor.demos = [dict(demo) for demo in parts[path].demos]
+
+
+def edit(program: dspy.Module, edits: Edits) -> None:
+    """Give predictors of *program* the instructions and demos that *edits* say, or change nothing.
+
+    Raises:
+        ProgramFailed: A predictor that was edited is not there.
+    """
+    predictors = dict(program.named_predictors())
+    if missing := sorted(edits.keys() - predictors.keys()):
+        named = f"it was edited at {', '.join(missing)}, which are no predictors of it"
+        raise ProgramFailed(_invalid(named))
+    for path, each in edits.items():
+        predictor = predictors[path]
+        if each.instructions is not None:
+            predictor.signature = predictor.signature.with_instructions(each.instructions)
+        if each.demos is not None:
+            predictor.demos = [dict(demo) for demo in each.demos]
 
 
 def _dumped(predictor: dspy.Predict) -> JsonValue:
@@ -84,6 +76,11 @@ def _dumped(predictor: dspy.Predict) -> JsonValue:
 
 def _json(value: Any) -> JsonValue:
     return mended(cast("JsonValue", _JSON.dump_python(value, mode="json")))
+
+
+def _first(error: InvalidState) -> str:
+    fault = error.faults[0]
+    return f"{fault.pointer.removeprefix('/').replace('/', '.')}: {fault.message}"
 
 
 def _invalid(why: str) -> Failure:

@@ -18,7 +18,9 @@ def grown(state: State) -> State:
 STEPS: Final[Steps] = {
     ("module.configured", 1): grown,
     ("module.created", 1): grown,
+    ("program.compiled", 1): grown,
     ("program.created", 1): grown,
+    ("program.created", 2): grown,
 }
 """The steps of the house, in the order of the topics."""
 

@@ -39,6 +39,7 @@ from domain.optimization.events import (
 )
 from domain.program.errors import ActionIsNotAllowed
 from domain.program.events import ProgramCompiled
+from domain.program.values import Pins
 from domain.values import Failure
 from tests.support.memory import NOW
 from tests.support.run_world import Killed, World
@@ -225,6 +226,7 @@ def test_opt_09_a_completed_run_becomes_the_next_version_once(world: World) -> N
             optimizer="bootstrap_random_search",
             state=Payload.of({"trial": 2}).ref,
             training_score=0.5,
+            pins=Pins(libraries={"dspy": "3.4.1"}),
         )
     ]
 

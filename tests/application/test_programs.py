@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from application.commands import Command, CommandBus
 from application.context import Context, within
 from application.errors import NameIsTaken
+from application.graphs import GraphReader
 from application.modules import CreateModule, ModuleHandlers, RetireModule
 from application.ports import Receipt
 from application.programs import (
@@ -38,6 +39,7 @@ from domain.values import LmSpend, PayloadRef
 from tests.support.memory import (
     NOW,
     FixedClock,
+    FixedPins,
     MemoryLog,
     MemoryNames,
     MemoryRepository,
@@ -80,10 +82,11 @@ class World:
         modules = MemoryRepository(Module, self.log)
         programs = MemoryRepository(Program, self.log)
         self.evaluations = MemoryRepository(Evaluation, self.log)
+        graphs = GraphReader(modules, signatures)
         self.bus = CommandBus(
             SignatureHandlers(signatures, shelf, ToldUsers(), clock),
             ModuleHandlers(modules, signatures, shelf, clock),
-            ProgramHandlers(programs, modules, signatures, self.evaluations, clock),
+            ProgramHandlers(programs, graphs, self.evaluations, FixedPins(), clock),
         )
         self.signature_id, self.module_id = uuid4(), uuid4()
         self.does(

@@ -41,7 +41,7 @@ def test_every_stored_shape_is_read_by_todays_code(topic: str, version: int) -> 
     check(topic, version, EventMapper())
 
 
-@pytest.mark.parametrize(("topic", "version"), KEPT)
+@pytest.mark.parametrize(("topic", "version"), TODAY)
 def test_the_first_example_fills_every_field(topic: str, version: int) -> None:
     recorded = read(rows(topic, version)[0], EventMapper())
     assert _gaps(recorded.event) == []

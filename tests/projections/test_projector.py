@@ -54,6 +54,6 @@ def test_a_runner_that_starts_anew_goes_on_where_it_was(database: str, log: Even
         before = kept.dump(TENANT)
         follow(database)
         assert kept.dump(TENANT) == before
-        row = program(kept.store, "triage", tenant=TENANT)
+        row = program(kept.store, "sorting", tenant=TENANT)
         assert row is not None
         assert row.retired_because == "Old."

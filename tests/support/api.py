@@ -18,6 +18,7 @@ from application.context import Context
 from application.datasets import DatasetHandlers
 from application.evaluations import EvaluationHandlers
 from application.executions import ExecutionHandlers
+from application.graphs import GraphReader
 from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
 from application.policies import reactions
@@ -27,6 +28,7 @@ from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
 from application.tracing import NoTracing
+from application.versions import VersionHandlers
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -39,7 +41,13 @@ from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies, Lag
 from infrastructure.users import ProjectedUsers
 from projections.kernel import Projection
-from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
+from tests.support.memory import (
+    FixedClock,
+    FixedPins,
+    MemoryLog,
+    MemoryNames,
+    MemoryRepository,
+)
 from tests.support.memory_past import MemoryPast
 from tests.support.nothing_signed import NothingSigned
 from tests.support.payloads import MemoryPayloads
@@ -197,11 +205,13 @@ class ApiWorld:
             "monotonic": lambda: next(ticks) * 0.25,
         }
         run = timed | {"worker": "worker-1"}
+        graphs = GraphReader(modules, signatures)
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(
             SignatureHandlers(signatures, shelf, self._users(), self.clock),
             ModuleHandlers(modules, signatures, shelf, self.clock),
-            ProgramHandlers(programs, modules, signatures, evaluations, self.clock),
+            ProgramHandlers(programs, graphs, evaluations, FixedPins(), self.clock),
+            VersionHandlers(programs, graphs, self.payloads, FixedPins(), self.clock),
             DatasetHandlers(datasets, self.clock),
             ExecutionHandlers(executions=executions, runner=self.runner, **run),
             ReplayHandlers(executions=executions, runner=self.runner, **timed),

@@ -37,12 +37,22 @@ from domain.optimization.events import (
     TrialScored,
 )
 from domain.program.events import (
+    ProgramArchived,
     ProgramCompiled,
+    ProgramConfigured,
     ProgramCreated,
     ProgramDeployed,
+    ProgramDescribed,
+    ProgramEvent,
+    ProgramRenamed,
+    ProgramRestored,
+    ProgramRevised,
+    ProgramVersionEdited,
+    ProgramVersionImported,
+    ProgramVersionRestored,
 )
 from domain.program.graph import ModuleNode, ProgramGraph, Source
-from domain.program.values import Evidence
+from domain.program.values import Evidence, Origin, Pins
 from domain.signature.events import SignatureDefined, SignatureRevised
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.types import EnumOf
@@ -177,6 +187,54 @@ def program_compiled(
         optimizer="bootstrap_fewshot",
         state=ref(f"state of version {new_version}"),
         training_score=training_score,
+    )
+
+
+def later_versions(first: int) -> Sequence[ProgramEvent]:
+    """Four versions from number *first* on, each made in another way."""
+    pins = Pins(adapter="chat", libraries={"dspy": "3.4.1"})
+    node = GRAPH.nodes[0].model_copy(update={"id": "sort"})
+    other = GRAPH.model_copy(
+        update={"nodes": (node,), "outputs": {"queue": Source(node="sort", field="queue")}}
+    )
+    why = "It needs another name."
+    return (
+        ProgramRevised(
+            new_version=first, base_version=first - 1, graph=other, pins=pins, reason=why
+        ),
+        ProgramVersionEdited(
+            new_version=first + 1,
+            base_version=first - 1,
+            predictors=("classify",),
+            edits=ref("edits"),
+            pins=pins,
+            reason="It was too polite.",
+        ),
+        ProgramVersionRestored(
+            new_version=first + 2, restored_version=first, reason="It was better."
+        ),
+        ProgramVersionImported(
+            new_version=first + 3,
+            base_version=first + 1,
+            origin=Origin.COMPILED,
+            state=ref("state from elsewhere"),
+            edits=None,
+            pins=pins,
+            optimizer="copro",
+            training_score=0.25,
+            reason=None,
+        ),
+    )
+
+
+def program_changes() -> Sequence[ProgramEvent]:
+    """All that happens to a program besides its versions and its life."""
+    return (
+        ProgramRenamed(name="sorting", former_name="triage"),
+        ProgramDescribed(description=None),
+        ProgramConfigured(config={"owner": "nobody"}, default_optimizer=None),
+        ProgramArchived(reason="It rests."),
+        ProgramRestored(),
     )
 
 

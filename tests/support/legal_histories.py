@@ -107,6 +107,11 @@ def programs(draw: st.DrawFn) -> Stream:
     for version in range(2, latest + 1):
         score = draw(st.none() | SCORES)
         stream.append(build.program_compiled(version, base_version=1, training_score=score))
+    if draw(st.booleans()):
+        stream += build.later_versions(latest + 1)
+        latest += 4
+    changes = draw(st.lists(st.sampled_from(build.program_changes()[:3]), max_size=3))
+    stream += [*changes, *draw(st.sampled_from(((), build.program_changes()[3:])))]
     live: int | None = None
     for version in draw(st.lists(st.integers(1, latest), max_size=3)):
         reason = draw(TEXTS)

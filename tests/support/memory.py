@@ -12,6 +12,7 @@ from application.errors import AggregateNotFound, ConcurrentWrite, IdempotencyKe
 from application.payloads import Payload
 from application.ports import Claim, Receipt
 from domain.kernel import Aggregate, Envelope, Pending, Recorded
+from domain.program.values import Pins
 
 A = TypeVar("A", bound=Aggregate[Any])
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -31,6 +32,16 @@ class FixedClock:
 
     def advance(self, seconds: float) -> None:
         self.at += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class FixedPins:
+    """What every version of a test depends on."""
+
+    now: Pins = Pins(adapter="chat", libraries={"dspy": "3.4.1"})  # noqa: RUF009 - a value
+
+    def pins(self) -> Pins:
+        return self.now
 
 
 @dataclass

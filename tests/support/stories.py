@@ -65,6 +65,9 @@ def everything() -> Log:
     log = a_story()
     log.append(an_id("signature"), build.signature_revised(), SignatureRetired(reason="Old."))
     log.append(an_id("module"), build.module_configured(), ModuleRetired(reason="Old."))
+    log.append(
+        an_id("program"), *build.later_versions(3), *build.program_changes()
+    )
     log.append(an_id("program"), ProgramRetired(reason="Old."))
     used, _, _ = a_tool_call("search")
     failing = build.execution_requested(), ExecutionStarted(attempt=1, worker="worker-1")

@@ -48,13 +48,22 @@ from domain.parking.events import EventParked, ParkedEventReplayed
 from domain.probe.events import ProbeAccepted, ProbeRefused, ProbeRequested
 from domain.probe.values import Findings, ModulePromise, PredictorFound
 from domain.program.events import (
+    ProgramArchived,
     ProgramCompiled,
+    ProgramConfigured,
     ProgramCreated,
     ProgramDeployed,
+    ProgramDescribed,
+    ProgramRenamed,
+    ProgramRestored,
     ProgramRetired,
+    ProgramRevised,
     ProgramTestingStarted,
+    ProgramVersionEdited,
+    ProgramVersionImported,
+    ProgramVersionRestored,
 )
-from domain.program.values import Evidence
+from domain.program.values import Evidence, Origin, Pins
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef, ToolCall
 from tests.architecture.golden.graphs import (
@@ -141,6 +150,7 @@ _FAILED_TOOL_CALL = ToolCall(
     latency_ms=0,
     failure=_FAILURE,
 )
+_PINS = Pins(adapter="json", libraries={"dspy": "3.4.1"})
 _SPEND = LmSpend(
     calls=2,
     prompt_tokens=200,
@@ -199,6 +209,7 @@ _THINGS: Sequence[Sequence[Event]] = (
             config={"owner": "support", "limits": [1, 0.5, None, False, {"x": "y"}]},
             graph=GRAPH,
             default_optimizer="bootstrap_fewshot",
+            pins=_PINS,
         ),
         ProgramCreated(
             name="bare", description=None, config={}, graph=BARE_GRAPH, default_optimizer=None
@@ -216,9 +227,60 @@ _THINGS: Sequence[Sequence[Event]] = (
             optimizer="bootstrap_fewshot",
             state=ref("state"),
             training_score=score,
+            pins=pins,
         )
-        for score in (0.875, None)
+        for score, pins in ((0.875, _PINS), (None, Pins()))
     ),
+    (ProgramRenamed(name="sorting", former_name="triage"),),
+    (ProgramDescribed(description="Sorts."), ProgramDescribed(description=None)),
+    (
+        ProgramConfigured(config={"owner": ["support", 1, None]}, default_optimizer="copro"),
+        ProgramConfigured(config={}, default_optimizer=None),
+    ),
+    tuple(
+        ProgramRevised(
+            new_version=3, base_version=2, graph=graph, pins=_PINS, reason="It needs another step."
+        )
+        for graph in (GRAPH, BARE_GRAPH, RICH_GRAPH)
+    ),
+    tuple(
+        ProgramVersionEdited(
+            new_version=4,
+            base_version=2,
+            predictors=("classify.predict",),
+            edits=edits,
+            pins=_PINS,
+            reason="It was too polite.",
+        )
+        for edits in (ref("edits"), None)
+    ),
+    (ProgramVersionRestored(new_version=5, restored_version=2, reason="It was better."),),
+    (
+        ProgramVersionImported(
+            new_version=2,
+            base_version=1,
+            origin=Origin.COMPILED,
+            state=ref("state"),
+            edits=ref("edits"),
+            pins=_PINS,
+            optimizer="copro",
+            training_score=0.5,
+            reason="It was too polite.",
+        ),
+        ProgramVersionImported(
+            new_version=2,
+            base_version=1,
+            origin=Origin.EDITED,
+            state=None,
+            edits=None,
+            pins=Pins(),
+            optimizer=None,
+            training_score=None,
+            reason=None,
+        ),
+    ),
+    (ProgramArchived(reason="Nobody uses it now."),),
+    (ProgramRestored(),),
     (
         ProgramDeployed(
             program_version=2, previous_version=1, reason="It scores more.", evidence=(_EVIDENCE,)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -9,18 +10,41 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
-from domain.program.aggregate import Program, VersionState
-from domain.program.errors import ActionIsNotAllowed, InvalidGraph, ProgramVersionNotFound
+from domain.program.aggregate import Program
+from domain.program.errors import (
+    ActionIsNotAllowed,
+    InvalidGraph,
+    ProgramIsArchived,
+    ProgramVersionNotFound,
+)
 from domain.program.events import (
+    ProgramArchived,
     ProgramCompiled,
+    ProgramConfigured,
     ProgramCreated,
     ProgramDeployed,
+    ProgramDescribed,
     ProgramEvent,
+    ProgramRenamed,
+    ProgramRestored,
     ProgramRetired,
+    ProgramRevised,
     ProgramTestingStarted,
+    ProgramVersionEdited,
+    ProgramVersionImported,
+    ProgramVersionRestored,
 )
 from domain.program.graph import single
-from domain.program.values import ALLOWED, Action, Evidence, Stage
+from domain.program.values import (
+    ALLOWED,
+    ALLOWED_IN_ARCHIVE,
+    Action,
+    Evidence,
+    Origin,
+    Pins,
+    Stage,
+)
+from domain.program.versions import VersionState
 from domain.signature.syntax import parse
 from domain.values import PayloadRef
 from tests.support.scenario import ID, NOW, Scenario, told
@@ -32,7 +56,16 @@ GRAPH = single(
         config=DEFAULTS[ModuleKind.PREDICT],
     )
 )
+OTHER_GRAPH = single(
+    ModuleSpec(
+        kind=ModuleKind.CHAIN_OF_THOUGHT,
+        signature=parse("question -> answer"),
+        config=DEFAULTS[ModuleKind.CHAIN_OF_THOUGHT],
+    )
+)
 STATE = PayloadRef(digest="a" * 64, size_bytes=2)
+EDITS, MORE_EDITS = (PayloadRef(digest=each * 64, size_bytes=2) for each in "bc")
+PINS = Pins(adapter="chat", libraries={"dspy": "3.4.1"})
 OPTIMIZATION, ANOTHER = UUID(int=1), UUID(int=2)
 EVIDENCE = Evidence(
     evaluation_id=UUID(int=3), version=2, score=0.8, metric="f1", dataset_id=ID, split="heldout"
@@ -49,6 +82,19 @@ COMPILED = ProgramCompiled(
     training_score=0.5,
 )
 DEPLOYED = ProgramDeployed(program_version=1, previous_version=None, reason="first")
+REVISED = ProgramRevised(
+    new_version=3, base_version=2, graph=OTHER_GRAPH, pins=PINS, reason="It has to think."
+)
+EDITED = ProgramVersionEdited(
+    new_version=3,
+    base_version=2,
+    predictors=("predict",),
+    edits=EDITS,
+    pins=PINS,
+    reason="Shorter.",
+)
+RESTORED_1 = ProgramVersionRestored(new_version=3, restored_version=1, reason="It was better.")
+ARCHIVED = ProgramArchived(reason="Nobody uses it.")
 RETIRED = ProgramRetired(reason="superseded")
 
 REACHED: dict[Stage, tuple[ProgramEvent, ...]] = {
@@ -80,10 +126,18 @@ ACTIONS = {
     Action.EXECUTE: lambda it: it.require(Action.EXECUTE),
     Action.EVALUATE: lambda it: it.require(Action.EVALUATE),
     Action.COMPILE: compile_it,
+    Action.EDIT: lambda it: it.revise(OTHER_GRAPH, PINS, "It has to think.", at=NOW),
+    Action.DESCRIBE: lambda it: it.rename("other", at=NOW),
     Action.DEPLOY: lambda it: it.deploy(None, "better", (), at=NOW),
+    Action.ARCHIVE: lambda it: it.archive("Nobody uses it.", at=NOW),
+    Action.RESTORE: lambda it: it.restore(at=NOW),
     Action.RETIRE: lambda it: it.retire("superseded", at=NOW),
 }
-NOTHING_NEW = {(Stage.TESTING, Action.START_TESTING), (Stage.RETIRED, Action.RETIRE)}
+NOTHING_NEW = {
+    (Stage.TESTING, Action.START_TESTING),
+    (Stage.RETIRED, Action.RETIRE),
+    *((stage, Action.RESTORE) for stage in Stage),
+}
 
 
 @pytest.mark.feature("PRG-02")
@@ -161,7 +215,15 @@ def test_prg_02_compiling_makes_the_next_version(program: Scenario[Program]) -> 
     assert compiled.latest_version == 2
     assert compiled.compiled_from == OPTIMIZATION
     assert compiled.version_state(1) == VersionState(GRAPH, None, None)
-    assert compiled.version_state(2) == VersionState(GRAPH, STATE, OPTIMIZATION)
+    assert compiled.version_state(2) == VersionState(
+        GRAPH,
+        STATE,
+        OPTIMIZATION,
+        origin=Origin.COMPILED,
+        base_version=1,
+        optimizer="copro",
+        training_score=0.5,
+    )
     assert compiled.graph == GRAPH
 
 
@@ -228,14 +290,26 @@ def test_a_repeated_start_of_testing_changes_nothing(program: Scenario[Program])
     program.given(CREATED, TESTING).when(lambda it: it.start_testing(at=NOW)).then()
 
 
+def make_by_hand(it: Program, number: int) -> None:
+    """One of the three ways, by *number*."""
+    if number == 0:
+        it.revise(OTHER_GRAPH if it.graph == GRAPH else GRAPH, PINS, "why", at=NOW)
+    elif number == 1:
+        it.edit(it.latest_version, ["predict"], EDITS, PINS, "why", at=NOW)
+    else:
+        it.restore_version(number, "why", at=NOW)
+
+
 @given(st.lists(st.tuples(st.sampled_from(Action), st.integers(0, 3)), max_size=12))
 def test_a_program_folded_from_its_history_is_the_one_that_lived(
     life: list[tuple[Action, int]],
 ) -> None:
     lived = Program.create(ID, "qa", GRAPH, at=NOW)
     for action, number in life:
-        with suppress(ActionIsNotAllowed, ProgramVersionNotFound):
-            if action is Action.COMPILE:
+        with suppress(ActionIsNotAllowed, ProgramIsArchived, ProgramVersionNotFound):
+            if action is Action.EDIT:
+                make_by_hand(lived, number)
+            elif action is Action.COMPILE:
                 compile_it(lived, optimization_id=UUID(int=number), base_version=number)
             elif action is Action.DEPLOY:
                 lived.deploy(number or None, "why", (), at=NOW)
@@ -245,3 +319,143 @@ def test_a_program_folded_from_its_history_is_the_one_that_lived(
     folded = Program.fold(ID, (each.event for each in pending))
     assert vars(folded) == vars(lived)
     assert [each.version for each in pending] == list(range(1, lived.version + 1))
+
+
+@pytest.mark.feature("PRG-02")
+@pytest.mark.feature("PRG-19")
+def test_prg_02_every_change_makes_exactly_one_more_version(program: Scenario[Program]) -> None:
+    program.given(CREATED, COMPILED).when(
+        lambda it: it.revise(OTHER_GRAPH, PINS, "It has to think.", at=NOW)
+    ).then(REVISED)
+    program.given(CREATED, COMPILED).when(
+        lambda it: it.edit(2, ["predict"], EDITS, PINS, "Shorter.", at=NOW)
+    ).then(EDITED)
+    restored = (
+        program.given(CREATED, COMPILED)
+        .when(lambda it: it.restore_version(1, "It was better.", at=NOW))
+        .then(RESTORED_1)
+    )
+    assert restored.latest_version == 3
+
+
+@pytest.mark.feature("PRG-19")
+def test_prg_19_a_restored_version_is_equal_to_the_one_it_restores() -> None:
+    again = ProgramVersionRestored(new_version=4, restored_version=2, reason="Back.")
+    program = Program.fold(ID, (CREATED, COMPILED, RESTORED_1, again))
+    first, found, third, fourth = program.versions
+    assert third[:2] == first[:2]
+    assert fourth._replace(origin=found.origin, base_version=1, reason=None) == found
+    assert (fourth.origin, fourth.base_version, fourth.reason) == (Origin.RESTORED, 2, "Back.")
+
+
+def test_an_edited_version_keeps_the_state_of_its_base_and_has_the_edits_over_it() -> None:
+    edited = Program.fold(ID, (CREATED, COMPILED, EDITED)).version_state(3)
+    assert (edited.graph, edited.state, edited.edits) == (GRAPH, STATE, EDITS)
+    assert (edited.origin, edited.base_version, edited.pins) == (Origin.EDITED, 2, PINS)
+    assert edited.reason == "Shorter."
+
+
+def test_a_revised_version_begins_without_what_was_found_before() -> None:
+    program = Program.fold(ID, (CREATED, COMPILED, REVISED))
+    assert program.version_state(3) == VersionState(
+        OTHER_GRAPH,
+        pins=PINS,
+        origin=Origin.REVISED,
+        base_version=2,
+        reason="It has to think.",
+    )
+    assert program.graph == OTHER_GRAPH
+
+
+def test_a_version_can_be_compiled_from_one_with_another_graph() -> None:
+    program = Program.fold(ID, (CREATED, COMPILED, REVISED))
+    compile_it(program, optimization_id=ANOTHER, base_version=1)
+    assert (program.latest_version, program.graph) == (4, GRAPH)
+
+
+def test_an_imported_version_is_of_its_base_and_of_its_own_origin() -> None:
+    imported = ProgramVersionImported(
+        new_version=2,
+        base_version=1,
+        origin=Origin.COMPILED,
+        state=STATE,
+        edits=EDITS,
+        pins=PINS,
+        optimizer="copro",
+        training_score=0.5,
+        reason=None,
+    )
+    version = Program.fold(ID, (CREATED, imported)).version_state(2)
+    assert version == VersionState(
+        GRAPH,
+        STATE,
+        None,
+        EDITS,
+        PINS,
+        Origin.COMPILED,
+        base_version=1,
+        optimizer="copro",
+        training_score=0.5,
+    )
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        lambda it: it.revise(GRAPH, PINS, "why", at=NOW),
+        lambda it: it.edit(1, [], None, Pins(), "why", at=NOW),
+        lambda it: it.restore_version(2, "why", at=NOW),
+        lambda it: it.rename("qa", at=NOW),
+        lambda it: it.describe(None, at=NOW),
+        lambda it: it.configure({}, None, at=NOW),
+    ],
+)
+def test_what_is_so_already_changes_nothing(program: Scenario[Program], again: Any) -> None:
+    program.given(CREATED, COMPILED).when(again).then()
+
+
+@pytest.mark.feature("PRG-09")
+def test_prg_09_a_program_is_renamed_described_and_configured(program: Scenario[Program]) -> None:
+    renamed = program.given(CREATED).when(lambda it: it.rename("answers", at=NOW))
+    assert renamed.then(ProgramRenamed(name="answers", former_name="qa")).name == "answers"
+    described = program.given(CREATED).when(lambda it: it.describe("Answers.", at=NOW))
+    assert described.then(ProgramDescribed(description="Answers.")).description == "Answers."
+    configured = (
+        program.given(CREATED)
+        .when(lambda it: it.configure({"owner": "ann"}, "copro", at=NOW))
+        .then(ProgramConfigured(config={"owner": "ann"}, default_optimizer="copro"))
+    )
+    assert (configured.config, configured.default_optimizer) == ({"owner": "ann"}, "copro")
+
+
+@pytest.mark.feature("PRG-09")
+@pytest.mark.parametrize("action", set(Action) - set(ALLOWED_IN_ARCHIVE) - {Action.ARCHIVE})
+def test_prg_09_an_archived_program_only_waits(program: Scenario[Program], action: Action) -> None:
+    asked = program.given(CREATED, ARCHIVED).when(ACTIONS[action])
+    if action is Action.COMPILE:  # what was found is kept; a search is refused before it begins
+        asked.then(COMPILED)
+        return
+    refusal = asked.then_refused(ProgramIsArchived)
+    assert refusal.action is action
+    assert str(refusal) == (
+        f"Program {ID} is archived, which does not allow {action}. Restore it first."
+    )
+
+
+@pytest.mark.feature("PRG-09")
+def test_prg_09_restoring_brings_a_program_back_as_it_was(program: Scenario[Program]) -> None:
+    archived = program.given(CREATED, DEPLOYED).when(ACTIONS[Action.ARCHIVE]).then(ARCHIVED)
+    assert archived.allowed_actions == ALLOWED_IN_ARCHIVE
+    restored = program.given(CREATED, DEPLOYED, ARCHIVED).when(ACTIONS[Action.RESTORE])
+    back = restored.then(ProgramRestored())
+    assert (back.stage, back.deployed_version) == (Stage.PRODUCTION, 1)
+    assert back.allowed_actions == ALLOWED[Stage.PRODUCTION]
+
+
+def test_it_is_archived_once(program: Scenario[Program]) -> None:
+    program.given(CREATED, ARCHIVED).when(ACTIONS[Action.ARCHIVE]).then()
+
+
+def test_an_archived_program_can_be_retired(program: Scenario[Program]) -> None:
+    retired = program.given(CREATED, ARCHIVED).when(ACTIONS[Action.RETIRE]).then(RETIRED)
+    assert (retired.stage, retired.is_archived) == (Stage.RETIRED, False)
