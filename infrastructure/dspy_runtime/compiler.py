@@ -50,7 +50,7 @@ def build(program: RunnableProgram) -> dspy.Module:
             belongs to another program.
     """
     page = _Compiled(program.graph)
-    module: dspy.Module = page.defined()()
+    module: dspy.Module = page.defined(program)()
     nodes = {page.names.attributes[node.id]: node for _, node in module_nodes(program.graph)}
     for path, predictor in module.named_predictors():
         node = nodes[re.split(r"[.\[]", path, maxsplit=1)[0]]
@@ -84,8 +84,14 @@ class _Compiled:
         constructors = {node: part.constructor for node, part in self._parts.items()}
         self.written: Written = written(graph, self.names, constructors)
 
-    def defined(self) -> type[dspy.Module]:
-        """The class; the same graph is always the same module."""
-        named = {name: it for part in self._parts.values() for name, it in part.names.items()}
+    def defined(self, program: RunnableProgram) -> type[dspy.Module]:
+        """The class, with what *program* was given; the same graph is always the same module.
+
+        Raises:
+            ProgramFailed: The program was not given what the graph needs.
+        """
+        named: dict[str, object] = {}
+        for part in self._parts.values():
+            named |= {**part.names, **part.needs(program)}
         namespace = {**self.names.helpers, "dspy": dspy, **named}
         return defined(self.written, namespace, made_of=repr(self._graph))

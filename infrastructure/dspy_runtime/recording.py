@@ -220,11 +220,16 @@ class RecordingLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
             _scope.reset(token)
 
 
+def calling_node() -> str | None:
+    """The node whose predictor or module is at work in this thread; optimizers have none."""
+    known = (getattr(each, NODE_ID, None) for each in reversed(dspy.settings.caller_modules or []))
+    return next((node for node in known if node is not None), None)
+
+
 def _caller() -> tuple[str, Literal["task", "optimizer"]]:
     callers = dspy.settings.caller_modules or []
     leaf = callers[-1] if callers else None
-    node = getattr(leaf, NODE_ID, None)
-    if node is not None:
+    if (node := calling_node()) is not None:
         return node_path(node), "task"
     signature = getattr(leaf, "signature", None)
     return f"optimizer.{getattr(signature, '__name__', 'prompt')}", "optimizer"

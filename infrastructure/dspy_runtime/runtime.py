@@ -147,6 +147,8 @@ def _fitting_inputs(spec: SignatureSpec, inputs: Mapping[str, JsonValue]) -> dic
 def _typed_failures() -> Iterator[None]:
     try:
         yield
+    except ProgramFailed:
+        raise
     except AdapterParseError as error:
         raise ProgramFailed(_unparseable(error, node_of(error))) from error
     except Exception as error:

@@ -1,0 +1,65 @@
+"""Few-shot examples that are looked up for each question, among the rows of a dataset."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dspy
+from pydantic_core import to_json
+
+from application.lm_ports import JsonObject, ProgramFailed, RunnableProgram
+from domain.module.values import Nearest
+from domain.retrieval.ranking import Ranking
+from domain.signature.fields import SignatureSpec
+from domain.values import Failure
+
+
+class Examples:
+    """The rows of a dataset, to be compared with inputs by their words."""
+
+    def __init__(self, rows: Sequence[JsonObject], signature: SignatureSpec) -> None:
+        self._inputs = [field.name for field in signature.inputs]
+        known = [*self._inputs, *(field.name for field in signature.outputs)]
+        self._rows = [{name: row[name] for name in known if name in row} for row in rows]
+        self._ranking = Ranking([self._text(row) for row in self._rows])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Examples":
+        # Programs are copied all the time; the rows they look at never change.
+        return self
+
+    def nearest(self, inputs: Mapping[str, Any], k: int) -> list[dict[str, Any]]:
+        """The *k* rows nearest to *inputs*, the nearest one last: right before the question."""
+        found = self._ranking.nearest(self._text(inputs), k)
+        return [dict(self._rows[place]) for place, _ in reversed(found)]
+
+    def _text(self, values: Mapping[str, Any]) -> str:
+        parts = (values[name] for name in self._inputs if name in values)
+        return "\n".join(
+            each if isinstance(each, str) else to_json(each, fallback=str).decode()
+            for each in parts
+        )
+
+
+class WithNearest(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
+    """A module that is shown, after its own demos, the *k* examples nearest to its inputs."""
+
+    def __init__(self, module: dspy.Module, examples: Examples, k: int) -> None:
+        super().__init__()
+        self.module, self.examples, self.k = module, examples, k
+
+    def forward(self, **inputs: Any) -> dspy.Prediction:
+        (predictor,) = self.module.predictors()
+        demos = [*predictor.demos, *self.examples.nearest(inputs, self.k)]
+        return self.module(**inputs, demos=demos)
+
+
+def examples_of(program: RunnableProgram, nearest: Nearest, signature: SignatureSpec) -> Examples:
+    """The examples that *nearest* names.
+
+    Raises:
+        ProgramFailed: The program was given no such dataset.
+    """
+    rows = program.examples.get(nearest.dataset_id)
+    if rows is None:
+        message = f"The dataset {nearest.dataset_id} was not given to the run. Name another one."
+        raise ProgramFailed(Failure(code="program.unbuildable", message=message))
+    return Examples(rows, signature)
