@@ -128,11 +128,11 @@ class AuditTrail(Projection):
             case _:
                 pass
         words = sentence(recorded)
-        columns = row(recorded, **_entry(recorded))
-        if any(isinstance(word, UUID) for word in words):
-            yield Write(_TELL_BY_NAME, columns | _by_name(words))
+        if UUID in map(type, words):
+            yield Write(_TELL_BY_NAME, row(recorded, **_entry(recorded), **_by_name(words)))
         else:
-            yield Write(_TELL, columns | {"sentence": "".join(map(str, words))})
+            told = "".join(map(str, words))
+            yield Write(_TELL, row(recorded, **_entry(recorded), sentence=told))
 
 
 def audit(

@@ -21,7 +21,8 @@ class Projection(ABC):
     runner sets the search path, so ``schema`` and every statement use bare table names.
 
     ``indexes`` are those that no statement of the fold needs. A rebuild makes them once it has
-    filled the tables, which is cheaper than to keep them up row by row.
+    filled the tables, which is cheaper than to keep them up row by row, and several at once: each
+    is a statement of its own, with no semicolon within.
 
     ``past`` is a WITH list that defines each table that is queried as it was at position
     ``%(as_of)s``: put before a query, it has that query answered about the past. A read model

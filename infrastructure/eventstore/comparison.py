@@ -1,6 +1,7 @@
 """Compares the tables of two folds of one projection, row by row."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import LiteralString, NamedTuple
 
 from psycopg import Connection
@@ -32,45 +33,57 @@ class TableDifference(NamedTuple):
     only_in_fold: Sequence[str]
 
 
-def differences(
-    connection: Connection[TupleRow], here: str, fold: str
-) -> Sequence[TableDifference]:
-    """The tables whose rows differ between the schemas *here* and *fold*.
+class _Hash(NamedTuple):
+    """How many rows a table has, and the sum of their hashes."""
 
-    Row hashes are summed up on the server; rows are fetched only where the sums differ. Both are
-    seen at one moment if the transaction of *connection* is a repeatable read.
+    rows: int
+    total: object
+
+
+class Side(NamedTuple):
+    """The tables of *schema*, as *connection* sees them."""
+
+    connection: Connection[TupleRow]
+    schema: str
+
+
+def differences(here: Side, fold: Side) -> Sequence[TableDifference]:
+    """The tables whose rows differ between *here* and the *fold*, whose tables do not change.
+
+    Row hashes are summed up on the server, of both sides at once; rows are fetched only where the
+    sums differ, all over the connection of *here*, which must see both sides as they are.
     """
-    mine, theirs = _tables(connection, here), _tables(connection, fold)
-    missing = [TableDifference(table, 0, 0, (), ()) for table in sorted(mine ^ theirs)]
-    both = [_compared(connection, here, fold, table) for table in sorted(mine & theirs)]
-    return missing + [each for each in both if each is not None]
+    with ThreadPoolExecutor(2, "hashes") as both:
+        mine, theirs = both.map(_hashes, (here, fold))
+    missing = [
+        TableDifference(table, 0, 0, (), ()) for table in sorted(mine.keys() ^ theirs.keys())
+    ]
+    return missing + [
+        TableDifference(
+            table,
+            mine[table].rows,
+            theirs[table].rows,
+            _only(here, fold.schema, table),
+            _only(Side(here.connection, fold.schema), here.schema, table),
+        )
+        for table in sorted(mine.keys() & theirs.keys())
+        if mine[table] != theirs[table]
+    ]
 
 
-def _tables(connection: Connection[TupleRow], schema: str) -> set[str]:
-    return {table for (table,) in connection.execute(_TABLES, (schema,)).fetchall()}
+def _hashes(side: Side) -> dict[str, _Hash]:
+    tables = side.connection.execute(_TABLES, (side.schema,)).fetchall()
+    return {table: _hash(side, table) for (table,) in tables}
 
 
-def _compared(
-    connection: Connection[TupleRow], here: str, fold: str, table: str
-) -> TableDifference | None:
-    mine, theirs = (_hash(connection, schema, table) for schema in (here, fold))
-    if mine == theirs:
-        return None
-    return TableDifference(
-        table,
-        mine[0],
-        theirs[0],
-        _only(connection, here, fold, table),
-        _only(connection, fold, here, table),
-    )
-
-
-def _hash(connection: Connection[TupleRow], schema: str, table: str) -> tuple[int, object]:
-    row = connection.execute(SQL(_HASH).format(Identifier(schema, table))).fetchone()
+def _hash(side: Side, table: str) -> _Hash:
+    query = SQL(_HASH).format(Identifier(side.schema, table))
+    row = side.connection.execute(query).fetchone()
     assert row is not None
-    return row[0], row[1]
+    return _Hash(*row)
 
 
-def _only(connection: Connection[TupleRow], schema: str, other: str, table: str) -> Sequence[str]:
-    query = SQL(_ONLY_THERE).format(Identifier(schema, table), Identifier(other, table))
-    return [row for (row,) in connection.execute(query, (EXAMPLES,)).fetchall()]
+def _only(side: Side, other: str, table: str) -> Sequence[str]:
+    """The first rows of *side* that the schema *other* lacks."""
+    query = SQL(_ONLY_THERE).format(Identifier(side.schema, table), Identifier(other, table))
+    return [row for (row,) in side.connection.execute(query, (EXAMPLES,)).fetchall()]

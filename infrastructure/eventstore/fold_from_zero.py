@@ -1,7 +1,8 @@
 """A second fold of a projection from the beginning of the log, into tables of its own."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from types import TracebackType
 from typing import ClassVar, NamedTuple, Self
@@ -11,6 +12,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import TupleRow
 
+from infrastructure.eventstore.comparison import Side
 from infrastructure.eventstore.followers import is_passing, reason_of, topics_of, writes_of
 from infrastructure.eventstore.log_reader import Item, Stretch, many_objects, read_stretch
 from infrastructure.eventstore.mapper import EventMapper
@@ -19,7 +21,7 @@ from infrastructure.eventstore.projection_tables import (
     create_schema,
     drop_schema,
     lock_of,
-    make_indexes,
+    make_indexes_together,
     measure,
 )
 from infrastructure.eventstore.write_batches import Batch, WriteBatches, prepare_session, together
@@ -77,7 +79,14 @@ class FoldFromZero:
 
     It begins with empty tables, whatever an earlier one left there. Streams in *without* are left
     out from their position on: what the live tables have parked.
+
+    ``connection`` is the session that writes. A second one reads the log ahead of it, so that the
+    server reads, writes and this process folds at the same time; in the end both make indexes.
     """
+
+    connection: Connection[TupleRow]
+    _reader: Connection[TupleRow]
+    _batches: WriteBatches
 
     def __init__(
         self,
@@ -90,13 +99,13 @@ class FoldFromZero:
         progress: Progress = lambda _position, _end: None,
         connect: Connect = without_limits,
     ) -> None:
-        self.connection = connect(conninfo)
         self.schema, self.projection, self.position = schema, projection, 0
+        self._open = partial(connect, conninfo)
         self._mapper, self._progress = mapper or EventMapper(), progress
         self._without, self._topics = without or {}, topics_of(projection)
-        self._batches = WriteBatches(self.connection, schema)
         self._measured_at = MEASURED_FROM
         self._is_kept = False
+        self._sessions = ExitStack()
 
     def __enter__(self) -> Self:
         """Make the empty tables.
@@ -104,14 +113,18 @@ class FoldFromZero:
         Raises:
             FoldIsUnderWay: Somebody else fills them.
         """
-        prepare_session(self.connection)
-        lock = (lock_of(self.schema),)
-        row = self.connection.execute("SELECT pg_try_advisory_lock(7302, %s)", lock).fetchone()
-        if row != (True,):
-            self.connection.close()
-            raise FoldIsUnderWay(self.schema)
-        with self.connection.transaction():
-            create_schema(self.connection, self.schema, self.projection.schema)
+        with ExitStack() as sessions:  # which close whatever fails here
+            self.connection = sessions.enter_context(closing(self._open()))
+            self._reader = sessions.enter_context(closing(self._open()))
+            self._batches = WriteBatches(self.connection, self.schema)
+            prepare_session(self.connection)
+            lock = (lock_of(self.schema),)
+            row = self.connection.execute("SELECT pg_try_advisory_lock(7302, %s)", lock).fetchone()
+            if row != (True,):
+                raise FoldIsUnderWay(self.schema)
+            with self.connection.transaction():
+                create_schema(self.connection, self.schema, self.projection.schema)
+            self._sessions = sessions.pop_all()
         return self
 
     def __exit__(
@@ -120,14 +133,18 @@ class FoldFromZero:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._is_kept and not self.connection.closed:
-            drop_schema(self.connection, self.schema)
-        self.connection.close()
+        with self._sessions:
+            if not self._is_kept and not self.connection.closed:
+                drop_schema(self.connection, self.schema)
+
+    @property
+    def side(self) -> Side:
+        """Its tables, to be compared with others while it stays where it is."""
+        return Side(self.connection, self.schema)
 
     def finish(self) -> None:
         """Make the indexes that only queries need, and have the planner know the tables."""
-        with self.connection.transaction():
-            make_indexes(self.connection, self.schema, self.projection)
+        make_indexes_together([self.connection, self._reader], self.schema, self.projection)
         measure(self.connection, self.schema)
 
     def keep(self) -> None:
@@ -140,10 +157,13 @@ class FoldFromZero:
         Raises:
             EventCannotBeFolded: It names the event; the rows up to some point before it are there.
         """
-        with many_objects():
+        with many_objects(), ThreadPoolExecutor(1, "read-ahead") as ahead:
             ready = self._ready(self._read(self.position, stop))
+            coming = ahead.submit(self._read, ready.stretch.end, stop)
             while ready.stretch.end > self.position:
-                ready = self._write(ready, self._read(ready.stretch.end, stop))
+                following = coming.result()
+                coming = ahead.submit(self._read, following.end, stop)
+                ready = self._write(ready, following)
                 self._progress(self.position, stop)
 
     def advance_within(self, stop: int) -> None:
@@ -156,7 +176,7 @@ class FoldFromZero:
             ready = self._ready(self._read(self.position, stop))
 
     def _read(self, after: int, stop: int) -> Stretch:
-        return read_stretch(self.connection, after, SPAN, self._topics, stop=stop)
+        return read_stretch(self._reader, after, SPAN, self._topics, stop=stop)
 
     def _ready(self, stretch: Stretch) -> _Ready:
         items = self._items(stretch)
@@ -166,9 +186,12 @@ class FoldFromZero:
             raise self._blamed(items) or error from error
 
     def _items(self, stretch: Stretch) -> Sequence[Item]:
+        items = stretch.items(self._mapper)
+        if not self._without:
+            return items
         return [
             item
-            for item in stretch.items(self._mapper)
+            for item in items
             if item.position < self._without.get(item.stream, item.position + 1)
         ]
 

@@ -1,7 +1,9 @@
 """Where projections keep their rows and positions, and who may write them: one runner at a time."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from queue import SimpleQueue
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 from zlib import crc32
@@ -230,6 +232,33 @@ def make_indexes(connection: Connection[TupleRow], schema: str, projection: Proj
     if projection.indexes:
         connection.execute(enter(schema))
         connection.execute(projection.indexes)
+
+
+def make_indexes_together(
+    connections: Sequence[Connection[TupleRow]], schema: str, projection: Projection
+) -> None:
+    """The same for tables that are committed, with all *connections* at once, beyond transactions.
+
+    Raises:
+        psycopg.Error: One could not be made; others may have been.
+    """
+    parts: list[LiteralString] = projection.indexes.split(";")
+    free = SimpleQueue[Connection[TupleRow]]()
+    for connection in connections:
+        free.put(connection)
+
+    def make(statement: LiteralString) -> None:
+        connection = free.get()
+        try:
+            with connection.transaction():
+                connection.execute(enter(schema))
+                connection.execute(statement)
+        finally:
+            free.put(connection)
+
+    with ThreadPoolExecutor(len(connections), "indexes") as together:
+        for made in [together.submit(make, part) for part in parts if part.strip()]:
+            made.result()
 
 
 def drop_schema(connection: Connection[TupleRow], schema: str) -> None:

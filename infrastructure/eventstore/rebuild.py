@@ -10,7 +10,7 @@ from psycopg import Connection
 from psycopg.rows import TupleRow
 from psycopg.sql import SQL, Composed, Identifier
 
-from infrastructure.eventstore.comparison import TableDifference, differences
+from infrastructure.eventstore.comparison import Side, TableDifference, differences
 from infrastructure.eventstore.fold_from_zero import (
     Connect,
     EventCannotBeFolded,
@@ -177,7 +177,7 @@ class Rebuilder:
                 with self._at_one_position(check) as (still, stopped, parked):
                     if (stopped, _first(parked)) != (check.position, without):
                         return None
-                    found = differences(still, schema_of(projection), check.schema)
+                    found = differences(Side(still, schema_of(projection)), check.side)
         except EventCannotBeFolded:
             if _first(_parked(reader, projection)) == without:
                 raise
@@ -210,7 +210,7 @@ class Rebuilder:
                 differed: Sequence[str] | None = None
                 if live == projection.version and not _parked(reader, projection):
                     with self._at_one_position(build) as (still, _, _):
-                        found = differences(still, schema_of(projection), build.schema)
+                        found = differences(Side(still, schema_of(projection)), build.side)
                     differed = [each.table for each in found]
                 if differed is None or differed:
                     self._check(reader, build, progress)
@@ -230,7 +230,7 @@ class Rebuilder:
         """
         with self._fold(build.projection, "check", progress) as check:
             check.advance(build.position)
-            found = differences(reader, build.schema, check.schema)
+            found = differences(Side(reader, build.schema), check.side)
             if found:
                 raise RebuildIsUnverified(build.projection.name, found)
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable
 from itertools import count
-from typing import ClassVar
+from typing import ClassVar, LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.rows import TupleRow
 
 from domain.kernel import Recorded
 from infrastructure.eventstore.fold_from_zero import (
     EventCannotBeFolded,
     FoldFromZero,
     FoldIsUnderWay,
+    without_limits,
 )
 from infrastructure.eventstore.parking import Replay
+from infrastructure.eventstore.projection_tables import schema_of
 from infrastructure.eventstore.rebuild import (
     ProjectionHasNoTables,
     ProjectionIsNewer,
@@ -26,6 +29,7 @@ from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
 from infrastructure.eventstore.stored import SealedEvent
 from infrastructure.postgres.sessions import session
+from projections.audit_trail import AuditTrail
 from projections.kernel import Write
 from tests.support.event_log import Pool
 from tests.support.following import again, catch_up, note, runner_of, running, state, table, until
@@ -342,12 +346,52 @@ def test_a_rebuild_that_was_killed_leaves_the_live_tables_and_does_not_hinder_th
     killed = FoldFromZero(database, NoteBoard(), "note_board_v1_build")
     killed.__enter__()
     killed.advance(log.head())
-    killed.connection.close()
+    killed._sessions.close()
     assert "note_board_v1_build" in schemas(pool)
     assert table(pool, "note_board_v1") == [(stream, "a", 1)]
     rebuilder.rebuild(NoteBoard())
     assert schemas(pool) == {"note_board_v1"}
     assert table(pool, "note_board_v1") == [(stream, "a", 1)]
+
+
+class BrokenBoard(NoteBoard):
+    """Has tables that cannot be made."""
+
+    name: ClassVar[str] = "broken_board"
+    schema: ClassVar[LiteralString] = "CREATE TABLE nonsense"
+
+
+def test_a_fold_that_cannot_begin_leaves_no_session_behind(database: str) -> None:
+    opened: list[psycopg.Connection[TupleRow]] = []
+
+    def connect(conninfo: str) -> psycopg.Connection[TupleRow]:
+        opened.append(without_limits(conninfo))
+        return opened[-1]
+
+    fold = FoldFromZero(database, BrokenBoard(), "broken_board_v1_build", connect=connect)
+    with pytest.raises(psycopg.errors.SyntaxError), fold:
+        raise AssertionError
+    assert opened
+    assert all(each.closed for each in opened)
+
+
+def test_a_rebuild_makes_every_index_that_a_projector_makes(
+    database: str, pool: Pool, log: EventLog, rebuilder: Rebuilder
+) -> None:
+    note(log, "a")
+
+    def indexes() -> set[str]:
+        sql = "SELECT indexdef FROM pg_indexes WHERE schemaname = %s"
+        with pool.connection() as connection:
+            found = connection.execute(sql, [schema_of(AuditTrail())]).fetchall()
+        return {definition for (definition,) in found}
+
+    with runner_of(database, AuditTrail()) as runner:
+        catch_up(runner)
+    before = indexes()
+    assert rebuilder.rebuild(AuditTrail()).verified_against == "live tables"
+    assert len(before) == AuditTrail.indexes.count("CREATE INDEX") + 2  # with the primary keys
+    assert indexes() == before
 
 
 def test_events_that_come_during_a_rebuild_are_in_it(
