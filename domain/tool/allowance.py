@@ -57,7 +57,7 @@ class Allowance:
                     yield f"{entry_point} is not allowed here. STRATAL_TOOLS can name it."
             case HttpTool(url=url, secret=secret):
                 if self.reach_of(url) is None:
-                    yield f"{_origin(urlsplit(url))} is not allowed here: see STRATAL_TOOL_HOSTS."
+                    yield f"{url[:200]} is not allowed here: see STRATAL_TOOL_HOSTS."
                 elif secret is not None and not self.is_secret_for(secret, url):
                     yield f"There is no secret {secret} for this host: see STRATAL_TOOL_SECRETS."
             case McpTool(server=server):
@@ -77,11 +77,14 @@ class Allowance:
 
     def reach_of(self, url: str) -> Reach | None:
         """How far a request to *url* may go; ``None`` is nowhere."""
-        parts = urlsplit(url)
+        try:
+            parts, port = urlsplit(url), urlsplit(url).port
+        except ValueError:  # it is no address
+            return None
         if _origin(parts) in self.hosts:
             return Reach.ANYWHERE
         host = (parts.hostname or "").rstrip(".")
-        if parts.scheme != "https" or (parts.port or 443) != 443 or not host:
+        if parts.scheme != "https" or (port or 443) != 443 or not host:
             return None
         steps = host.split(".")
         above = (f"*.{'.'.join(steps[start:])}" for start in range(1, len(steps)))
