@@ -27,7 +27,9 @@ from infrastructure.dspy_runtime.adapters import SafeChatAdapter, SafeJsonAdapte
 from infrastructure.dspy_runtime.classes import node_of
 from infrastructure.dspy_runtime.compiler import ProgramCache
 from infrastructure.dspy_runtime.failures import RequestRefused
+from infrastructure.dspy_runtime.interpreter import Limits
 from infrastructure.dspy_runtime.model import Model
+from infrastructure.dspy_runtime.recorded_code import Interpreters
 from infrastructure.dspy_runtime.recording import (
     NODE_ID,
     ModelIsUnavailable,
@@ -54,11 +56,13 @@ class DspyRunner:
         *,
         cache: ProgramCache | None = None,
         retries: Retries | None = None,
+        code: Limits | None = None,
     ) -> None:
         self._model = model
         self._tracing = tracing or NoTracing()
         self._cache = cache or ProgramCache()
         self._retries = retries
+        self._interpreters = Interpreters(code)
 
     def run(
         self, program: RunnableProgram, inputs: JsonObject, journal: CallJournal, *, live: bool
@@ -104,6 +108,7 @@ class DspyRunner:
             track_usage=False,
             num_threads=self._model.concurrency,
             max_errors=UNLIMITED_ERRORS,
+            interpreter_factory=self._interpreters,
         )
         return settings
 

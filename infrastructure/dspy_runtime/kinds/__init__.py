@@ -47,6 +47,7 @@ def built(node_id: str, attribute: str, spec: ModuleSpec) -> Built:
 
 
 def demos_for(predictor: dspy.Predict, spec: ModuleSpec) -> list[dict[str, Any]]:
-    """The demos of *spec* that *predictor*, one of its own, can show: it has all their fields."""
+    """The demos that *predictor* was made with, and those of *spec* whose fields it has, too."""
     known = predictor.signature.fields.keys()
-    return [dict(demo) for demo in spec.config.demos if demo.keys() <= known]
+    told = [dict(demo) for demo in spec.config.demos if demo.keys() <= known]
+    return [*predictor.demos, *told]

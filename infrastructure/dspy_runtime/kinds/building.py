@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import dspy
 
@@ -68,10 +68,7 @@ def configure(module: dspy.Module, settings: Mapping[str, Any]) -> None:
         predictor.config = {**predictor.config, **settings}
 
 
-MAX_ITERATIONS_REACHED: Final = "max_iterations_reached"
-
-
 def out_of_iterations(iterations: int) -> ProgramFailed:
     """The end of a module that did not finish in as many *iterations* as it has."""
     message = f"Max iterations reached: there was no answer after {iterations}."
-    return ProgramFailed(Failure(code=MAX_ITERATIONS_REACHED, message=message))
+    return ProgramFailed(Failure(code="max_iterations_reached", message=message))

@@ -1,0 +1,121 @@
+"""Code that a model wrote is run once; from then on the log answers what came of it."""
+
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any, cast
+
+from dspy.primitives.code_interpreter import CodeExecutionError, FinalOutput
+from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
+
+from application.lm_ports import ProgramFailed
+from application.tool_ports import ToolFailed
+from domain.module.errors import NO_CODE
+from domain.values import Failure
+from infrastructure.dspy_runtime.interpreter import CannotRunCode, ClosedInterpreter, Limits
+from infrastructure.dspy_runtime.recording import calling_node
+from infrastructure.dspy_runtime.side_calls import side_call, the_run
+
+LANGUAGE = "python"
+
+
+class RecordedInterpreter:
+    """An interpreter whose every piece of code is a fact of the run.
+
+    A run that goes on where its log ends has a fresh process: what the log answered is run there
+    first, so that its variables are there again.
+    """
+
+    def __init__(self, inner: ClosedInterpreter) -> None:
+        self.tools: dict[str, Callable[..., Any]] = {}
+        self.output_fields: list[dict[str, Any]] | None = None
+        self._inner = inner
+        self._answered: list[tuple[str, dict[str, Any]]] = []
+
+    def start(self) -> None:
+        """Nothing: a replay needs no process."""
+
+    def execute(self, code: str, variables: Mapping[str, Any] | None = None) -> Any:
+        """What came of *code*, now or when it was recorded.
+
+        Raises:
+            CodeExecutionError, SyntaxError: It failed; the model is told.
+            RunStopped: The run ends now.
+        """
+        given = cast("dict[str, Any]", to_jsonable_python(dict(variables or {}), fallback=str))
+        before = len(self._answered)
+        self._answered.append((code, given))
+        arguments: dict[str, JsonValue] = {"code": code, "variables": given}
+        do = partial(self._run, before)
+        try:
+            came = side_call("code", calling_node() or "unknown", LANGUAGE, arguments, do)
+        except ToolFailed as error:
+            raise CodeExecutionError(error.failure.message) from error
+        return _told(cast("Mapping[str, JsonValue]", came))
+
+    def shutdown(self) -> None:
+        """End the process, if there is one."""
+        self._inner.shutdown()
+
+    def _run(self, number: int) -> JsonValue:
+        """Run piece *number*, after all that only the log has run so far."""
+        self._inner.tools, self._inner.output_fields = self.tools, self.output_fields
+        came: dict[str, JsonValue] = {}
+        for code, variables in self._answered[: number + 1]:
+            came = _came(self._inner, code, variables)
+        self._answered[: number + 1] = []
+        return came
+
+
+class Interpreters:
+    """Makes the interpreters of runs; without *limits* no code may run."""
+
+    execution_instructions = ClosedInterpreter.execution_instructions
+
+    def __init__(self, limits: Limits | None) -> None:
+        self._limits = limits
+
+    def __call__(self) -> RecordedInterpreter:
+        """An interpreter for one run of a module.
+
+        Raises:
+            ProgramFailed: Code is not allowed here, or this machine cannot keep it in.
+        """
+        if self._limits is None:
+            raise ProgramFailed(Failure(code="module.code_not_allowed", message=NO_CODE))
+        if the_run().recorder.live and (why := _why_not(self._limits)) is not None:
+            raise ProgramFailed(Failure(code="module.code_cannot_run", message=why))
+        return RecordedInterpreter(ClosedInterpreter(self._limits))
+
+
+@cache
+def _why_not(limits: Limits) -> str | None:
+    """Why no process can be closed here, found out once by closing one."""
+    interpreter = ClosedInterpreter(limits)
+    try:
+        interpreter.start()
+    except CannotRunCode as error:
+        return str(error)
+    finally:
+        interpreter.shutdown()
+    return None
+
+
+def _came(inner: ClosedInterpreter, code: str, variables: dict[str, Any]) -> dict[str, JsonValue]:
+    try:
+        result = inner.execute(code, variables)
+    except SyntaxError as error:
+        return {"syntax": str(error)}
+    except CodeExecutionError as error:
+        return {"error": str(error)}
+    return {"final": result.output} if isinstance(result, FinalOutput) else {"result": result}
+
+
+def _told(came: Mapping[str, JsonValue]) -> Any:
+    if "final" in came:
+        return FinalOutput(came["final"])
+    if "syntax" in came:
+        raise SyntaxError(str(came["syntax"]))
+    if "error" in came:
+        raise CodeExecutionError(str(came["error"]))
+    return came["result"]
