@@ -21,6 +21,7 @@ from application.modules import ModuleSettings, signature_in_service, unknown_re
 from application.pointing import at, beneath
 from application.ports import Repository
 from domain.module.aggregate import Module
+from domain.module.parameters import KindParameters
 from domain.module.rules import check_module
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
 from domain.program.graph import ProgramGraph, module_nodes, single
@@ -43,7 +44,7 @@ def _no_code(value: object) -> None:
 class ModuleChoice(BaseModel):
     """A module for a program: one from the shelf, or a kind with a signature.
 
-    ``config`` overrides the settings of the module, or of the kind.
+    ``config`` overrides the settings of the module, or of the kind; ``parameters`` are the kind's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -53,6 +54,7 @@ class ModuleChoice(BaseModel):
     signature_id: UUID | None = None
     signature_syntax: SafeText | None = None
     config: ModuleSettings = ModuleSettings()
+    parameters: KindParameters = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -117,7 +119,12 @@ class GraphReader:
         else:
             assert choice.kind is not None
             signature, config = self._signature(choice), DEFAULTS[choice.kind]
-            spec = ModuleSpec(kind=choice.kind, signature=signature, config=config)
+            spec = ModuleSpec(
+                kind=choice.kind,
+                signature=signature,
+                config=config,
+                parameters=choice.parameters,
+            )
         chosen = spec.model_copy(update={"config": choice.config.over(spec.config)})
         with beneath("/modules/0"):
             check_module(chosen)

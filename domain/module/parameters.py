@@ -140,8 +140,11 @@ PARAMETERS: Final[Mapping[ModuleKind, type[ValueObject] | None]] = MappingProxyT
 
 def _of_the_kind(given: object, info: ValidationInfo) -> object:
     """*given* as the ``kind`` beside it takes it; what was left out is as the kind has it."""
-    kind = info.data.get("kind")
-    if kind is None:  # it was not understood: that fault is enough
+    if "kind" not in info.data:  # it was not understood: that fault is enough
+        return None
+    if (kind := info.data["kind"]) is None:
+        if given is not None:
+            raise ValueError("Parameters are those of a kind. Say which one.")
         return None
     wanted = PARAMETERS[kind]
     if wanted is None:
