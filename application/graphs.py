@@ -1,5 +1,6 @@
 """Graphs as people send them: one module or a whole graph, of what is in service."""
 
+import re
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Annotated, Self
@@ -20,15 +21,19 @@ from application.errors import AggregateNotFound
 from application.modules import ModuleSettings, signature_in_service, unknown_reference
 from application.pointing import at, beneath
 from application.ports import Repository
+from application.probes import custom_of, probe_at, require_probed
 from domain.module.aggregate import Module
 from domain.module.parameters import KindParameters
 from domain.module.rules import check_module
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
+from domain.probe.aggregate import Probe
 from domain.program.graph import ProgramGraph, module_nodes, single
 from domain.signature.aggregate import Signature
 from domain.signature.fields import SignatureSpec
 from domain.signature.syntax import parse
 from domain.text import SafeText, storable
+
+_A_NODE_ID = re.compile(r"[a-z][a-z0-9_]{0,62}$")
 
 CODE_IS_REFUSED = (
     "A program is data, never code: send modules or graph instead. "
@@ -42,8 +47,9 @@ def _no_code(value: object) -> None:
 
 
 class ModuleChoice(BaseModel):
-    """A module for a program: one from the shelf, or a kind with a signature.
+    """A module for a program: one from the shelf, a kind with a signature, or one of one's own.
 
+    ``probe_id`` is the accepted probe of a module of one's own; it says all but ``config``.
     ``config`` overrides the settings of the module, or of the kind; ``parameters`` are the kind's.
     """
 
@@ -53,18 +59,21 @@ class ModuleChoice(BaseModel):
     kind: ModuleKind | None = None
     signature_id: UUID | None = None
     signature_syntax: SafeText | None = None
+    probe_id: UUID | None = None
     config: ModuleSettings = ModuleSettings()
     parameters: KindParameters = None
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         signatures = [it for it in (self.signature_id, self.signature_syntax) if it is not None]
-        inline = self.kind is not None and len(signatures) == 1
+        inline = self.kind not in (None, ModuleKind.CUSTOM) and len(signatures) == 1
         shelf = self.kind is None and not signatures
-        if not (shelf if self.module_id else inline):
+        alone = self.module_id is None or self.probe_id is None
+        taken = self.module_id is not None or self.probe_id is not None
+        if not ((shelf and alone) if taken else inline):
             raise PydanticCustomError(
                 "module.one_way",
-                "Send a module_id, or a kind with either signature_id or signature_syntax.",
+                "Send a module_id, a probe_id, or a kind with signature_id or signature_syntax.",
             )
         return self
 
@@ -97,6 +106,7 @@ class GraphReader:
 
     modules: Repository[Module]
     signatures: Repository[Signature]
+    probes: Repository[Probe]
 
     def read(self, written: WrittenProgram) -> ProgramGraph:
         """The graph of *written*, of copies of what it takes from the shelf.
@@ -104,6 +114,7 @@ class GraphReader:
         Raises:
             InvalidError: It names what does not exist, or a module that cannot be used.
             ModuleIsRetired, SignatureIsRetired: It takes no new users.
+            ProbeIsNotAccepted: A module of one's own was not tried out, or refused.
         """
         if written.modules is not None:
             return self._of_one(written.modules[0])
@@ -111,9 +122,12 @@ class GraphReader:
         for pointer, node in module_nodes(written.graph):
             if node.module_id is not None:
                 self._module(node.module_id, f"/graph{pointer}/module_id")
+            require_probed(self.probes, node.module, f"/graph{pointer}/module")
         return written.graph
 
     def _of_one(self, choice: ModuleChoice) -> ProgramGraph:
+        if choice.probe_id is not None:
+            return self._probed(choice, choice.probe_id)
         if choice.module_id is not None:
             spec = self._module(choice.module_id, "/modules/0/module_id").spec
         else:
@@ -130,6 +144,18 @@ class GraphReader:
             check_module(chosen)
         return single(chosen, module_id=choice.module_id)
 
+    def _probed(self, choice: ModuleChoice, probe_id: UUID) -> ProgramGraph:
+        probe = probe_at(self.probes, probe_id, "/modules/0/probe_id")
+        spec = ModuleSpec(
+            kind=ModuleKind.CUSTOM,
+            signature=probe.promise.signature,
+            config=choice.config.over(DEFAULTS[ModuleKind.CUSTOM]),
+            parameters=custom_of(probe),
+        )
+        with beneath("/modules/0"):
+            check_module(spec)
+        return single(spec, node_id=_node_id(probe.promise.import_path))
+
     def _signature(self, choice: ModuleChoice) -> SignatureSpec:
         if choice.signature_id is not None:
             pointer = "/modules/0/signature_id"
@@ -144,3 +170,9 @@ class GraphReader:
             raise unknown_reference(error, pointer) from error
         module.require_in_service()
         return module
+
+
+def _node_id(import_path: str) -> str:
+    """A class as a node is called: ``my_rag`` for ``acme_rag.rag:MyRAG``."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", import_path.rpartition(":")[2])
+    return words.lower() if _A_NODE_ID.match(words.lower()) else ModuleKind.CUSTOM.value

@@ -9,11 +9,15 @@ from pydantic_core import PydanticCustomError
 
 from application.attempts import insist
 from application.commands import Command, handles
-from application.modules import signature_in_service
+from application.errors import AggregateNotFound
+from application.modules import signature_in_service, unknown_reference
 from application.pointing import at
 from application.ports import Clock, Receipt, Repository
 from application.probing import ModuleProber, ModuleRefused
 from application.scrubbing import scrubbed
+from domain.errors import Fault, InvalidError
+from domain.module.parameters import Custom
+from domain.module.values import ModuleSpec
 from domain.probe.aggregate import Probe
 from domain.probe.rules import require_allowed
 from domain.probe.values import RESULT, ImportPath, ModulePromise, ProbeStatus
@@ -48,6 +52,55 @@ class RequestProbe(Command):
 
 class RunProbe(Command):
     probe_id: UUID
+
+
+def custom_of(probe: Probe) -> Custom:
+    """The module that *probe* accepted, as a program holds it.
+
+    Raises:
+        ProbeIsNotAccepted: It goes on, or the module was refused.
+    """
+    found, promise = probe.accepted(), probe.promise
+    return Custom(
+        probe_id=probe.id,
+        import_path=promise.import_path,
+        arguments=promise.arguments,
+        source_sha256=found.source_sha256,
+        predictors=found.predictors,
+        wraps_result=promise.wraps_result,
+    )
+
+
+def probe_at(probes: Repository[Probe], probe_id: UUID, pointer: str) -> Probe:
+    """The probe that *pointer* of a command names.
+
+    Raises:
+        InvalidError: There is none of that id.
+    """
+    try:
+        return probes.get(probe_id)
+    except AggregateNotFound as error:
+        raise unknown_reference(error, pointer) from error
+
+
+def require_probed(probes: Repository[Probe], spec: ModuleSpec, pointer: str) -> None:
+    """Refuse a class of somebody's own at *pointer* that is not as an accepted probe found it.
+
+    Raises:
+        InvalidError: There is no such probe, or it was of another class, source or signature.
+        ProbeIsNotAccepted: It goes on, or the module was refused.
+    """
+    if not isinstance(spec.parameters, Custom):
+        return
+    probe = probe_at(probes, spec.parameters.probe_id, f"{pointer}/parameters/probe_id")
+    signature = probe.promise.signature
+    known = (signature.inputs, signature.outputs)
+    if spec.parameters != custom_of(probe) or known != (
+        spec.signature.inputs,
+        spec.signature.outputs,
+    ):
+        message = f"This is not what probe {probe.id} accepted. Take it as that probe has it."
+        raise InvalidError(message, [Fault(pointer, "module.not_as_probed", message)])
 
 
 @dataclass(frozen=True, slots=True)

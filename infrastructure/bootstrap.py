@@ -223,7 +223,7 @@ def _bus(
     programs = EventSourcedRepository(log, Program)
     datasets = EventSourcedRepository(log, Dataset)
     evaluations = EventSourcedRepository(log, Evaluation)
-    graphs = GraphReader(modules, signatures)
+    graphs = GraphReader(modules, signatures, probes)
     probes = EventSourcedRepository(log, Probe)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(

@@ -4,11 +4,12 @@ from datetime import datetime
 from typing import ClassVar, NamedTuple, Self, assert_never
 from uuid import UUID
 
+from domain.errors import Fault
 from domain.kernel import Aggregate
-from domain.module.errors import ModuleIsRetired
+from domain.module.errors import InvalidModule, ModuleIsRetired
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleEvent, ModuleRetired
 from domain.module.rules import check_module
-from domain.module.values import ModuleConfig, ModuleSpec
+from domain.module.values import ModuleConfig, ModuleKind, ModuleSpec
 
 
 class FrozenFrom(NamedTuple):
@@ -38,6 +39,9 @@ class Module(Aggregate[ModuleEvent]):
         Raises:
             InvalidModule: Kind, signature and settings do not go together.
         """
+        if spec.kind is ModuleKind.CUSTOM:
+            message = "A module of your own goes into a program: send its probe_id there."
+            raise InvalidModule([Fault("/kind", "module.not_for_the_shelf", message)])
         check_module(spec)
         signature_id, revision = frozen_from
         event = ModuleCreated(

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, JsonValue, ValidationInfo
 from domain.kernel import ValueObject
 from domain.module.kinds import ModuleKind, PlainKind
 from domain.module.rewards import Reward, ValidReward
+from domain.probe.values import PredictorFound
 from domain.tool.values import MAX_PASSAGES, Corpus, EntryPoint, ToolSpec
 from domain.values import Digest
 
@@ -101,7 +102,7 @@ class Ensemble(ValueObject):
 class Custom(ValueObject):
     """A class of somebody's own, as the probe ``probe_id`` found it, and what it is made with.
 
-    Its source and the paths of its ``predictors`` must be the same wherever it runs. With
+    Its source and its ``predictors`` must be the same wherever it runs. With
     ``wraps_result`` what it returns is told as text, as ``result``.
     """
 
@@ -109,7 +110,7 @@ class Custom(ValueObject):
     import_path: EntryPoint
     arguments: dict[str, JsonValue] = {}
     source_sha256: Digest
-    predictors: tuple[str, ...]
+    predictors: tuple[PredictorFound, ...]
     wraps_result: bool = False
 
 

@@ -14,7 +14,8 @@ from application.probing import ModuleRefused
 from domain.module.parameters import Custom
 from domain.module.values import ModuleSpec
 from domain.probe.rules import is_allowed
-from domain.probe.values import RESULT
+from domain.probe.values import RESULT, PredictorFound
+from domain.text import mended
 from domain.values import Failure
 from infrastructure.dspy_runtime.package_source import NoSource, Source, source_of
 
@@ -133,6 +134,17 @@ def maker(spec: ModuleSpec, custom: Custom) -> Callable[..., dspy.Module]:
     return made
 
 
+def predictor_found(path: str, predictor: dspy.Predict) -> PredictorFound:
+    """What there is to know of *predictor*."""
+    signature = predictor.signature
+    return PredictorFound(
+        path=str(mended(path)),
+        inputs=tuple(signature.input_fields),
+        outputs=tuple(signature.output_fields),
+        instructions=str(mended(signature.instructions)),
+    )
+
+
 def refused(code: str, message: str) -> ModuleRefused:
     """The refusal ``module.<code>``."""
     return ModuleRefused(_failure(code, message))
@@ -159,11 +171,11 @@ def _require_probed(source: Source, custom: Custom) -> None:
 
 
 def _require_same_predictors(module: dspy.Module, custom: Custom) -> None:
-    found = tuple(path for path, _ in module.named_predictors())
+    found = tuple(predictor_found(*each) for each in module.named_predictors())
     if found != custom.predictors:
         message = (
-            f"{custom.import_path} has the predictors {', '.join(found) or 'none'} here, and had"
-            f" {', '.join(custom.predictors) or 'none'} when it was probed. Probe it again."
+            f"{custom.import_path} has other predictors here than when it was probed, though its"
+            " source is the same. Install the libraries that were recorded, or probe it again."
         )
         raise ProgramFailed(_failure("predictors_changed", message))
 

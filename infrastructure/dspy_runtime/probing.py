@@ -14,13 +14,19 @@ from pydantic import JsonValue
 
 from application.lm_ports import JsonObject, ProgramFailed, RunStopped
 from application.probing import ModuleRefused
-from domain.probe.values import Findings, ModulePromise, PredictorFound
+from domain.probe.values import Findings, ModulePromise
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.schemas import json_schema
 from domain.signature.validation import validate_inputs
-from domain.text import mended
 from infrastructure.dspy_runtime import state as states
-from infrastructure.dspy_runtime.custom import Imported, Packages, as_promised, described, refused
+from infrastructure.dspy_runtime.custom import (
+    Imported,
+    Packages,
+    as_promised,
+    described,
+    predictor_found,
+    refused,
+)
 from infrastructure.dspy_runtime.dry_run import DryRun
 from infrastructure.dspy_runtime.made_up import made_up
 
@@ -55,7 +61,7 @@ def probe(promise: ModulePromise, packages: Packages, dry_run: DryRun, stage: St
         distribution=imported.source.distribution,
         distribution_version=imported.source.distribution_version,
         libraries={"python": python_version(), **{each: version(each) for each in _LIBRARIES}},
-        predictors=tuple(_found(path, each) for path, each in module.named_predictors()),
+        predictors=tuple(predictor_found(*each) for each in module.named_predictors()),
         calls=dry_run.calls,
         repeatable=_repeats(promise, module, dry_run, outputs),
     )
@@ -180,16 +186,6 @@ def _repeats(
     except (Exception, RunStopped):  # noqa: BLE001 - whatever it does, it does not repeat itself
         return False
     return all(again.get(name) == value for name, value in outputs.items())
-
-
-def _found(path: str, predictor: dspy.Predict) -> PredictorFound:
-    signature = predictor.signature
-    return PredictorFound(
-        path=str(mended(path)),
-        inputs=tuple(signature.input_fields),
-        outputs=tuple(signature.output_fields),
-        instructions=str(mended(signature.instructions)),
-    )
 
 
 @contextlib.contextmanager

@@ -20,10 +20,8 @@ from domain.signature.aggregate import Signature
 from domain.signature.errors import SignatureSyntaxError
 from domain.values import Failure
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
-from tests.support.probes import ANSWERS, FINDINGS, PROMISE, REFUSAL, FakeProber
+from tests.support.probes import ANSWERS, FINDINGS, PACKAGES, PROMISE, REFUSAL, FakeProber
 from tests.support.run_world import CONTEXT
-
-PACKAGES = frozenset({"acme_rag"})
 
 
 @dataclass

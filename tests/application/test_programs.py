@@ -28,6 +28,7 @@ from domain.evaluation.events import EvaluationCompleted, EvaluationRequested, E
 from domain.module.aggregate import Module
 from domain.module.errors import InvalidModule, ModuleIsRetired
 from domain.module.values import ModuleConfig, ModuleKind
+from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.program.errors import ActionIsNotAllowed, EvidenceIsInvalid, InvalidGraph
 from domain.program.events import ProgramCreated, ProgramDeployed, ProgramTestingStarted
@@ -82,7 +83,7 @@ class World:
         modules = MemoryRepository(Module, self.log)
         programs = MemoryRepository(Program, self.log)
         self.evaluations = MemoryRepository(Evaluation, self.log)
-        graphs = GraphReader(modules, signatures)
+        graphs = GraphReader(modules, signatures, MemoryRepository(Probe, self.log))
         self.bus = CommandBus(
             SignatureHandlers(signatures, shelf, ToldUsers(), clock),
             ModuleHandlers(modules, signatures, shelf, clock),

@@ -23,6 +23,7 @@ from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
 from application.policies import reactions
 from application.ports import Receipt
+from application.probes import ProbeHandlers
 from application.programs import ProgramHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
@@ -35,6 +36,7 @@ from domain.execution.aggregate import Execution
 from domain.kernel import Recorded
 from domain.module.aggregate import Module
 from domain.optimization.aggregate import Optimization
+from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
 from infrastructure.api.app import create_app
@@ -51,6 +53,7 @@ from tests.support.memory import (
 from tests.support.memory_past import MemoryPast
 from tests.support.nothing_signed import NothingSigned
 from tests.support.payloads import MemoryPayloads
+from tests.support.probes import PACKAGES, FakeProber
 from tests.support.projecting import ReadModels
 from tests.support.run_world import ScriptedEvaluator, ScriptedOptimizer, ScriptedProgram
 
@@ -103,6 +106,7 @@ class ApiWorld:
         self.payloads, self.clock = MemoryPayloads(), FixedClock()
         self.log = MemoryLog(inline=(self.payloads.inline,))
         self.runner = ScriptedProgram(asks=["first", "second"])
+        self.prober = FakeProber()
         self.has_worker = True
         self.attempts = NotedAttempts()
         self.lags: Callable[[], Sequence[Lag]] = lambda: [FakeLag()]
@@ -197,6 +201,7 @@ class ApiWorld:
         programs, datasets = repository(Program), repository(Dataset)
         modules, signatures = repository(Module), repository(Signature)
         evaluations, executions = repository(Evaluation), repository(Execution)
+        probes = repository(Probe)
         ticks = count()
         timed: dict[str, Any] = {
             "programs": programs,
@@ -205,12 +210,13 @@ class ApiWorld:
             "monotonic": lambda: next(ticks) * 0.25,
         }
         run = timed | {"worker": "worker-1"}
-        graphs = GraphReader(modules, signatures)
+        graphs = GraphReader(modules, signatures, probes)
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(
             SignatureHandlers(signatures, shelf, self._users(), self.clock),
             ModuleHandlers(modules, signatures, shelf, self.clock),
             ProgramHandlers(programs, graphs, evaluations, FixedPins(), self.clock),
+            ProbeHandlers(probes, signatures, self.prober, PACKAGES, self.clock),
             VersionHandlers(programs, graphs, self.payloads, FixedPins(), self.clock),
             DatasetHandlers(datasets, self.clock),
             ExecutionHandlers(executions=executions, runner=self.runner, **run),

@@ -13,6 +13,8 @@ from tests.support.histories import digest_of
 PLUGIN = Path(__file__).parent / "acme-rag"
 """A distribution as somebody else writes it; put it on ``PYTHONPATH``."""
 
+PACKAGES = frozenset({"acme_rag"})
+
 ANSWERS = SignatureSpec(inputs=(FieldSpec(name="question"),), outputs=(FieldSpec(name="answer"),))
 PROMISE = ModulePromise(import_path="acme_rag.rag:MyRAG", arguments={"k": 2}, signature=ANSWERS)
 FINDINGS = Findings(

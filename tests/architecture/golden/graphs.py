@@ -20,6 +20,7 @@ from domain.module.rewards import (
     WordsReward,
 )
 from domain.module.values import ModuleConfig, ModuleKind, ModuleSpec, Nearest
+from domain.probe.values import PredictorFound
 from domain.program.conditions import AllOf, AnyOf, Check, Comparison, Not
 from domain.program.graph import (
     Body,
@@ -175,7 +176,11 @@ MODULES = tuple(
                 import_path="acme_rag.rag:MyRAG",
                 arguments={"k": 3},
                 source_sha256="0" * 64,
-                predictors=("generate.predict",),
+                predictors=(
+                    PredictorFound(
+                        path="generate", inputs=("a",), outputs=("b",), instructions="Answer."
+                    ),
+                ),
                 wraps_result=True,
             ),
         ),

@@ -8,6 +8,7 @@ import pytest
 from domain.module.aggregate import FrozenFrom, Module
 from domain.module.errors import InvalidModule, ModuleIsRetired
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
+from domain.module.parameters import Custom
 from domain.module.rules import MAX_DEMOS, effective_signature
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
 from domain.signature.syntax import parse
@@ -39,6 +40,20 @@ def test_mod_01_a_module_is_created_with_its_frozen_signature(module: Scenario[M
         lambda new: Module.create(new, "qa", PREDICT, frozen_from=FROZEN_FROM, at=NOW)
     ).then(CREATED)
     assert (created.name, created.spec, created.frozen_from) == ("qa", PREDICT, FROZEN_FROM)
+
+
+def test_a_module_of_ones_own_is_not_for_the_shelf(module: Scenario[Module]) -> None:
+    custom = Custom(probe_id=ID, import_path="a:B", source_sha256="0" * 64, predictors=())
+    spec = ModuleSpec(
+        kind=ModuleKind.CUSTOM,
+        signature=parse("question -> answer"),
+        config=WARM,
+        parameters=custom,
+    )
+    refused = module.when_begun(
+        lambda new: Module.create(new, "rag", spec, frozen_from=FROZEN_FROM, at=NOW)
+    ).then_refused(InvalidModule)
+    assert [fault.code for fault in refused.faults] == ["module.not_for_the_shelf"]
 
 
 @pytest.mark.feature("MOD-01")

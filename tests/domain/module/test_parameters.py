@@ -31,7 +31,9 @@ CUSTOM = {
     "import_path": "acme_rag.rag:MyRAG",
     "arguments": {"k": 3},
     "source_sha256": "0" * 64,
-    "predictors": ["generate.predict"],
+    "predictors": [
+        {"path": "answer", "inputs": ["question"], "outputs": ["answer"], "instructions": "Do."}
+    ],
 }
 
 
