@@ -223,8 +223,8 @@ def _bus(
     programs = EventSourcedRepository(log, Program)
     datasets = EventSourcedRepository(log, Dataset)
     evaluations = EventSourcedRepository(log, Evaluation)
-    graphs = GraphReader(modules, signatures, probes)
     probes = EventSourcedRepository(log, Probe)
+    graphs = GraphReader(modules, signatures, probes)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
         SignatureHandlers(signatures, shelf, _users(log), clock),
