@@ -46,11 +46,6 @@ def annotation(type: FieldType, *, name: str = "Values") -> Any:
     return _Builder(plain=True, name=name).built(type)
 
 
-def constrained(type: FieldType, *, strict: bool = False) -> Any:
-    """The type pydantic validates *type* with; texts are read as numbers unless *strict*."""
-    return _Builder(strict=strict).built(type)
-
-
 def model_of(fields: Sequence[FieldSpec], *, strict: bool = False) -> type[BaseModel]:
     """A model of an object with *fields*, of which it takes their names as aliases."""
     return _Builder(strict=strict).model(fields)

@@ -1,7 +1,7 @@
 """Bounds on a value beyond its type: a closed set; patterns are never those of ``re``."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -49,6 +49,9 @@ class Constraints(ValueObject):
         """The constraints that there are, by name."""
         given = ((name, getattr(self, name)) for name in type(self).model_fields)
         return {name: value for name, value in given if value is not None}
+
+    def __repr_args__(self) -> Iterable[tuple[str, Any]]:
+        return self.said.items()
 
     @model_serializer(mode="wrap")
     def _only_what_was_said(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]  # its own schema stays that of the written form

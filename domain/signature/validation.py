@@ -109,7 +109,9 @@ def _model(fields_json: bytes, *, strict: bool) -> type[BaseModel]:
 def _refusal(
     noun: Noun, values: Mapping[str, JsonValue], errors: Sequence[ErrorDetails], at: str
 ) -> ValuesDoNotFit:
-    missing = sorted(str(error["loc"][0]) for error in errors if error["type"] == "missing")
+    missing = sorted(
+        ".".join(map(str, _path(values, error))) for error in errors if error["type"] == "missing"
+    )
     faults = list(dict.fromkeys(_fault(noun, values, error, at) for error in errors))
     if missing:
         return ValuesDoNotFit(f"{_MISSING[noun]}: {', '.join(missing)}", faults)
@@ -117,24 +119,26 @@ def _refusal(
 
 
 def _fault(noun: Noun, values: Mapping[str, JsonValue], error: ErrorDetails, at: str) -> Fault:
-    name = str(error["loc"][0])
+    path = _path(values, error)
+    pointer = at + "".join(f"/{escape(step)}" for step in path)
+    name = ".".join(map(str, path))
     if error["type"] == "missing":
-        return Fault(
-            f"{at}/{escape(name)}", "value.missing", f"The {noun} {name} is missing. Add it."
-        )
+        return Fault(pointer, "value.missing", f"The {noun} {name} is missing. Add it.")
     if error["type"] == "extra_forbidden":
         message = f"{_OWNER[noun].capitalize()} has no {noun} {name[:_SHOWN]}. Remove it."
-        return Fault(f"{at}/{escape(name)}", "value.unknown", message)
-    path = list(_path(values, error["loc"]))
+        return Fault(pointer, "value.unknown", message)
     shown = json.dumps(error["input"], ensure_ascii=False)
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
-    pointer = at + "".join(f"/{escape(step)}" for step in path)
-    return Fault(
-        pointer, "value.invalid", f"{'.'.join(map(str, path))} is {shown}: {error['msg']}."
-    )
+    return Fault(pointer, "value.invalid", f"{name} is {shown}: {error['msg']}.")
 
 
-def _path(values: Mapping[str, JsonValue], loc: Sequence[str | int]) -> Iterator[str | int]:
+def _path(values: Mapping[str, JsonValue], error: ErrorDetails) -> list[str | int]:
+    """The steps into *values* to what *error* is about, or to where it is missing."""
+    path = list(_steps(values, error["loc"]))
+    return [*path, error["loc"][-1]] if error["type"] == "missing" else path
+
+
+def _steps(values: Mapping[str, JsonValue], loc: Sequence[str | int]) -> Iterator[str | int]:
     """The steps of *loc* that lead into *values*; pydantic mixes in the names of union members."""
     here: Any = values
     for step in loc:

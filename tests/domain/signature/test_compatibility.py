@@ -39,6 +39,20 @@ def fed(source: str, target: str) -> bool:
         (": integer", ": union[string, float]"),
         (": union[integer, token_count]", ": float"),
         (": union[integer, string]", ": union[string, integer, boolean]"),
+        (": integer(ge=1)", ": integer"),
+        (": integer(ge=1)", ": float(gt=0)"),
+        (": integer(ge=0)", ": token_count"),
+        (": float(ge=0.5, lt=0.9)", ": probability"),
+        (": probability", ": float(le=2)"),
+        (": list[integer](min_items=2)", ": list[integer](min_items=1)"),
+        (": string(max_length=2)", ": string(max_length=3)"),
+        (": code", ": string"),
+        (": string", ": code"),
+        (": code", ": code"),
+        (": object{a, b?}", ": object{a, b?, c?}"),
+        (": object{a: integer}", ": object{a: float}"),
+        (": object{a: integer, b: float}", ": dict[string, float]"),
+        (": object{a}", ": map"),
     ],
 )
 def test_a_source_feeds_a_target_that_takes_all_its_values(source: str, target: str) -> None:
@@ -62,7 +76,29 @@ def test_a_source_feeds_a_target_that_takes_all_its_values(source: str, target: 
         (": integer", ": union[string, boolean]"),
         (": union[integer, string]", ": string"),
         (": boolean", ": integer"),
+        (": integer", ": integer(ge=1)"),
+        (": integer(ge=0)", ": integer(ge=1)"),
+        (": list[integer]", ": list[integer](min_items=1)"),
+        (": code[python]", ": code[sql]"),
+        (": object{a}", ": object{b}"),
+        (": object{a?}", ": object{a}"),
+        (": object{a, b}", ": object{a}"),
+        (": object{a}", ": dict[string, integer]"),
+        (": object{a}", ": dict[integer, string]"),
+        (": object{a}", ": string"),
+        (": map", ": object{a?}"),
     ],
 )
 def test_a_source_does_not_feed_a_target_that_refuses_some_values(source: str, target: str) -> None:
     assert not fed(source, target)
+
+
+def test_content_feeds_content_of_its_kind_alone() -> None:
+    image, text, history = (
+        parse(f"x: {kind} -> b").inputs[0] for kind in ("image", "string", "history")
+    )
+    assert feeds(image, image)
+    assert feeds(history, history)
+    assert not feeds(image, text)
+    assert not feeds(text, image)
+    assert not feeds(history, image)

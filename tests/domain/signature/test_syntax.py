@@ -111,6 +111,54 @@ def test_sig_10_the_examples_of_the_papers_parse_verbatim(text: str, same: str) 
     assert parse(text) == parse(same)
 
 
+PAPER = """signature do
+input :question, :string, desc: "The question to answer"
+input :context, :string, desc: "Optional context", optional: true
+input :passages, {:array, :string}, default: ["none"]
+output :reasoning, :string, desc: "Step-by-step reasoning"
+output :answer
+end"""
+
+
+@pytest.mark.feature("SIG-20")
+def test_sig_20_the_macros_of_the_papers_parse_verbatim() -> None:
+    assert parse(PAPER) == parse(
+        'question "The question to answer", context? "Optional context", '
+        'passages: list[string] = ["none"]'
+        ' -> reasoning "Step-by-step reasoning", answer'
+    )
+
+
+def test_a_field_may_be_called_as_a_word_of_the_macros() -> None:
+    assert [field.name for field in parse("do, input, end -> output").inputs] == [
+        "do", "input", "end",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "said"),
+    [
+        ("signature do\ninput :a, :any, descr: 'x'\noutput :b\nend", 2, 17, "Did you mean desc?"),
+        ("signature do\ninput :a, zzz: 'x'\noutput :b\nend", 2, 11, "Options are desc,"),
+        ("signature do\ninput :a, desc: 3\noutput :b\nend", 2, 17, "A desc is a text"),
+        ("signature do\ninput :a, optional: 'x'\noutput :b\nend", 2, 21, "A desc is a text"),
+        ("signature do\ninput :a, desc: 'x', :string\noutput :b\nend", 2, 22, "Write input"),
+        ("signature do\ninput a\noutput :b\nend", 2, 7, "Write input"),
+        ("signature do\ninput :a\noutput :b", 3, 10, "Write input"),
+        ("signature do\ninput :a\nend", 1, 11, "Write input"),
+        ("signature do\ninput :a\noutput :b\nend x", 4, 5, "Write input"),
+    ],
+)  # fmt: skip
+def test_a_fault_in_the_macros_is_told_with_its_place(
+    text: str, line: int, column: int, said: str
+) -> None:
+    with pytest.raises(SignatureSyntaxError) as refused:
+        parse(text)
+    error = refused.value
+    assert (error.line, error.column) == (line, column)
+    assert said in error.suggestion
+
+
 def test_a_field_cannot_be_called_signature() -> None:
     with pytest.raises(InvalidSignature, match="reserved"):
         parse("signature -> answer")
@@ -254,6 +302,8 @@ def test_instructions_stand_first_in_quotes(text: str) -> None:
         "a, " * 100_000 + "a -> b",
         "a" * (MAX_LENGTH + 1),
         "a -> b: enum[" + "x, " * 100_000 + "x]",
+        "a -> b: integer(" + "ge=1, " * 100_000 + "ge=1)",
+        "signature do " + "input :a " * 100_000 + "end",
     ],
 )
 def test_hostile_depth_and_length_are_refused_quickly(text: str) -> None:

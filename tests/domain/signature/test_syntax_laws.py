@@ -38,12 +38,15 @@ from domain.signature.validation import validate_inputs
 T = TypeVar("T")
 
 words = st.lists(
-    st.text(min_size=1).filter(lambda it: it.strip() and "\x00" not in it), min_size=1, unique=True
+    st.text(min_size=1, max_size=20).filter(lambda it: it.strip() and "\x00" not in it),
+    min_size=1,
+    max_size=5,
+    unique=True,
 )
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}_x", fullmatch=True).filter(
     lambda it: not it.startswith("model_")
 )
-texts = st.none() | st.text(st.characters(exclude_characters="\x00", codec="utf-8"))
+texts = st.none() | st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=40)
 spoken = [it for name, it in PRIMITIVES.items() if name not in {*MEDIA, HISTORY}]
 low, high = st.integers(-9, 0) | st.floats(-9, 0), st.integers(1, 9) | st.floats(1, 9)
 small, large = st.integers(0, 3), st.integers(4, 9)
@@ -57,19 +60,17 @@ counts = st.fixed_dictionaries({}, optional={"min_items": small, "max_items": la
 FieldTypes = st.SearchStrategy[FieldType]
 
 
-def within(type: FieldType, bounds: st.SearchStrategy[dict[str, Any]]) -> FieldTypes:
-    return bounds.map(
-        lambda said: ConstrainedOf(of=type, constraints=Constraints.model_validate(said))
-    )
+def within(of: FieldTypes, bounds: st.SearchStrategy[dict[str, Any]]) -> FieldTypes:
+    return st.builds(ConstrainedOf, of=of, constraints=bounds.map(Constraints.model_validate))
 
 
 leaves: FieldTypes = (
     st.sampled_from(spoken)
     | st.builds(EnumOf, values=words.map(tuple))
     | st.builds(CodeOf, language=st.sampled_from(["python", "c++", "F#"]))
-    | within(PRIMITIVES["float"], between)
-    | within(STRING, lengths)
-    | within(PRIMITIVES["reasoning_chain"], counts)
+    | within(st.just(PRIMITIVES["float"]), between)
+    | within(st.just(STRING), lengths)
+    | within(st.just(PRIMITIVES["reasoning_chain"]), counts)
 )
 
 
@@ -89,7 +90,7 @@ types: FieldTypes = st.recursive(
         | st.builds(OptionalOf, of=inner)
         | st.builds(UnionOf, options=st.lists(inner, min_size=2, max_size=3).map(tuple))
         | objects(inner)
-        | inner.flatmap(lambda item: within(ListOf(item=item), counts))
+        | within(st.builds(ListOf, item=inner), counts)
     ),
     max_leaves=5,
 )
@@ -107,8 +108,10 @@ json_values = st.recursive(
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(st.characters(exclude_characters="\x00", codec="utf-8")),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc"), inner, max_size=3),
+    | st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size=40),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=3), inner, max_size=3)
+    ),
     max_leaves=5,
 )
 defaulted = st.builds(

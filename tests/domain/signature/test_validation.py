@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.schemas import json_schema, strict_json_schema
 from domain.signature.syntax import parse
-from domain.signature.validation import validate_inputs, validate_outputs
+from domain.signature.validation import validate_arguments, validate_inputs, validate_outputs
 from domain.text import MAX_DEPTH
 
 
@@ -286,3 +286,11 @@ def test_sig_26_the_strict_form_requires_every_field() -> None:
     schema = strict_json_schema(parse("a, n?: int = 3 -> b").inputs)
     assert (schema["required"], schema["additionalProperties"]) == (["a", "n"], False)
     assert schema["properties"]["n"] == {"anyOf": [{"type": "integer"}, {"type": "null"}]}
+
+
+def test_arguments_of_a_tool_are_checked_as_inputs_are() -> None:
+    fields = parse("query, k: int = 3 -> b").inputs
+    assert validate_arguments(fields, {"query": "x"}) == {"query": "x", "k": 3}
+    with pytest.raises(ValuesDoNotFit) as refused:
+        validate_arguments(fields, {"k": "many"})
+    assert [fault.pointer for fault in refused.value.faults] == ["/query", "/k"]
