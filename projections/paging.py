@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar, Final, Generic, LiteralString, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -90,6 +91,11 @@ def bigint(text: str) -> int:
 
 
 _POSITION = (Key("position", bigint),)
+LATEST_CHANGE_FIRST = Order(
+    "updated_at DESC, position DESC",
+    "(updated_at, position) < (%(after_updated_at)s, %(after_position)s)",
+    (Key("updated_at", datetime.fromisoformat), *_POSITION),
+)
 NEWEST_FIRST = Order("position DESC", "position < %(after_position)s", _POSITION)
 OLDEST_FIRST = Order("position", "position > %(after_position)s", _POSITION)
 

@@ -11,7 +11,7 @@ from projections.program_catalog import ProgramCatalog
 
 
 class ProgramTypes(Row):
-    """A program in service, and its signature as JSON text."""
+    """A program in service, and as JSON text the signature of the version that runs unasked."""
 
     name: str
     description: str | None
@@ -41,12 +41,13 @@ def program_types(
 
 _STATE: LiteralString = """
     SELECT coalesce(sum(version), 0)::bigint AS generation,
-           count(*) FILTER (WHERE stage <> 'retired') AS in_service
+           count(*) FILTER (WHERE stage <> 'retired' AND archived_at IS NULL) AS in_service
     FROM program WHERE tenant = %(tenant)s"""
 
 _SELECT: LiteralString = """
-    SELECT name, description, (graph -> 'signature')::text AS signature
-    FROM program
-    WHERE tenant = %(tenant)s AND stage <> 'retired'
+    SELECT name, description, (ran.graph -> 'signature')::text AS signature
+    FROM program JOIN program_graph AS ran USING (tenant, program_id)
+    WHERE tenant = %(tenant)s AND stage <> 'retired' AND archived_at IS NULL
+      AND ran.program_version = coalesce(deployed_version, latest_version)
       AND (%(names)s::text[] IS NULL OR name = ANY(%(names)s))
     ORDER BY position DESC LIMIT %(rows)s"""

@@ -18,7 +18,7 @@ from infrastructure.api.etags import Written, tag, written
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
 from infrastructure.api.route import router
 from projections import program_catalog, program_versions
-from projections.program_catalog import ProgramRow
+from projections.program_catalog import ProgramRow, Sorting
 from projections.program_versions import ProgramVersionRow
 
 KIND = "program"
@@ -76,6 +76,9 @@ async def list_programs(
     stage: Annotated[
         Stage | None, Query(description="Only those in a stage; retired ones need it.")
     ] = None,
+    order: Annotated[
+        Sorting, Query(description="The newest first, or those that were changed last.")
+    ] = "newest",
     limit: Limit = LIMIT,
     cursor: After = None,
 ) -> PageView[ProgramRow]:
@@ -84,7 +87,13 @@ async def list_programs(
     return shown(
         await desk.read(
             lambda store: program_catalog.programs(
-                store, tenant=desk.tenant, name=name, stage=stage, limit=limit, after=after
+                store,
+                tenant=desk.tenant,
+                name=name,
+                stage=stage,
+                order=order,
+                limit=limit,
+                after=after,
             )
         )
     )

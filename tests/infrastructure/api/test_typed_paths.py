@@ -2,6 +2,7 @@
 
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -9,6 +10,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # s
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from application.context import Context
+from application.programs import ArchiveProgram, RestoreProgram
+from application.versions import ReviseProgram
 from infrastructure.api import openapi
 from infrastructure.api.typed_paths import with_types
 from projections.program_types import ProgramTypes
@@ -117,6 +121,54 @@ def test_a_program_out_of_service_is_not_told(api: TestClient) -> None:
         a_program(api, name)
     api.post("/v1/programs/triage/retire", json={})
     assert typed(document_of(api)).keys() == {"other"}
+
+
+def test_the_types_are_those_of_the_version_that_runs(api: TestClient, world: ApiWorld) -> None:
+    program = UUID(a_program(api, "triage", "a -> b"))
+    api.post("/v1/programs/triage/testing", json={})
+    api.post("/v1/programs/triage/deploy", json={})
+    modules = ({"kind": "predict", "signature_syntax": "other -> b"},)
+    revision = ReviseProgram.model_validate({"program_id": program, "modules": modules})
+    context = Context(
+        tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1)
+    )
+    world.dispatch(revision, context)
+    assert document_of(api)["components"]["schemas"]["TriageInputs"]["required"] == ["a"]
+    assert api.post("/v1/programs/triage/execute", json={"inputs": {"a": "x"}}).status_code == 200
+    api.post("/v1/programs/triage/deploy", json={})
+    assert document_of(api)["components"]["schemas"]["TriageInputs"]["required"] == ["other"]
+    assert api.post("/v1/programs/triage/execute", json={"inputs": {"a": "x"}}).status_code == 422
+
+
+def test_a_program_in_the_archive_is_not_told(api: TestClient, world: ApiWorld) -> None:
+    context = Context(
+        tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1)
+    )
+    program = UUID(a_program(api, "triage"))
+    world.dispatch(ArchiveProgram(program_id=program), context)
+    assert typed(document_of(api)) == {}
+    world.dispatch(RestoreProgram(program_id=program), context)
+    assert typed(document_of(api)).keys() == {"triage"}
+
+
+@pytest.mark.feature("PRG-22")
+def test_prg_22_the_latest_program_of_a_name_is_found(api: TestClient, world: ApiWorld) -> None:
+    context = Context(
+        tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1)
+    )
+    first, second = UUID(a_program(api, "triage")), a_program(api, "other")
+    world.clock.advance(1)
+    api.post("/v1/programs/triage/testing", json={})
+    latest = "/v1/programs?order=updated&limit=1"
+    (row,) = api.get(latest).json()["items"]
+    assert row["program_id"] == str(first)
+    page = api.get(latest).json()
+    (row,) = api.get(f"{latest}&cursor={page['next']}").json()["items"]
+    assert row["program_id"] == second
+    assert api.get(f"{latest}&name=other").json()["items"] == [row]
+    world.dispatch(ArchiveProgram(program_id=first), context)
+    assert api.get(latest).json()["items"] == [row]
+    assert api.get(f"{latest}&name=triage").json()["items"] == []
 
 
 def test_the_programs_of_others_are_not_told(api: TestClient, world: ApiWorld) -> None:
