@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Final, Literal, LiteralString
+from typing import ClassVar, LiteralString
 from uuid import UUID
 
 from pydantic import Field, JsonValue
@@ -29,21 +29,8 @@ from domain.program.values import Origin, Stage
 from domain.values import Score
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
-from projections.paging import (
-    DEFAULT_LIMIT,
-    LATEST_CHANGE_FIRST,
-    NEWEST_FIRST,
-    Cursor,
-    Page,
-    Row,
-    Select,
-)
+from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
 from projections.past import Kept
-
-Sorting = Literal["newest", "updated"]
-"""What comes first: the newest, or what was changed last."""
-
-_ORDERS: Final = {"newest": NEWEST_FIRST, "updated": LATEST_CHANGE_FIRST}
 
 
 class ProgramMetrics(Row):
@@ -83,6 +70,12 @@ class ProgramRow(Row):
     archived_because: str | None
     retired_at: datetime | None = Field(description="When it was retired; it stays readable.")
     retired_because: str | None
+
+
+class GraphRow(Row):
+    name: str
+    program_version: int
+    graph: ProgramGraph
 
 
 _PROGRAM = Kept(
@@ -219,11 +212,10 @@ def programs(
     name: str | None = None,
     stage: Stage | None = None,
     archived: bool = False,
-    order: Sorting = "newest",
     limit: int = DEFAULT_LIMIT,
     after: Cursor | None = None,
 ) -> Page[ProgramRow]:
-    """The newest programs first, or those that changed last; retired ones only by their stage.
+    """The newest programs first; retired ones only with ``stage=Stage.RETIRED``.
 
     Those in the archive are a list of their own.
     """
@@ -233,7 +225,7 @@ def programs(
         select.where("stage <> 'retired'")
     else:
         select.where("stage = %(stage)s", stage=stage.value)
-    return select.page(store, ProgramRow, _ORDERS[order], limit=limit, after=after)
+    return select.page(store, ProgramRow, NEWEST_FIRST, limit=limit, after=after)
 
 
 def program(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ProgramRow | None:
@@ -244,6 +236,16 @@ def program(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> Program
     else:
         select.where("name = %(name)s", name=id_or_name)
     return select.first(store, ProgramRow, order="stage <> 'retired' DESC, position DESC")
+
+
+def program_graph(
+    store: ReadStore, program_id: UUID, program_version: int, *, tenant: str
+) -> GraphRow | None:
+    """The graph of one version of a program."""
+    select = Select(_SELECT_GRAPH, of=ProgramCatalog, tenant=tenant)
+    select.where("program_id = %(id)s", id=program_id)
+    select.where("program_version = %(program_version)s", program_version=program_version)
+    return select.first(store, GraphRow, order="program_version")
 
 
 def _versions(
@@ -298,6 +300,12 @@ _SELECT: LiteralString = """
            created_at, created_by, updated_at, archived_at, archived_because, retired_at,
            retired_because
     FROM program WHERE tenant = %(tenant)s"""
+
+# A version that a program did not have then is none of its then.
+_SELECT_GRAPH: LiteralString = """
+    SELECT name, program_version, program_graph.graph
+    FROM program_graph JOIN program USING (tenant, program_id)
+    WHERE tenant = %(tenant)s AND program_version <= latest_version"""
 
 _CREATE: LiteralString = """
     INSERT INTO program (tenant, program_id, version, position, name, description, config, graph,

@@ -1,6 +1,7 @@
 """What a branch or a loop asks of its values: comparisons as data, never an expression as text."""
 
-from typing import Annotated, Literal
+import json
+from typing import Annotated, Final, Literal, assert_never
 
 from pydantic import Field, JsonValue
 
@@ -46,3 +47,30 @@ Condition = Annotated[Comparison | Check | AllOf | AnyOf | Not, Field(discrimina
 
 for _model in (AllOf, AnyOf, Not):
     _model.model_rebuild()
+
+_WORDS: Final = {
+    "eq": "is", "ne": "is not", "lt": "<", "le": "≤", "gt": ">", "ge": "≥",
+    "in": "is one of", "contains": "contains",
+}  # fmt: skip
+
+
+def described(condition: Condition) -> str:
+    """*condition* as a person says it: ``level ≥ 3 and not (text is empty)``."""
+    match condition:
+        case Comparison(op=op, field=field, value=value):
+            return f"{field} {_WORDS[op]} {json.dumps(value, ensure_ascii=False)}"
+        case Check(op=op, field=field):
+            return f"{field} is {op}"
+        case AllOf():
+            return " and ".join(map(_within, condition.of))
+        case AnyOf():
+            return " or ".join(map(_within, condition.of))
+        case Not():
+            return f"not ({described(condition.of)})"
+        case _:
+            assert_never(condition)
+
+
+def _within(condition: Condition) -> str:
+    several = isinstance(condition, AllOf | AnyOf)
+    return f"({described(condition)})" if several else described(condition)

@@ -12,6 +12,7 @@ from infrastructure.cli.connection import Connect
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.datasets import DatasetCommands
 from infrastructure.cli.doctor import DoctorCommand
+from infrastructure.cli.drawings import DrawingCommands
 from infrastructure.cli.executions import ExecutionCommands
 from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import OwnModuleCommands
@@ -60,6 +61,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.command("modules")(verbs.own_modules.modules)
     programs = ProgramCommands(verbs.connect).app()
     programs.command("add")(verbs.own_modules.add)
+    programs.command("draw")(DrawingCommands(verbs.connect).draw)
     app.add_typer(programs, name="program")
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")

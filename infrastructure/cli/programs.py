@@ -63,7 +63,7 @@ class ProgramCommands:
             "stage": found["stage"],
             "signature": _signature(found["graph"]["signature"]),
             "modules": ", ".join(
-                f"{node['id']} ({node['module']['kind']})" for node in found["graph"]["nodes"]
+                f"{node['id']} ({_kind(node)})" for node in found["graph"]["nodes"]
             ),
             "versions": found["latest_version"],
             "live": "none" if live is None else f"version {live}",
@@ -151,6 +151,11 @@ def _inputs(pairs: Sequence[str]) -> dict[str, object]:
         except ValueError:
             inputs[name] = value
     return inputs
+
+
+def _kind(node: Data) -> str:
+    kind: str = node["module"]["kind"] if node["kind"] == "module" else node["kind"]
+    return kind
 
 
 def _signature(spec: Data) -> str:

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from http.client import HTTPException
 from threading import Lock
 from types import TracebackType
 from typing import Final, Literal, Self
 from uuid import uuid4
 
+from infrastructure.client.errors import StratalUnreachable
 from infrastructure.client.probes import Probes
 from infrastructure.client.resources import (
     Checkpoints,
@@ -69,6 +71,15 @@ class Stratal:
         """Read *path*; what is ``None`` in the query is left out."""
         _, content = self._transport.request("GET", path, query=self._fresh(query), headers={})
         return content  # type: ignore[no-any-return]  # the reply is data
+
+    def text(self, path: str, **query: object) -> str:
+        """Read *path* as it is, such as a picture."""
+        try:
+            with self._transport.opened(path, query=self._fresh(query), headers={}) as reply:
+                return reply.read().decode()
+        except (OSError, HTTPException) as error:
+            why = str(error) or type(error).__name__
+            raise StratalUnreachable(self._transport.url, why) from None
 
     def post(
         self,

@@ -1,0 +1,1 @@
+"""Pictures of program graphs: as SVG, and as text for Mermaid."""
