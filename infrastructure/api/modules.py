@@ -10,7 +10,7 @@ from application.errors import AggregateNotFound
 from application.modules import ConfigureModule, CreateModule, ModuleSettings, RetireModule
 from domain.module.parameters import KindParameters
 from domain.module.values import ModuleKind
-from domain.text import Name
+from domain.text import Name, SafeText
 from infrastructure.api.bodies import Body, NewThing, Retirement
 from infrastructure.api.dependencies import Expected, IdOrName, Reading, Writing, id_or, wish
 from infrastructure.api.etags import Written, tag, written
@@ -29,7 +29,18 @@ class NewModule(NewThing):
 
     name: Name
     kind: ModuleKind
-    signature_id: UUID
+    signature_id: UUID | None = None
+    signature_revision: Annotated[
+        int | None, Field(ge=1, description="The revision to freeze; else the present one.")
+    ] = None
+    signature: Annotated[
+        SafeText | None,
+        Field(
+            description="Instead of an id: a signature written in place. It is found by what it "
+            "says, or made.",
+            examples=["question -> answer"],
+        ),
+    ] = None
     config: ModuleSettings = ModuleSettings()
     parameters: Annotated[
         KindParameters, Field(description="What the kind takes; else as it has it.")
@@ -44,7 +55,7 @@ class NewSettings(Body):
 
 @routes.post("", status_code=status.HTTP_201_CREATED)
 async def create_module(body: NewModule, desk: Writing, response: Response) -> Written:
-    """Create a module. It freezes the present revision of its signature."""
+    """Create a module. It freezes a revision of its signature."""
     values = body.model_dump(exclude={"id"}, exclude_unset=True)
     receipt = await desk.dispatch(
         wish(CreateModule, module_id=desk.new_id(KIND, body.id), **values)

@@ -1,7 +1,7 @@
 """Signatures over HTTP: compiled without a trace, or defined, revised and retired under a name."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query, Response, status
 from pydantic import BaseModel, Field, JsonValue
@@ -9,12 +9,14 @@ from pydantic import BaseModel, Field, JsonValue
 from application.errors import AggregateNotFound
 from application.signatures import (
     DefineSignature,
+    RegisterSignature,
     RetireSignature,
     ReviseSignature,
     WrittenSignature,
     compiled,
 )
 from domain.signature.fields import SignatureSpec
+from domain.signature.schemas import SchemaForm, schema_for
 from domain.text import Name
 from domain.values import Digest
 from infrastructure.api.bodies import NewThing, Retirement
@@ -28,6 +30,8 @@ from projections.signatures import SignatureRow
 KIND = "signature"
 PATH = "/v1/signatures"
 routes = router(PATH, "signatures")
+
+Side = Literal["inputs", "outputs"]
 
 
 class SignatureText(WrittenSignature):
@@ -76,6 +80,19 @@ async def define_signature(body: NewSignature, desk: Writing, response: Response
     return written(response, receipt, f"{PATH}/{receipt.id}")
 
 
+@routes.post("/register")
+async def register_signature(body: NewSignature, desk: Writing, response: Response) -> Written:
+    """Keep a signature under its name: define it, or write the next revision of the one there.
+
+    Equal content changes nothing, however it is written, so that it may be registered at every
+    start of a program. The id counts for a new one only.
+    """
+    values = body.model_dump(exclude={"id"}, exclude_unset=True)
+    command = wish(RegisterSignature, signature_id=desk.new_id(KIND, body.id), **values)
+    receipt = await desk.dispatch(command)
+    return written(response, receipt, f"{PATH}/{receipt.id}")
+
+
 @routes.get("")
 async def list_signatures(
     desk: Reading,
@@ -104,6 +121,28 @@ async def get_signature(signature: IdOrName, desk: Reading, response: Response) 
         raise AggregateNotFound(KIND, wanted)
     tag(response, row.version)
     return row
+
+
+@routes.get("/{signature}/json-schema")
+async def get_json_schema(
+    signature: IdOrName,
+    desk: Reading,
+    form: Annotated[SchemaForm, Query(alias="for", description="Who reads it.")] = (
+        SchemaForm.GENERIC
+    ),
+    side: Annotated[Side, Query(description="What the schema is of.")] = "outputs",
+) -> dict[str, JsonValue]:
+    """See the JSON Schema of the inputs or outputs of a signature, as a provider asks for it.
+
+    `generic` is draft 2020-12; `openai` is the value of `response_format.json_schema`; `anthropic`
+    is a tool that the model calls with the fields.
+    """
+    wanted = id_or(signature)
+    row = await desk.read(lambda store: read_model.signature(store, wanted, tenant=desk.tenant))
+    if row is None:
+        raise AggregateNotFound(KIND, wanted)
+    fields = row.spec.inputs if side == "inputs" else row.spec.outputs
+    return schema_for(form, row.name, row.spec, fields)
 
 
 @routes.post("/{signature}/revise")

@@ -4,8 +4,11 @@ import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
+
+if TYPE_CHECKING:  # it brings pydantic, which the command line starts without
+    from domain.signature.classes import Signature
 
 JsonObject = dict[str, Any]
 """A reply, as the OpenAPI document describes it."""
@@ -111,6 +114,30 @@ class Signatures(_Retirable):
         """Define a signature by its text or by its data."""
         return self._create(name=name, syntax=syntax, spec=spec, instructions=instructions, id=id)
 
+    def register(self, signature: "type[Signature]", *, name: str | None = None) -> JsonObject:
+        """Keep *signature* under *name*, else under that of its class.
+
+        The first time defines it, other content is a revision, equal content changes nothing.
+
+        Raises:
+            InvalidSignature: The class breaks a rule; nothing was sent.
+        """
+        spec = signature.spec().model_dump(mode="json")
+        body = {"name": name or signature.__name__, "spec": spec}
+        return self._api.post(f"{self._path}/register", body)
+
+    def json_schema(
+        self,
+        id_or_name: str,
+        form: str = "generic",
+        *,
+        side: str = "outputs",
+        as_of: AsOf | None = None,
+    ) -> JsonObject:
+        """The JSON Schema of its outputs or inputs: ``generic``, or for a provider."""
+        at = self._at(id_or_name, "/json-schema")
+        return self._api.get(at, **{"for": form, "side": side, "as_of": as_of})
+
     def revise(
         self,
         id_or_name: str,
@@ -141,13 +168,24 @@ class Modules(_Retirable):
         self,
         name: str,
         kind: str,
-        signature_id: str,
+        signature_id: str | None = None,
         *,
+        signature: str | None = None,
         config: Mapping[str, object] | None = None,
         id: str | None = None,
     ) -> JsonObject:
-        """Create a module of *kind*: ``predict`` or ``chain_of_thought``."""
-        return self._create(name=name, kind=kind, signature_id=signature_id, config=config, id=id)
+        """Create a module of *kind*, such as ``predict`` or ``chain_of_thought``.
+
+        It is of the signature with *signature_id*, or of the *signature* written in place.
+        """
+        return self._create(
+            name=name,
+            kind=kind,
+            signature_id=signature_id,
+            signature=signature,
+            config=config,
+            id=id,
+        )
 
     def configure(
         self,

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 import uvicorn
 
+from domain.signature.classes import Input, Output, Signature
 from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
 from tests.support.api import SYNTAX, ApiWorld
 from tests.support.postgres import copy_of
@@ -54,6 +55,35 @@ def test_sig_05_the_client_says_what_http_says(api: Stratal) -> None:
     assert api.signatures.revise("route", "message -> queue")["version"] == 2
     assert [each["name"] for each in api.signatures.list()] == ["route"]
     assert api.signatures.retire("route", "Done.")["version"] == 3
+
+
+class BasicQA(Signature):
+    """Answer the question."""
+
+    question: str = Input(desc="The question to answer")
+    answer: str = Output(desc="The answer to the question")
+
+
+@pytest.mark.feature("SIG-21")
+def test_sig_21_registering_a_class_twice_is_one_signature_and_one_event(api: Stratal) -> None:
+    first, again = (api.signatures.register(BasicQA) for _ in range(2))
+    assert (again["id"], again["version"], again["position"]) == (first["id"], 1, 0)
+    shown = api.signatures.get("BasicQA")
+    assert (shown["revision"], shown["spec"]) == (1, BasicQA.spec().model_dump(mode="json"))
+    assert [each["topic"] for each in api.events()] == ["signature.defined"]
+
+
+@pytest.mark.feature("SIG-26")
+def test_sig_26_the_client_shows_schemas(api: Stratal) -> None:
+    api.signatures.register(BasicQA, name="qa")
+    assert api.signatures.json_schema("qa", "openai")["schema"]["required"] == ["answer"]
+    assert "question" in api.signatures.json_schema("qa", side="inputs")["properties"]
+
+
+@pytest.mark.feature("SIG-34")
+def test_sig_34_a_module_holds_its_signature(api: Stratal) -> None:
+    made = api.modules.create("qa", "predict", signature="question -> answer")
+    assert api.modules.get(made["id"])["signature"]["outputs"][0]["name"] == "answer"
 
 
 def test_a_module_is_made_and_configured(api: Stratal) -> None:
