@@ -134,8 +134,13 @@ class FoldFromZero:
         trace: TracebackType | None,
     ) -> None:
         with self._sessions:
-            if not self._is_kept and not self.connection.closed:
+            if self.connection.closed:
+                return
+            if not self._is_kept:
                 drop_schema(self.connection, self.schema)
+            # A server that is busy frees the locks of a closed session late, and another fold may
+            # follow at once.
+            self.connection.execute("SELECT pg_advisory_unlock(7302, %s)", (lock_of(self.schema),))
 
     @property
     def side(self) -> Side:
