@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, LiteralString
+from typing import ClassVar, Final, Literal, LiteralString
 from uuid import UUID
 
 from pydantic import Field, JsonValue
@@ -29,8 +29,21 @@ from domain.program.values import Origin, Stage
 from domain.values import Score
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
-from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+from projections.paging import (
+    DEFAULT_LIMIT,
+    LATEST_CHANGE_FIRST,
+    NEWEST_FIRST,
+    Cursor,
+    Page,
+    Row,
+    Select,
+)
 from projections.past import Kept
+
+Sorting = Literal["newest", "updated"]
+"""What comes first: the newest, or what was changed last."""
+
+_ORDERS: Final = {"newest": NEWEST_FIRST, "updated": LATEST_CHANGE_FIRST}
 
 
 class ProgramMetrics(Row):
@@ -212,10 +225,11 @@ def programs(
     name: str | None = None,
     stage: Stage | None = None,
     archived: bool = False,
+    order: Sorting = "newest",
     limit: int = DEFAULT_LIMIT,
     after: Cursor | None = None,
 ) -> Page[ProgramRow]:
-    """The newest programs first; retired ones only with ``stage=Stage.RETIRED``.
+    """The newest programs first, or those that changed last; retired ones only by their stage.
 
     Those in the archive are a list of their own.
     """
@@ -225,7 +239,7 @@ def programs(
         select.where("stage <> 'retired'")
     else:
         select.where("stage = %(stage)s", stage=stage.value)
-    return select.page(store, ProgramRow, NEWEST_FIRST, limit=limit, after=after)
+    return select.page(store, ProgramRow, _ORDERS[order], limit=limit, after=after)
 
 
 def program(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ProgramRow | None:
