@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.otlp import Collector
 from tests.support.postgres import copy_of
+from tests.support.probes import PLUGIN
 from tests.support.service import Http, Service, pytest_runtest_makereport
 from tests.support.triage import Triage, TriageLm
 
@@ -22,6 +23,7 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="session")
 def service(cluster: str, template: str, collector: Collector) -> Iterator[Service]:
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    environment |= {"STRATAL_MODULES": "acme_rag", "PYTHONPATH": str(PLUGIN)}
     with (
         copy_of(template, cluster) as database,
         TriageLm() as lm,

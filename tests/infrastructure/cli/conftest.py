@@ -15,11 +15,14 @@ from infrastructure.cli.audit import AuditCommands, Examined
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.doctor import DoctorCommand, Examination, Finding
 from infrastructure.cli.models import ModelCommands
+from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.projections import ProjectionCommands, Report, Told
 from infrastructure.cli.running import run
 from infrastructure.client import Stratal
+from infrastructure.offers import ModuleOffer
 from tests.support.api import ApiWorld
 from tests.support.postgres import copy_of
+from tests.support.probes import FINDINGS
 from tests.support.projecting import read_models
 from tests.support.served import Watching, served
 
@@ -142,6 +145,7 @@ class Bench:
     office: FakeOffice = field(default_factory=FakeOffice)
     findings: Sequence[Finding] = (Finding("Python", True, "3.11"),)
     settings: dict[str, str] = field(default_factory=lambda: {"STRATAL_HOME": "/home", "X": ""})
+    offers: Sequence[ModuleOffer] = ()
     is_untouched: bool = True
     fetched: set[str] = field(default_factory=set[str])
     served: list[str] = field(default_factory=list[str])
@@ -155,6 +159,7 @@ class Bench:
             database=DatabaseCommands(lambda: self.server, lambda: "stratal_service"),
             doctor=DoctorCommand(lambda: Examination(self.settings, self.findings)),
             models=ModelCommands(self._announce, self._fetch),
+            own_modules=OwnModuleCommands(self.connect, lambda: self.offers),
             projections=ProjectionCommands(lambda: nullcontext(self.office)),
         )
 
@@ -198,6 +203,7 @@ def url(world: ApiWorld) -> Iterator[str]:
 @pytest.fixture
 def bench(world: ApiWorld, url: str) -> Iterator[Bench]:
     world.has_worker, world.runner.error = True, None
+    world.prober.refusal, world.prober.findings = None, FINDINGS
     client = Watching(url, world, tenant=f"t-{uuid4().hex}", actor="ada")
     with client:
         yield Bench(lambda: client)
