@@ -402,6 +402,7 @@ _PROBES: Final[Sequence[Sequence[Event]]] = (
     (
         ProbeRequested(promise=_PROMISE),
         ProbeRequested(promise=ModulePromise(import_path="a:B", signature=BARE_SPEC)),
+        ProbeRequested(promise=ModulePromise(import_path="a:B", signature=RICH_SPEC)),
     ),
     (
         ProbeAccepted(findings=_FINDINGS),
