@@ -16,6 +16,7 @@ from projections.lm_calls import lm_calls, recent_lm_calls
 from projections.lm_usage import lm_usage
 from projections.modules import modules
 from projections.optimization_board import OptimizationBoard, optimizations, trials
+from projections.probes import Probes, probes
 from projections.program_catalog import program, programs
 from projections.program_versions import deployments, program_versions
 from projections.signatures import signature, signatures
@@ -23,6 +24,7 @@ from projections.unfinished import unfinished_work
 from tests.support import histories as build
 from tests.support.histories import NOW, Log, an_id
 from tests.support.postgres import copy_of
+from tests.support.probes import a_probe
 from tests.support.projecting import Eavesdropper, ReadModels, for_tenant, read_models, writes_of
 
 pytestmark = pytest.mark.postgres
@@ -55,6 +57,7 @@ def _a_long_log() -> Log:
         compiled = build.program_compiled(optimization=f"o{number}")
         log.append(an_id(f"p{number}"), compiled, build.program_deployed())
         log.append(an_id(f"v{number}"), *build.an_evaluation())
+        log.append(an_id(f"b{number}"), *a_probe())
         log.append(an_id(name), *build.an_execution(program=f"p{number}"))
         log.append(an_id(name), ReplayRequested(replay=1), REPLAYED)
     return log
@@ -101,6 +104,7 @@ QUERIES: dict[str, tuple[str, Query]] = {
         "evaluation_newest",
         lambda store: evaluations(store, tenant=TENANT, limit=10),
     ),
+    "probes": ("probe_newest", lambda store: probes(store, tenant=TENANT, limit=10)),
     "datasets": ("dataset_newest", lambda store: datasets(store, tenant=TENANT, limit=10)),
     "dataset by name": ("dataset_name", lambda store: dataset(store, "7", tenant=TENANT)),
     "audit": ("audit_entry_pkey", lambda store: audit(store, tenant=TENANT, limit=10)),
@@ -135,8 +139,9 @@ QUERIES: dict[str, tuple[str, Query]] = {
         (Executions(), "execution", build.an_execution()),
         (OptimizationBoard(), "optimization", build.an_optimization()),
         (Evaluations(), "evaluation", build.an_evaluation()),
+        (Probes(), "probe", a_probe()),
     ],
-    ids=["executions", "optimizations", "evaluations"],
+    ids=["executions", "optimizations", "evaluations", "probes"],
 )
 def test_an_event_finds_its_row_by_the_key(
     grown: ReadModels, projection: Projection, table: str, events: tuple[Event, ...]

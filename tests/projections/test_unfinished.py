@@ -9,6 +9,7 @@ from domain.evaluation.events import EvaluationStarted
 from domain.execution.events import ExecutionStarted, ReplayRequested, ReplayVerified
 from projections.unfinished import UnfinishedWork, unfinished_work
 from tests.support import histories as build
+from tests.support.probes import a_probe
 from tests.support.projecting import ProjectionScenario
 
 pytestmark = pytest.mark.postgres
@@ -55,6 +56,19 @@ def test_what_moved_lately_is_not_due(scenario: ProjectionScenario) -> None:
     assert found(scenario, older_than_s=7200) == {}
     scenario.log.at = datetime.now(UTC)
     scenario.given(execution, ExecutionStarted(attempt=1, worker="worker-1"))
+    assert found(scenario) == {}
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_pending_probe_is_due_until_it_ends(
+    scenario: ProjectionScenario, *, refused: bool
+) -> None:
+    probe = uuid4()
+    asked, ended = a_probe(refused=refused)
+    scenario.given(probe, asked)
+    (work,) = found(scenario).values()
+    assert (work.kind, work.id, work.attempts) == ("probe", probe, 0)
+    scenario.given(probe, ended)
     assert found(scenario) == {}
 
 
