@@ -14,8 +14,9 @@ from application.journal import Decision, RunJournal
 from application.lm_ports import Evaluator, ScoredRow
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
-from application.runnable import resolve_version, runnable
+from application.runnable import resolve_version
 from application.scrubbing import scrubbed
+from application.supplies import Supplies
 from domain.dataset.aggregate import Dataset
 from domain.dataset.values import Split
 from domain.evaluation.aggregate import Evaluation
@@ -56,6 +57,7 @@ class EvaluationHandlers:
     programs: Repository[Program]
     datasets: Repository[Dataset]
     payloads: PayloadStore
+    supplies: Supplies
     evaluator: Evaluator
     clock: Clock
     monotonic: Monotonic
@@ -110,7 +112,7 @@ class _EvaluationWork:
         program = ports.programs.get(wish.program_id)
         dataset = ports.datasets.get(wish.dataset_id)
         scored = ports.evaluator.evaluate(
-            runnable(program, wish.program_version, ports.payloads),
+            ports.supplies.runnable(program, wish.program_version),
             rows_of(dataset, wish.split, ports.payloads, limit=wish.dataset_rows),
             wish.metric,
             journal,

@@ -11,7 +11,8 @@ from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import ProgramRunner
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
-from application.runnable import json_object, resolve_version, runnable
+from application.runnable import json_object, resolve_version
+from application.supplies import Supplies
 from domain.execution.aggregate import Execution
 from domain.program.aggregate import Program
 from domain.program.values import Action
@@ -46,6 +47,7 @@ class ExecutionHandlers:
     executions: Repository[Execution]
     programs: Repository[Program]
     payloads: PayloadStore
+    supplies: Supplies
     runner: ProgramRunner
     clock: Clock
     monotonic: Monotonic
@@ -95,7 +97,7 @@ class _ExecutionWork:
     def perform(self, run: Execution, journal: RunJournal[Execution]) -> Decision[Execution]:
         ports = self.ports
         version = run.program_version
-        program = runnable(ports.programs.get(run.program_id), version, ports.payloads)
+        program = ports.supplies.runnable(ports.programs.get(run.program_id), version)
         inputs = json_object(ports.payloads.get(run.inputs))
         outputs = Payload.of(dict(ports.runner.run(program, inputs, journal, live=True)))
         took_ms, at = self.stopwatch.elapsed_ms, ports.clock.now()

@@ -22,12 +22,14 @@ from application.modules import ModuleSettings, signature_in_service, unknown_re
 from application.pointing import at, beneath
 from application.ports import Repository
 from application.probes import custom_of, probe_at, require_probed
+from application.supplies import Supplies
 from domain.module.aggregate import Module
 from domain.module.parameters import KindParameters
 from domain.module.rules import check_module
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
 from domain.probe.aggregate import Probe
 from domain.program.graph import ProgramGraph, module_nodes, single
+from domain.program.needs import graph_needs
 from domain.signature.aggregate import Signature
 from domain.signature.fields import SignatureSpec
 from domain.signature.syntax import parse
@@ -106,6 +108,7 @@ class GraphReader:
 
     modules: Repository[Module]
     signatures: Repository[Signature]
+    supplies: Supplies
     probes: Repository[Probe]
 
     def read(self, written: WrittenProgram) -> ProgramGraph:
@@ -114,8 +117,15 @@ class GraphReader:
         Raises:
             InvalidError: It names what does not exist, or a module that cannot be used.
             ModuleIsRetired, SignatureIsRetired: It takes no new users.
+            ToolIsNotAllowed: A tool leads where nothing may be reached.
             ProbeIsNotAccepted: A module of one's own was not tried out, or refused.
         """
+        graph = self._taken(written)
+        with written.pointing():
+            self.supplies.check(graph_needs(graph))
+        return graph
+
+    def _taken(self, written: WrittenProgram) -> ProgramGraph:
         if written.modules is not None:
             return self._of_one(written.modules[0])
         assert written.graph is not None

@@ -28,7 +28,8 @@ class RunnableProgram:
     ``key`` names it for caches (``<program id>@<version>``); ``state`` is the DSPy state that the
     optimizer found, ``None`` for a version that was written by hand. ``edits`` go over both.
     Without an ``adapter`` prompts are written as suits the model. ``programs`` are those that its
-    tools name, by id and version; ``corpora`` are the texts that it searches, in their order.
+    tools name, by id and version; ``corpora`` are the texts that it searches, in their order,
+    ``examples`` the rows to learn from of the datasets in which it looks examples up.
     """
 
     key: str
@@ -40,6 +41,9 @@ class RunnableProgram:
         default_factory=dict["tuple[UUID, int]", "RunnableProgram"]
     )
     corpora: Mapping[Corpus, Sequence[str]] = field(default_factory=dict[Corpus, Sequence[str]])
+    examples: Mapping[UUID, Sequence[JsonObject]] = field(
+        default_factory=dict[UUID, Sequence[JsonObject]]
+    )
 
 
 class CallJournal(Protocol):

@@ -12,10 +12,12 @@ from application.errors import AggregateNotFound
 from application.pointing import at
 from application.ports import Claim, Clock, Receipt, Repository
 from application.shelf import SignatureShelf
+from application.supplies import Supplies
 from domain.errors import Fault, InvalidError
 from domain.module.aggregate import FrozenFrom, Module
 from domain.module.parameters import KindParameters
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec, Nearest
+from domain.program.needs import module_needs
 from domain.signature.aggregate import Signature
 from domain.signature.syntax import parse
 from domain.text import JsonObject, LongText, Name, SafeText
@@ -90,6 +92,7 @@ class ModuleHandlers:
     modules: Repository[Module]
     signatures: Repository[Signature]
     shelf: SignatureShelf
+    supplies: Supplies
     clock: Clock
 
     @handles(CreateModule)
@@ -101,6 +104,7 @@ class ModuleHandlers:
             config=command.config.over(DEFAULTS[command.kind]),
             parameters=command.parameters,
         )
+        self.supplies.check(module_needs(spec))
         frozen_from = FrozenFrom(signature.id, signature.revision)
         module = Module.create(
             command.module_id, command.name, spec, frozen_from=frozen_from, at=self.clock.now()
@@ -111,7 +115,9 @@ class ModuleHandlers:
     def configure(self, command: ConfigureModule) -> Receipt:
         module = self.modules.get(command.module_id)
         module.expect(command.expected_version)
-        module.configure(command.config.over(module.spec.config), at=self.clock.now())
+        config = command.config.over(module.spec.config)
+        self.supplies.check(module_needs(module.spec.model_copy(update={"config": config})))
+        module.configure(config, at=self.clock.now())
         return self.modules.save(module)
 
     @handles(RetireModule)

@@ -15,7 +15,8 @@ from application.journal import Decision, RunJournal
 from application.lm_ports import OptimizerJob, OptimizerRunner
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
-from application.runnable import resolve_version, runnable
+from application.runnable import resolve_version
+from application.supplies import Supplies
 from domain.dataset.aggregate import Dataset
 from domain.dataset.values import Split
 from domain.errors import ConflictError
@@ -80,6 +81,7 @@ class OptimizationHandlers:
     programs: Repository[Program]
     datasets: Repository[Dataset]
     payloads: PayloadStore
+    supplies: Supplies
     optimizers: OptimizerRunner
     clock: Clock
     monotonic: Monotonic
@@ -194,7 +196,7 @@ class _OptimizationWork:
         program = ports.programs.get(wish.program_id)
         dataset = ports.datasets.get(wish.dataset_id)
         return OptimizerJob(
-            program=runnable(program, wish.program_version, ports.payloads),
+            program=ports.supplies.runnable(program, wish.program_version),
             optimizer=wish.optimizer,
             config=wish.config,
             metric=wish.metric,

@@ -13,8 +13,9 @@ from application.journal import RecordedRefusal, ReplayJournal
 from application.lm_ports import JsonObject, ProgramFailed, ProgramRunner, RunStopped
 from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
-from application.runnable import json_object, runnable
+from application.runnable import json_object
 from application.scrubbing import scrubbed
+from application.supplies import Supplies
 from domain.errors import NotFoundError
 from domain.execution.aggregate import Execution
 from domain.execution.values import ReplayStatus
@@ -51,6 +52,7 @@ class ReplayHandlers:
     executions: Repository[Execution]
     programs: Repository[Program]
     payloads: PayloadStore
+    supplies: Supplies
     runner: ProgramRunner
     clock: Clock
     monotonic: Monotonic
@@ -88,7 +90,7 @@ class ReplayHandlers:
         try:
             program = self.programs.get(execution.program_id)
             inputs = json_object(self.payloads.get(execution.inputs))
-            work = runnable(program, execution.program_version, self.payloads)
+            work = self.supplies.runnable(program, execution.program_version)
             outputs = self.runner.run(work, inputs, journal, live=False)
             repeated = Payload.of(dict(outputs))
             return _Ending(repeated, self._answered_otherwise(execution, repeated, outputs))

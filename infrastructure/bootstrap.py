@@ -25,6 +25,7 @@ from application.programs import ProgramHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
+from application.supplies import Supplies
 from application.tracing import Tracing
 from application.versions import VersionHandlers
 from domain.dataset.aggregate import Dataset
@@ -224,46 +225,57 @@ def _bus(
     datasets = EventSourcedRepository(log, Dataset)
     evaluations = EventSourcedRepository(log, Evaluation)
     probes = EventSourcedRepository(log, Probe)
-    graphs = GraphReader(modules, signatures, probes)
+    supplies = Supplies(programs, datasets, payloads, settings.allowance)
+    graphs = GraphReader(modules, signatures, supplies, probes)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
         SignatureHandlers(signatures, shelf, _users(log), clock),
-        ModuleHandlers(modules, signatures, shelf, clock),
+        ModuleHandlers(modules, signatures, shelf, supplies, clock),
         ProgramHandlers(programs, graphs, evaluations, pinning, clock),
         VersionHandlers(programs, graphs, payloads, pinning, clock),
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
-        *_run_handlers(log, programs, datasets, evaluations, payloads, runtime),
+        *_run_handlers(log, supplies, evaluations, runtime),
     )
 
 
 def _run_handlers(
     log: EventLog,
-    programs: EventSourcedRepository[Program],
-    datasets: EventSourcedRepository[Dataset],
+    supplies: Supplies,
     evaluations: EventSourcedRepository[Evaluation],
-    payloads: PostgresPayloadStore,
     runtime: Runtime,
 ) -> Sequence[object]:
+    programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
     clock, monotonic = SystemClock(), time.monotonic
     worker = f"{socket.gethostname()}:{os.getpid()}"
     executions = EventSourcedRepository(log, Execution)
     optimizations = EventSourcedRepository(log, Optimization)
     return (
-        ExecutionHandlers(executions, programs, payloads, runtime.runner, clock, monotonic, worker),
-        ReplayHandlers(executions, programs, payloads, runtime.runner, clock, monotonic),
+        ExecutionHandlers(
+            executions, programs, payloads, supplies, runtime.runner, clock, monotonic, worker
+        ),
+        ReplayHandlers(executions, programs, payloads, supplies, runtime.runner, clock, monotonic),
         OptimizationHandlers(
             optimizations,
             programs,
             datasets,
             payloads,
+            supplies,
             runtime.optimizers,
             clock,
             monotonic,
             worker,
         ),
         EvaluationHandlers(
-            evaluations, programs, datasets, payloads, runtime.evaluator, clock, monotonic, worker
+            evaluations,
+            programs,
+            datasets,
+            payloads,
+            supplies,
+            runtime.evaluator,
+            clock,
+            monotonic,
+            worker,
         ),
     )
 

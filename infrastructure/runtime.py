@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from application.tracing import Tracing
 from infrastructure.dspy_runtime import custom
 from infrastructure.dspy_runtime.evaluator import DspyEvaluator
+from infrastructure.dspy_runtime.interpreter import Limits
 from infrastructure.dspy_runtime.optimizers import DspyOptimizers
 from infrastructure.dspy_runtime.prober import ChildProber
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from infrastructure.models.catalog import build_engine
 from infrastructure.settings import Settings
+from infrastructure.tools.http import Secret
+from infrastructure.tools.toolbox import WorkerToolbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,13 @@ def build_runtime(settings: Settings, tracing: Tracing) -> DspyRuntime:
         home=settings.home,
     )
     custom.allow(settings.module_packages)
-    runner = DspyRunner(model, tracing)
+    secrets = {
+        name: Secret(each.header, each.value.get_secret_value())
+        for name, each in settings.secrets.items()
+    }
+    toolbox = WorkerToolbox(settings.allowance, secrets)
+    code = Limits() if settings.allow_code else None
+    runner = DspyRunner(model, tracing, toolbox=toolbox, code=code)
     return DspyRuntime(
         runner,
         DspyEvaluator(runner, model),

@@ -1,10 +1,10 @@
 """Settings come from the environment, are validated once, and are listed by ``stratal doctor``."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
@@ -19,6 +20,8 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from application.auditing import AddressMode
+from domain.tool.allowance import Allowance
+from domain.tool.values import ServerName
 
 PREFIX = "STRATAL_"
 
@@ -27,6 +30,19 @@ class SettingsAreInvalid(Exception):
     """The environment says something Stratal cannot use; the message names every variable."""
 
     code = "settings.invalid"
+
+
+class ToolSecret(BaseModel):
+    """A header that workers send to one host, so that no tool can take it elsewhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")]
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+    value: Annotated[SecretStr, Field(min_length=1)]
+
+
+_SECRETS: Final = TypeAdapter(dict[ServerName, ToolSecret])
 
 
 class Settings(BaseModel):
@@ -79,6 +95,25 @@ class Settings(BaseModel):
         str,
         Field(description="Packages whose dspy.Modules may be imported: acme_rag,other.package."),
     ] = ""
+    tools: Annotated[
+        str,
+        Field(description="Functions that agents may call: acme.tools:search, or whole packages."),
+    ] = ""
+    tool_hosts: Annotated[
+        str,
+        Field(
+            description="Hosts that tools may ask: api.example.com, *.example.com, * (https, public"
+            " addresses) or origins like http://tools.internal:8080 (wherever they are)."
+        ),
+    ] = ""
+    allow_code: Annotated[
+        bool,
+        Field(description="Whether code that models write may run, in processes that are closed."),
+    ] = False
+    tool_secrets: Annotated[
+        SecretStr | None,
+        Field(description='Headers for hosts, as JSON: {"NAME": {"host", "header", "value"}}.'),
+    ] = None
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes of `serve`.")] = 1
 
     @classmethod
@@ -124,6 +159,28 @@ class Settings(BaseModel):
             raise ValueError("name packages as in an import, with commas between them")
         return ",".join(packages)
 
+    @field_validator("tools")
+    @classmethod
+    def _functions(cls, named: str) -> str:
+        for each in _listed(named):
+            module, colon, function = each.partition(":")
+            steps = [*module.split("."), function] if colon else module.split(".")
+            if not all(step.isidentifier() for step in steps):
+                raise ValueError("name packages or package.module:function, with commas between")
+        return named
+
+    @field_validator("tool_secrets")
+    @classmethod
+    def _known_secrets(cls, told: SecretStr | None) -> SecretStr | None:
+        if told is not None:
+            try:
+                _SECRETS.validate_json(told.get_secret_value())
+            except ValidationError:  # its own words would show the secret
+                raise ValueError(
+                    'use JSON: {"NAME": {"host": "…", "header": "…", "value": "…"}}'
+                ) from None
+        return told
+
     @field_validator("database_owner_url")
     @classmethod
     def _of_a_database(cls, url: str | None, info: ValidationInfo) -> str | None:
@@ -143,6 +200,22 @@ class Settings(BaseModel):
         """The packages whose modules may be imported; none unless somebody names some."""
         return frozenset(filter(None, self.modules.split(",")))
 
+    @property
+    def allowance(self) -> Allowance:
+        """The tools that programs may reach; none unless somebody names some."""
+        return Allowance(
+            entry_points=frozenset(_listed(self.tools)),
+            hosts=frozenset(_listed(self.tool_hosts)),
+            secrets={name: secret.host for name, secret in self.secrets.items()},
+            code=self.allow_code,
+        )
+
+    @property
+    def secrets(self) -> Mapping[str, ToolSecret]:
+        """The headers that tools may send, by name."""
+        told = self.tool_secrets
+        return {} if told is None else _SECRETS.validate_json(told.get_secret_value())
+
     def environment(self) -> dict[str, str]:
         """The variables that give a child process these settings, and unset what they leave out."""
         return {PREFIX + name.upper(): _plain(value) for name, value in self}
@@ -150,6 +223,10 @@ class Settings(BaseModel):
     def shown(self) -> dict[str, str]:
         """Every setting by variable name, secrets hidden."""
         return {PREFIX + name.upper(): _hidden(value) for name, value in self}
+
+
+def _listed(named: str) -> Iterator[str]:
+    return (each.strip() for each in named.split(",") if each.strip())
 
 
 def _plain(value: object) -> str:

@@ -13,6 +13,7 @@ from domain.evaluation.events import (
     EvaluationLmCalled,
     EvaluationRequested,
     EvaluationStarted,
+    EvaluationToolCalled,
 )
 from domain.execution.events import (
     ExecutionCancelled,
@@ -22,6 +23,7 @@ from domain.execution.events import (
     ExecutionLmCalled,
     ExecutionRequested,
     ExecutionStarted,
+    ExecutionToolCalled,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -36,6 +38,7 @@ from domain.optimization.events import (
     OptimizationLmCalled,
     OptimizationRequested,
     OptimizationStarted,
+    OptimizationToolCalled,
     TrialScored,
 )
 from domain.parking.events import EventParked, ParkedEventReplayed, ParkingEvent
@@ -64,7 +67,7 @@ from domain.signature.events import (
     SignatureRetired,
     SignatureRevised,
 )
-from domain.values import Failure, LmCall, LmSpend
+from domain.values import Failure, LmCall, LmSpend, ToolCall
 
 Words = tuple[str | UUID, ...]
 """A sentence in pieces; an id stands for the name of the thing, or for itself if it has none."""
@@ -227,6 +230,8 @@ def _execution(id: UUID, event: ExecutionEvent) -> Words:
             return (f"began attempt {attempt} of run {id} on worker {plain(worker)}",)
         case ExecutionLmCalled(call=call):
             return (_called(call, f"run {id}"),)
+        case ExecutionToolCalled(call=call):
+            return (_used(call, f"run {id}"),)
         case ExecutionCompleted(duration_ms=duration_ms, spend=spend):
             return (f"completed run {id} in {_time(duration_ms)} with {_spent(spend)}",)
         case ExecutionFailed(failure=failure, spend=spend):
@@ -236,7 +241,7 @@ def _execution(id: UUID, event: ExecutionEvent) -> Words:
         case ReplayRequested(replay=replay):
             return (f"asked for replay {replay} of run {id}",)
         case ReplayVerified(replay=replay, answered_from_log=answered):
-            how = f"with equal outputs, {_count(answered, 'model call')} from the log and none made"
+            how = f"with equal outputs, {_count(answered, 'call')} from the log and none made"
             return (f"verified replay {replay} of run {id} {how}",)
         case ReplayDiverged(replay=replay, failure=failure):
             return (f"found that replay {replay} of run {id} diverges because {_why(failure)}",)
@@ -255,6 +260,8 @@ def _optimization(id: UUID, event: OptimizationEvent) -> Words:
             return (f"began attempt {attempt} of optimization {id} on worker {plain(worker)}",)
         case OptimizationLmCalled(call=call):
             return (_called(call, f"optimization {id}"),)
+        case OptimizationToolCalled(call=call):
+            return (_used(call, f"optimization {id}"),)
         case TrialScored(trial=trial, score=score):
             return (f"scored trial {trial} of optimization {id} at {_score(score)}",)
         case OptimizationCompleted(trials=trials, training_score=score, spend=spend) as done:
@@ -283,6 +290,8 @@ def _evaluation(id: UUID, event: EvaluationEvent) -> Words:
             return (f"began attempt {attempt} of evaluation {id} on worker {plain(worker)}",)
         case EvaluationLmCalled(call=call):
             return (_called(call, f"evaluation {id}"),)
+        case EvaluationToolCalled(call=call):
+            return (_used(call, f"evaluation {id}"),)
         case EvaluationCompleted(score=score, rows_total=total, rows_failed=failed, spend=spend):
             rows = f"over {_count(total, 'row')}, {failed} of them failed"
             return (f"completed evaluation {id} at {_score(score)} {rows}, with {_spent(spend)}",)
@@ -327,6 +336,13 @@ def _called(call: LmCall, run: str) -> str:
     text = f"called model {plain(call.model)} for predictor {plain(call.node)} in {run}"
     text += f" with {counted}, {cost} and {_time(call.latency_ms)}"
     return text if call.failure is None else text + f" and got no answer: {_why(call.failure)}"
+
+
+def _used(call: ToolCall, run: str) -> str:
+    what = {"tool": "tool", "retrieval": "retriever", "code": "interpreter"}[call.kind]
+    text = f"called {what} {plain(call.tool)} for {plain(call.node)} in {run}"
+    text += f" in {_time(call.latency_ms)}"
+    return text if call.failure is None else text + f" and was told: {_why(call.failure)}"
 
 
 def _spent(spend: LmSpend) -> str:

@@ -28,12 +28,14 @@ class Allowance:
     may all be called. ``hosts`` are ``api.example.com``, ``*.example.com`` or ``*``, to be reached
     with https on public addresses alone, or origins such as ``http://tools.internal:8080``, which
     may be reached wherever they are. ``secrets`` tells for which host each of them is.
+    ``code`` is whether code that a model wrote may run, in a closed process.
     """
 
     entry_points: frozenset[str] = frozenset()
     hosts: frozenset[str] = frozenset()
     servers: frozenset[str] = frozenset()
     secrets: Mapping[str, str] = field(default_factory=dict[str, str])
+    code: bool = False
 
     def require(self, tools: Iterable[tuple[str, ToolSpec]]) -> None:
         """Refuse *tools*, each with its JSON pointer, unless all of them are allowed.

@@ -13,6 +13,7 @@ from infrastructure.dspy_runtime.classes import defined
 from infrastructure.dspy_runtime.kinds import Built, built, demos_for
 from infrastructure.dspy_runtime.names import Names
 from infrastructure.dspy_runtime.recording import NODE_ID
+from infrastructure.dspy_runtime.side_calls import counting
 from infrastructure.dspy_runtime.source import Written, written
 
 
@@ -50,7 +51,7 @@ def build(program: RunnableProgram) -> dspy.Module:
             belongs to another program.
     """
     page = _Compiled(program.graph)
-    module: dspy.Module = page.defined(program)()
+    module: dspy.Module = counting(page.defined(program))()
     nodes = {page.names.attributes[node.id]: node for _, node in module_nodes(program.graph)}
     for path, predictor in module.named_predictors():
         node = nodes[re.split(r"[.\[]", path, maxsplit=1)[0]]

@@ -3,11 +3,10 @@
 import contextlib
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import dspy
-from dspy.utils.callback import BaseCallback
 from dspy.utils.exceptions import AdapterParseError
 from pydantic import JsonValue
 
@@ -17,6 +16,7 @@ from application.lm_ports import (
     ProgramFailed,
     RunnableProgram,
 )
+from application.tool_ports import NoTools, Toolbox
 from application.tracing import NoTracing, Tracing
 from domain.program.values import Adapter
 from domain.signature.errors import ValuesDoNotFit
@@ -31,12 +31,13 @@ from infrastructure.dspy_runtime.interpreter import Limits
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.recorded_code import Interpreters
 from infrastructure.dspy_runtime.recording import (
-    NODE_ID,
     ModelIsUnavailable,
     RecordingEngine,
     RecordingLM,
 )
 from infrastructure.dspy_runtime.retries import Retries
+from infrastructure.dspy_runtime.side_calls import SideCalls, settings_of
+from infrastructure.dspy_runtime.spans import Spans
 
 # DSPy's cache ignores keys and addresses: it would serve one tenant's answers to another.
 dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
@@ -57,12 +58,14 @@ class DspyRunner:
         cache: ProgramCache | None = None,
         retries: Retries | None = None,
         code: Limits | None = None,
+        toolbox: Toolbox | None = None,
     ) -> None:
         self._model = model
         self._tracing = tracing or NoTracing()
         self._cache = cache or ProgramCache()
         self._retries = retries
         self._interpreters = Interpreters(code)
+        self._toolbox = toolbox or NoTools()
 
     def run(
         self, program: RunnableProgram, inputs: JsonObject, journal: CallJournal, *, live: bool
@@ -97,11 +100,11 @@ class DspyRunner:
 
         Without an *adapter* prompts are written as suits the model.
         """
-        callbacks = [] if isinstance(self._tracing, NoTracing) else [_Spans(self._tracing)]
-        form = adapter or self._model.adapter
+        callbacks = [] if isinstance(self._tracing, NoTracing) else [Spans(self._tracing)]
+        run = SideCalls(engine.recorder, self._tracing, self._toolbox, self._answer_within)
         settings: AbstractContextManager[None] = dspy.context(
             lm=RecordingLM(self._model.model, engine),
-            adapter=SafeJsonAdapter() if form == "json" else SafeChatAdapter(),
+            adapter=self._adapter(adapter),
             callbacks=callbacks,
             trace=None,
             disable_history=True,
@@ -109,6 +112,7 @@ class DspyRunner:
             num_threads=self._model.concurrency,
             max_errors=UNLIMITED_ERRORS,
             interpreter_factory=self._interpreters,
+            **settings_of(run),
         )
         return settings
 
@@ -122,10 +126,21 @@ class DspyRunner:
         """
         spec = program.graph.signature
         with self._tracing.span("program", {"stratal.program.key": program.key}):
-            given = _fitting_inputs(spec, inputs)
+            with self._tracing.span("validate"):
+                given = _fitting_inputs(spec, inputs)
             with _typed_failures():
                 prediction = built(**given)
-            return fitting_outputs(spec, prediction)
+            with self._tracing.span("validate_out"):
+                return fitting_outputs(spec, prediction)
+
+    def _answer_within(self, program: RunnableProgram, inputs: JsonObject) -> JsonObject:
+        """Run *program* as a part of the run that is going on."""
+        with dspy.context(adapter=self._adapter(program.adapter)):
+            return self.answer(self.program(program), program, inputs)
+
+    def _adapter(self, wanted: Adapter | None) -> dspy.Adapter:
+        form = wanted or self._model.adapter
+        return SafeJsonAdapter() if form == "json" else SafeChatAdapter()
 
 
 def fitting_outputs(spec: SignatureSpec, prediction: Any) -> dict[str, JsonValue]:
@@ -171,30 +186,3 @@ def _unparseable(error: AdapterParseError, node: str | None) -> Failure:
         code="output.unparseable",
         message=f"The model's answer{where} could not be read as the fields {wanted}.",
     )
-
-
-class _Spans(BaseCallback):  # type: ignore[misc]  # DSPy ships no types
-    """A span around every predictor of a program, from prompt to parsed answer."""
-
-    def __init__(self, tracing: Tracing) -> None:
-        self._tracing = tracing
-        self._open: dict[str, ExitStack] = {}
-
-    def on_module_start(self, call_id: str, instance: Any, inputs: dict[str, Any]) -> None:
-        del inputs
-        if (node := getattr(instance, NODE_ID, None)) is None:
-            return
-        stack = self._open[call_id] = ExitStack()
-        stack.enter_context(self._tracing.span("predictor", {"stratal.node": node}))
-
-    def on_module_end(
-        self, call_id: str, outputs: Any, exception: BaseException | None = None
-    ) -> None:
-        del outputs
-        if (stack := self._open.pop(call_id, None)) is None:
-            return
-        with contextlib.suppress(BaseException):
-            if exception is None:
-                stack.close()
-            else:
-                stack.__exit__(type(exception), exception, exception.__traceback__)

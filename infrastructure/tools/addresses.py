@@ -58,6 +58,7 @@ def _is_allowed(address: Address, reach: Reach) -> bool:
         return False
     if address == _METADATA:
         return False
+    if reach is Reach.ANYWHERE or isinstance(address, ipaddress.IPv4Address):
+        return reach is Reach.ANYWHERE or address.is_global
     # A mapped address is judged by what it holds.
-    is_shell = isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None
-    return reach is Reach.ANYWHERE or is_shell or address.is_global
+    return not address.is_site_local and (address.ipv4_mapped is not None or address.is_global)

@@ -90,8 +90,8 @@ class HttpCaller:
                 parts = urlsplit(asked.url)
                 target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
                 connection.request(asked.method, target, asked.body, headers)
-                response = connection.getresponse()
-                body = _read(response)
+                with connection.getresponse() as response:
+                    body = _read(response)
                 if time.monotonic() >= until:
                     raise TimeoutError
                 return _Answered(response.status, response.reason, response.headers, body)
@@ -118,16 +118,17 @@ class HttpCaller:
         raw = socket.create_connection((address, port), timeout=left_s)
         connection = http.client.HTTPConnection(host, port)
         connection.sock = raw
-        watchdog = threading.Timer(max(until - time.monotonic(), 0), _cut, [connection])
+        used = [raw]
+        watchdog = threading.Timer(max(until - time.monotonic(), 0), lambda: _cut(used[-1]))
         watchdog.daemon = True
         watchdog.start()
         try:
             if secure:
                 connection.default_port = 443  # how it is named
-                connection.sock = _TLS.wrap_socket(
-                    raw, server_hostname=host, do_handshake_on_connect=False
-                )
-                connection.sock.do_handshake()
+                secured = _TLS.wrap_socket(raw, server_hostname=host, do_handshake_on_connect=False)
+                used.append(secured)
+                connection.sock = secured
+                secured.do_handshake()
             yield connection
         finally:
             watchdog.cancel()
@@ -135,10 +136,9 @@ class HttpCaller:
             raw.close()
 
 
-def _cut(connection: http.client.HTTPConnection) -> None:
+def _cut(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):  # it is closed already
-        if connection.sock is not None:
-            connection.sock.shutdown(socket.SHUT_RDWR)
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from application.commands import Command, CommandBus
 from application.context import Context
+from application.datasets import CreateDataset, DatasetHandlers
 from application.errors import NameIsTaken
 from application.modules import (
     ConfigureModule,
@@ -25,6 +26,7 @@ from application.signatures import (
     ReviseSignature,
     SignatureHandlers,
 )
+from domain.dataset.aggregate import Dataset
 from domain.errors import InvalidError, StaleVersion
 from domain.module.aggregate import Module
 from domain.module.errors import ModuleIsRetired
@@ -36,6 +38,7 @@ from domain.signature.errors import SignatureIsRetired, SignatureSyntaxError
 from domain.signature.events import SignatureDefined
 from domain.signature.syntax import parse
 from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository, ToldUsers
+from tests.support.supplies import supplies_of
 
 CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
 
@@ -59,14 +62,18 @@ class World:
         self.names = LateNames(self.log)
         shelf = SignatureShelf(signatures, self.names, clock)
         modules = MemoryRepository(Module, self.log)
+        supplies = supplies_of(self.log)
         self.bus = CommandBus(
             SignatureHandlers(signatures, shelf, ToldUsers(), clock),
-            ModuleHandlers(modules, signatures, shelf, clock),
+            ModuleHandlers(modules, signatures, shelf, supplies, clock),
+            DatasetHandlers(MemoryRepository(Dataset, self.log), clock),
         )
         self.signature_id = uuid4()
         self.does(
             DefineSignature(signature_id=self.signature_id, name="qa", syntax="question -> answer")
         )
+        self.dataset_id = uuid4()
+        self.does(CreateDataset(dataset_id=self.dataset_id, name="rows"))
 
     def does(self, command: Command) -> Receipt:
         return self.bus.dispatch(command, CONTEXT)
@@ -157,7 +164,7 @@ def test_parameters_of_another_kind_are_refused_where_they_stand(world: World) -
 
 
 def test_examples_to_look_up_stay_until_they_are_taken_back(world: World) -> None:
-    nearest = {"dataset_id": str(uuid4()), "k": 2}
+    nearest = {"dataset_id": str(world.dataset_id), "k": 2}
     module_id = world.creates(config={"nearest": nearest})
     for said in ({"temperature": 0.5}, {"temperature": None}):
         world.does(ConfigureModule.model_validate({"module_id": module_id, "config": said}))

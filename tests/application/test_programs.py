@@ -46,6 +46,7 @@ from tests.support.memory import (
     MemoryRepository,
     ToldUsers,
 )
+from tests.support.supplies import supplies_of
 
 CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
 INLINE = {"kind": "predict", "signature_syntax": "question -> answer"}
@@ -83,10 +84,11 @@ class World:
         modules = MemoryRepository(Module, self.log)
         programs = MemoryRepository(Program, self.log)
         self.evaluations = MemoryRepository(Evaluation, self.log)
-        graphs = GraphReader(modules, signatures, MemoryRepository(Probe, self.log))
+        supplies = supplies_of(self.log)
+        graphs = GraphReader(modules, signatures, supplies, MemoryRepository(Probe, self.log))
         self.bus = CommandBus(
             SignatureHandlers(signatures, shelf, ToldUsers(), clock),
-            ModuleHandlers(modules, signatures, shelf, clock),
+            ModuleHandlers(modules, signatures, shelf, supplies, clock),
             ProgramHandlers(programs, graphs, self.evaluations, FixedPins(), clock),
         )
         self.signature_id, self.module_id = uuid4(), uuid4()

@@ -28,6 +28,7 @@ from application.programs import ProgramHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
+from application.supplies import Supplies
 from application.tracing import NoTracing
 from application.versions import VersionHandlers
 from domain.dataset.aggregate import Dataset
@@ -56,6 +57,7 @@ from tests.support.payloads import MemoryPayloads
 from tests.support.probes import PACKAGES, FakeProber
 from tests.support.projecting import ReadModels
 from tests.support.run_world import ScriptedEvaluator, ScriptedOptimizer, ScriptedProgram
+from tests.support.supplies import ALLOWED
 
 SYNTAX = "message: str -> queue: Literal['bug','billing','howto','feature']"
 
@@ -203,18 +205,20 @@ class ApiWorld:
         evaluations, executions = repository(Evaluation), repository(Execution)
         probes = repository(Probe)
         ticks = count()
+        supplies = Supplies(programs, datasets, self.payloads, ALLOWED)
         timed: dict[str, Any] = {
             "programs": programs,
             "payloads": self.payloads,
+            "supplies": supplies,
             "clock": self.clock,
             "monotonic": lambda: next(ticks) * 0.25,
         }
         run = timed | {"worker": "worker-1"}
-        graphs = GraphReader(modules, signatures, probes)
+        graphs = GraphReader(modules, signatures, supplies, probes)
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(
             SignatureHandlers(signatures, shelf, self._users(), self.clock),
-            ModuleHandlers(modules, signatures, shelf, self.clock),
+            ModuleHandlers(modules, signatures, shelf, supplies, self.clock),
             ProgramHandlers(programs, graphs, evaluations, FixedPins(), self.clock),
             ProbeHandlers(probes, signatures, self.prober, PACKAGES, self.clock),
             VersionHandlers(programs, graphs, self.payloads, FixedPins(), self.clock),

@@ -31,6 +31,7 @@ from application.payloads import Payload
 from application.policies import reactions
 from application.ports import Claim, Receipt
 from application.replays import ReplayHandlers
+from application.supplies import Supplies
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.evaluation.metrics import metric
@@ -41,6 +42,7 @@ from domain.optimization.aggregate import Optimization
 from domain.program.aggregate import Program
 from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
+from domain.tool.allowance import Allowance
 from domain.values import Failure
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
 from tests.support.payloads import MemoryPayloads
@@ -192,6 +194,7 @@ class World:
         self.executions = MortalRepository(Execution, self.log)
         self.optimizations = MortalRepository(Optimization, self.log)
         self.evaluations = MortalRepository(Evaluation, self.log)
+        self.supplies = Supplies(self.programs, self.datasets, self.payloads, Allowance())
         self.runner = ScriptedProgram()
         self.evaluator = ScriptedEvaluator(self.runner)
         self.optimizer = ScriptedOptimizer(self.runner)
@@ -205,6 +208,7 @@ class World:
         replay: dict[str, Any] = {
             "programs": self.programs,
             "payloads": self.payloads,
+            "supplies": self.supplies,
             "clock": self.clock,
             "monotonic": lambda: next(ticks) * 0.25,
         }
