@@ -36,6 +36,7 @@ class Verbs:
     models: ModelCommands
     own_modules: OwnModuleCommands
     projections: ProjectionCommands
+    signatures: SignatureCommands
 
 
 def build_app(verbs: Verbs) -> typer.Typer:
@@ -57,7 +58,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.command("events")(trail.events)
     app.command("history")(trail.history)
     app.add_typer(audit, name="audit")
-    app.add_typer(SignatureCommands(verbs.connect).app(), name="signature")
+    app.add_typer(verbs.signatures.app(), name="signature")
     app.command("modules")(verbs.own_modules.modules)
     programs = ProgramCommands(verbs.connect).app()
     programs.command("add")(verbs.own_modules.add)

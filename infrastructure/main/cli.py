@@ -21,9 +21,11 @@ from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import Offer, OwnModuleCommands
 from infrastructure.cli.projections import Office, ProjectionCommands
 from infrastructure.cli.running import run
+from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.client import Stratal
 
 if TYPE_CHECKING:
+    from domain.signature.from_table import Table
     from infrastructure.postgres.embedded import EmbeddedPostgres
     from infrastructure.settings import Settings
 
@@ -52,6 +54,7 @@ def verbs() -> Verbs:
         models=ModelCommands(_announce, _fetch),
         own_modules=OwnModuleCommands(_connect, _offers),
         projections=ProjectionCommands(_projections),
+        signatures=SignatureCommands(_connect, _table),
     )
 
 
@@ -135,6 +138,12 @@ def _projections() -> AbstractContextManager[Office]:
     from infrastructure.main.projections import projection_office
 
     return projection_office(_settings(), _actor())
+
+
+def _table(url: str, name: str, levels: int) -> "Table":
+    from infrastructure.postgres.tables import described
+
+    return described(url, name, levels=levels)
 
 
 def _announce(name: str) -> str | None:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 
+from domain.signature.from_table import Column, Table
 from infrastructure.cli.app import Verbs, build_app
 from infrastructure.cli.audit import AuditCommands, Examined
 from infrastructure.cli.database import DatabaseCommands
@@ -18,6 +19,7 @@ from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.projections import ProjectionCommands, Report, Told
 from infrastructure.cli.running import run
+from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.client import Stratal
 from infrastructure.offers import ModuleOffer
 from tests.support.api import ApiWorld
@@ -161,6 +163,7 @@ class Bench:
             models=ModelCommands(self._announce, self._fetch),
             own_modules=OwnModuleCommands(self.connect, lambda: self.offers),
             projections=ProjectionCommands(lambda: nullcontext(self.office)),
+            signatures=SignatureCommands(self.connect, self._table),
         )
 
     def _examine(
@@ -177,6 +180,17 @@ class Bench:
     def _serve(self) -> None:
         """Serve."""
         self.served.append("served")
+
+    def _table(self, url: str, name: str, levels: int) -> Table:
+        if url != "postgresql://there":
+            raise ModelIsUnknown(f"Nothing answers at {url}.")
+        author = Table("people", (Column("name", "text", True),)) if levels else None
+        columns = (
+            Column("title", "text", True),
+            Column("author_id", "uuid", True, refers_to=author),
+            Column("summary", "text", False),
+        )
+        return Table(name, columns)
 
     def _announce(self, name: str) -> str | None:
         if name != "small":

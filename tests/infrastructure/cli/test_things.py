@@ -33,6 +33,54 @@ def test_a_signature_is_compiled_to_its_fields(stratal: Call) -> None:
     assert "output_schema" in stratal("signature", "compile", text, "--json").json
 
 
+def test_every_type_of_a_signature_is_shown(stratal: Call) -> None:
+    text = "a: code[sql], b: object{x: int, y: list[str]}, c: integer(ge=0, le=9) -> d"
+    said = stratal("signature", "compile", text).out
+    for part in ("code[sql]", "object{x: integer, y: list[string]}", "integer (ge 0, le 9)"):
+        assert part in said
+
+
+@pytest.mark.feature("SIG-26")
+def test_sig_26_a_schema_is_printed_for_a_provider(stratal: Call, bench: Bench) -> None:
+    bench.connect().signatures.create("qa", "question -> answer, sure?: probability")
+    shown = stratal("signature", "json-schema", "qa", "--for", "openai").json
+    assert shown["schema"]["required"] == ["answer", "sure"]
+    shown = stratal("signature", "json-schema", "qa", "--side", "inputs").json
+    assert list(shown["properties"]) == ["question"]
+    assert stratal("signature", "json-schema", "qa", "--for", "nobody").status == 2
+
+
+TABLE = ("signature", "from-table", "public.posts", "--database-url", "postgresql://there")
+
+
+@pytest.mark.feature("SIG-31")
+def test_sig_31_a_signature_of_a_table_is_shown(stratal: Call) -> None:
+    said = stratal(*TABLE, "--outputs", "summary")
+    assert said.out == (
+        "title: string, author_id: string, author: object{name: string} -> summary?: string\n"
+    )
+    said = stratal(*TABLE, "--outputs", "summary", "--inputs", "title, author_id", "--levels", "0")
+    assert said.out == "title: string, author_id: string -> summary?: string\n"
+    shown = stratal(*TABLE, "--outputs", "summary", "--instructions", "Summarize.", "--json").json
+    assert shown["instructions"] == "Summarize."
+
+
+@pytest.mark.feature("SIG-31")
+def test_sig_31_a_signature_of_a_table_is_kept(stratal: Call, bench: Bench) -> None:
+    kept = stratal(*TABLE, "--outputs", "summary", "--name", "posts", "--json").json
+    assert (
+        stratal(*TABLE, "--outputs", "summary", "--name", "posts", "--json").json["position"] == 0
+    )
+    assert bench.connect().signatures.get("posts")["signature_id"] == kept["id"]
+
+
+def test_a_table_that_cannot_be_described_is_a_refusal(stratal: Call) -> None:
+    said = stratal(*TABLE[:-1], "postgresql://nowhere", "--outputs", "summary")
+    assert said.err == "Nothing answers at postgresql://nowhere. (model.setting_invalid)\n"
+    said = stratal(*TABLE, "--outputs", "nothing")
+    assert "There is no nothing. There are title, author_id, author, summary." in said.err
+
+
 @pytest.mark.feature("SIG-09")
 @pytest.mark.parametrize(
     ("text", "column", "code"),
