@@ -26,6 +26,7 @@ MAX_LONG_TEXT_BYTES: Final = 64 * 1024
 
 _UNSAFE = re.compile("[\x00\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f/]")
+_DOTS = frozenset({".", ".."})
 _TOO_LARGE = 10**MAX_INTEGER_DIGITS
 
 
@@ -142,6 +143,9 @@ def _short(text: str) -> str:
 def _name(text: str) -> str:
     if _CONTROL.search(text):
         reason = "A name holds no control characters and no slash. Choose another."
+        raise _refuse(Fault("", "name.characters", reason))
+    if text in _DOTS:  # clients take them out of every path, also in percent-encoding
+        reason = "A name of one or two dots alone is lost in addresses. Choose another."
         raise _refuse(Fault("", "name.characters", reason))
     if len(text.encode()) > MAX_NAME_BYTES:
         reason = f"A name may have {MAX_NAME_BYTES} bytes. Choose a shorter one."

@@ -1,14 +1,16 @@
 """Programs over HTTP: written, tested, compiled into better versions, deployed with a reason."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
-from fastapi import Query, Response, status
+from fastapi import Path, Query, Response, status
 from pydantic import AliasChoices, Field, JsonValue, PositiveInt
 
 from application.errors import AggregateNotFound
 from application.graphs import ModuleChoice
 from application.programs import CreateProgram, DeployProgram, RetireProgram, StartTesting
+from domain.errors import NotFoundError
+from domain.program.errors import ProgramVersionNotFound
 from domain.program.graph import ProgramGraph
 from domain.program.values import Stage
 from domain.text import JsonObject, LongText, Name
@@ -18,6 +20,7 @@ from infrastructure.api.etags import Written, tag, written
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
 from infrastructure.api.route import router
 from projections import program_catalog, program_versions
+from projections.kernel import ReadStore
 from projections.program_catalog import ProgramRow, Sorting
 from projections.program_versions import ProgramVersionRow
 
@@ -57,6 +60,22 @@ class NewDeployment(Body):
     evidence: tuple[UUID, ...] = Field(
         default=(), description="Completed evaluations that speak for it."
     )
+
+
+class NothingIsDeployed(NotFoundError):
+    code: ClassVar[str] = "program.not_deployed"
+
+    def __init__(self, program_id: UUID) -> None:
+        super().__init__(
+            f"No version of program {program_id} is in production. Deploy one, or ask for latest."
+        )
+
+
+Role = Literal["production", "latest"]
+VersionOrRole = Annotated[
+    PositiveInt | Role,
+    Path(alias="program_version", description="A number from 1, or which one is meant."),
+]
 
 
 @routes.post("", status_code=status.HTTP_201_CREATED)
@@ -126,6 +145,14 @@ async def list_program_versions(
     return shown(page)
 
 
+@routes.get("/{program}/versions/{program_version}")
+async def get_program_version(
+    program: IdOrName, wanted: VersionOrRole, desk: Reading
+) -> ProgramVersionRow:
+    """Read one version of a program: by its number, or the one in production, or the latest."""
+    return await desk.read(lambda store: _version(store, desk.tenant, id_or(program), wanted))
+
+
 @routes.post("/{program}/testing")
 async def start_testing(
     program: IdOrName, desk: Writing, expected: Expected, response: Response
@@ -157,3 +184,19 @@ async def retire_program(
         RetireProgram, program_id=program_id, expected_version=expected, **body.model_dump()
     )
     return written(response, await desk.dispatch(command), f"{PATH}/{program_id}")
+
+
+def _version(
+    store: ReadStore, tenant: str, program: UUID | str, wanted: int | Role
+) -> ProgramVersionRow:
+    row = program_catalog.program(store, program, tenant=tenant)
+    if row is None:
+        raise AggregateNotFound(KIND, program)
+    roles = {"latest": row.latest_version, "production": row.deployed_version}
+    number = wanted if isinstance(wanted, int) else roles[wanted]
+    if number is None:
+        raise NothingIsDeployed(row.program_id)
+    found = program_versions.program_version(store, row.program_id, number, tenant=tenant)
+    if found is None:
+        raise ProgramVersionNotFound(row.program_id, number, row.latest_version)
+    return found

@@ -45,6 +45,8 @@ def nested(levels: int) -> Any:
         ({"long": "\udfff"}, "text.unsafe"),
         ({"long": "é" * 32_769}, "text.too_long"),
         ({"name": "a/b"}, "name.characters"),
+        ({"name": "."}, "name.characters"),
+        ({"name": " .. "}, "name.characters"),
         ({"name": "a\nb"}, "name.characters"),
         ({"name": "é" * 101}, "name.too_long"),
         ({"name": "00000000-0000-0000-0000-000000000000"}, "name.is_an_id"),

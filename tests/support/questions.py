@@ -22,6 +22,7 @@ from projections.modules import module, modules
 from projections.optimization_board import optimization, optimizations, trials
 from projections.paging import Page, Row
 from projections.program_catalog import program, programs
+from projections.program_types import catalog_state, program_types
 from projections.program_versions import deployments, program_version, program_versions
 from projections.signatures import signature, signatures
 from tests.support.histories import MODEL, NOW, an_id
@@ -88,6 +89,7 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "live programs": (programs, {"stage": Stage.PRODUCTION}),
     "retired programs": (programs, {"stage": Stage.RETIRED, "limit": 1}),
     "programs by name": (programs, {"name": "triage"}),
+    "programs that changed last": (programs, {"order": "updated", "limit": 2}),
     "datasets": (datasets, {"limit": 2}),
     "datasets to learn from": (datasets, {"purpose": Purpose.TRAINING}),
     "executions": (executions, {"limit": 3}),
@@ -109,6 +111,8 @@ ABOUT_ONE: Mapping[str, Question] = {
     "module": lambda store, tenant, of: module(store, of, tenant=tenant),
     "program": lambda store, tenant, of: program(store, of, tenant=tenant),
     "program by name": lambda store, tenant, _: program(store, "triage", tenant=tenant),
+    "programs in service": lambda store, tenant, _: catalog_state(store, tenant=tenant),
+    "types": lambda store, tenant, _: Page(program_types(store, tenant=tenant, limit=9), None),
     "versions": lambda store, tenant, of: program_versions(store, of, tenant=tenant),
     "version 1": lambda store, tenant, of: program_version(store, of, 1, tenant=tenant),
     "deployments": lambda store, tenant, of: deployments(store, of, tenant=tenant),

@@ -40,6 +40,11 @@ def document_of(api: TestClient, query: str = "") -> dict[str, Any]:
     return found
 
 
+def context_of(api: TestClient) -> Context:
+    """For what is not over HTTP."""
+    return Context(tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1))
+
+
 def typed(document: dict[str, Any]) -> dict[str, str]:
     """The path of each program that the document types, by name."""
     return {
@@ -129,10 +134,7 @@ def test_the_types_are_those_of_the_version_that_runs(api: TestClient, world: Ap
     api.post("/v1/programs/triage/deploy", json={})
     modules = ({"kind": "predict", "signature_syntax": "other -> b"},)
     revision = ReviseProgram.model_validate({"program_id": program, "modules": modules})
-    context = Context(
-        tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1)
-    )
-    world.dispatch(revision, context)
+    world.dispatch(revision, context_of(api))
     assert document_of(api)["components"]["schemas"]["TriageInputs"]["required"] == ["a"]
     assert api.post("/v1/programs/triage/execute", json={"inputs": {"a": "x"}}).status_code == 200
     api.post("/v1/programs/triage/deploy", json={})
@@ -141,34 +143,11 @@ def test_the_types_are_those_of_the_version_that_runs(api: TestClient, world: Ap
 
 
 def test_a_program_in_the_archive_is_not_told(api: TestClient, world: ApiWorld) -> None:
-    context = Context(
-        tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1)
-    )
-    program = UUID(a_program(api, "triage"))
+    context, program = context_of(api), UUID(a_program(api, "triage"))
     world.dispatch(ArchiveProgram(program_id=program), context)
     assert typed(document_of(api)) == {}
     world.dispatch(RestoreProgram(program_id=program), context)
     assert typed(document_of(api)).keys() == {"triage"}
-
-
-@pytest.mark.feature("PRG-22")
-def test_prg_22_the_latest_program_of_a_name_is_found(api: TestClient, world: ApiWorld) -> None:
-    context = Context(
-        tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1)
-    )
-    first, second = UUID(a_program(api, "triage")), a_program(api, "other")
-    world.clock.advance(1)
-    api.post("/v1/programs/triage/testing", json={})
-    latest = "/v1/programs?order=updated&limit=1"
-    (row,) = api.get(latest).json()["items"]
-    assert row["program_id"] == str(first)
-    page = api.get(latest).json()
-    (row,) = api.get(f"{latest}&cursor={page['next']}").json()["items"]
-    assert row["program_id"] == second
-    assert api.get(f"{latest}&name=other").json()["items"] == [row]
-    world.dispatch(ArchiveProgram(program_id=first), context)
-    assert api.get(latest).json()["items"] == [row]
-    assert api.get(f"{latest}&name=triage").json()["items"] == []
 
 
 def test_the_programs_of_others_are_not_told(api: TestClient, world: ApiWorld) -> None:
