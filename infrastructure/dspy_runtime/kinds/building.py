@@ -1,6 +1,8 @@
 """How a module is said in the source of a program."""
 
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -55,6 +57,14 @@ class SpeaksForItsNode:
         asking: Any = self
         known = [getattr(each, NODE_ID, None) for each in asking.predictors()]
         return next(iter(known), None)
+
+
+@contextmanager
+def deprecated() -> Iterator[None]:
+    """For what DSPy will drop or change: its version is pinned, so nobody is surprised."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
 
 
 def settings(config: ModuleConfig) -> str:

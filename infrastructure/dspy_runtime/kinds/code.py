@@ -3,9 +3,7 @@
 Which interpreter that is, is a setting of the run (``interpreter_factory``), never of a program.
 """
 
-import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dspy
@@ -18,6 +16,7 @@ from infrastructure.dspy_runtime.kinds.building import (
     Place,
     SpeaksForItsNode,
     configure,
+    deprecated,
     out_of_iterations,
     settings,
 )
@@ -28,7 +27,7 @@ class ProgramOfThought(SpeaksForItsNode, dspy.ProgramOfThought):  # type: ignore
     """``dspy.ProgramOfThought`` whose last failed program is an error of its own."""
 
     def __init__(self, signature: Any, max_iters: int, **settings: Any) -> None:
-        with _deprecated():
+        with deprecated():
             super().__init__(signature, max_iters=max_iters)
         configure(self, settings)
 
@@ -47,7 +46,7 @@ class CodeAct(SpeaksForItsNode, dspy.CodeAct):  # type: ignore[misc]  # DSPy shi
     def __init__(
         self, signature: Any, tools: Sequence[Any], max_iters: int, **settings: Any
     ) -> None:
-        with _deprecated():
+        with deprecated():
             super().__init__(signature, list(tools), max_iters=max_iters)
         configure(self, settings)
 
@@ -157,11 +156,3 @@ _BUILDERS: dict[ModuleKind, Callable[[Place, ModuleSpec], Built]] = {
     ModuleKind.CODE_ACT: _code_act,
     ModuleKind.RLM: _recursive,
 }
-
-
-@contextmanager
-def _deprecated() -> Iterator[None]:
-    """DSPy 3.5 will not have it; pins.py keeps us from finding out at run time."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        yield

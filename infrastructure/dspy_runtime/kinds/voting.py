@@ -18,8 +18,16 @@ from pydantic_core import to_json
 from domain.module.parameter_rules import voted_on
 from domain.module.parameters import Chains, Ensemble, Majority, Member
 from domain.module.values import ModuleKind, ModuleSpec
-from infrastructure.dspy_runtime.kinds.building import Built, Place, settings
+from infrastructure.dspy_runtime.kinds.building import Built, Place, deprecated, settings
 from infrastructure.dspy_runtime.kinds.plain import asked_once
+
+
+class MultiChainComparison(dspy.MultiChainComparison):  # type: ignore[misc]  # DSPy ships no types
+    """``dspy.MultiChainComparison``, which says fields in a way that DSPy gives up."""
+
+    def __init__(self, signature: Any, M: int, **settings: Any) -> None:  # noqa: N803 DSPy's name
+        with deprecated():
+            super().__init__(signature, M=M, **settings)
 
 
 class ComparedChains(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
@@ -78,12 +86,16 @@ def comparison(place: Place, spec: ModuleSpec) -> Built:
     assert isinstance(compared, Chains)
     chain = asked_once(place, ModuleKind.CHAIN_OF_THOUGHT, spec.signature, spec.config)
     compare = (
-        f"dspy.MultiChainComparison({place.named('signature')}, M={compared.chains!r}, "
+        f"MultiChainComparison({place.named('signature')}, M={compared.chains!r}, "
         f"{settings(spec.config)})"
     )
     return Built(
         f"ComparedChains({chain.constructor}, {compare})",
-        {**chain.names, "ComparedChains": ComparedChains},
+        {
+            **chain.names,
+            "ComparedChains": ComparedChains,
+            "MultiChainComparison": MultiChainComparison,
+        },
     )
 
 
