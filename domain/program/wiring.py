@@ -35,7 +35,8 @@ from domain.text import escape
 
 Fields = Mapping[str, FieldSpec]
 
-JOINABLE: Final = UnionOf(options=(STRING, ListOf(item=STRING)))
+_TEXT: Final = FieldSpec(name="a text or a list of texts")
+_TEXTS: Final = FieldSpec(name=_TEXT.name, type=ListOf(item=STRING))
 
 
 def outputs_of(node: Node) -> dict[str, FieldSpec]:
@@ -79,8 +80,9 @@ def _node_faults(scope: "_Scope", node: Node, pointer: str) -> Iterator[Fault]:
         case ConstNode():
             pass
         case JoinNode():
-            taken = FieldSpec(name="a text or a list of texts", type=JOINABLE)
             for index, source in enumerate(node.items):
+                given = scope.field(source)
+                taken = _TEXTS if given is not None and feeds(given, _TEXTS) else _TEXT
                 yield from scope.certain(f"{pointer}/items/{index}", source, taken)
         case MapNode():
             yield from _map_faults(scope, node, pointer)
@@ -113,32 +115,41 @@ def _over_faults(scope: "_Scope", node: MapNode, items: FieldSpec, pointer: str)
 
 
 def _branch_faults(scope: "_Scope", node: BranchNode, pointer: str) -> Iterator[Fault]:
+    bodies = (node.then, node.otherwise)
+    for body in bodies:
+        wanted = by_name(body.signature.inputs)
+        yield from scope.unbound(f"{pointer}/inputs", wanted, node.inputs)
+    for name in node.inputs:
+        # Both bodies may find the same fault with it.
+        yield from dict.fromkeys(_handed_faults(scope, node, name, pointer))
     given = {name: scope.field(source) for name, source in node.inputs.items()}
     known = {name: field for name, field in given.items() if field is not None}
-    asked = fields_of(node.condition)
-    wanted = [
-        by_name(node.then.signature.inputs),
-        by_name(node.otherwise.signature.inputs),
-    ]
-    at = f"{pointer}/inputs"
-    for fields in wanted:
-        yield from scope.unbound(at, fields, node.inputs)
-    for name, source in node.inputs.items():
-        targets = [fields[name] for fields in wanted if name in fields]
-        if not targets and name not in asked:
-            message = "Neither the condition nor a body takes it. Remove it."
-            yield Fault(f"{at}/{escape(name)}", "graph.unknown_field", message)
-        elif not targets:
-            yield from scope.unknown(f"{at}/{escape(name)}", source)
-        for target in targets[:1] if targets[:1] * 2 == targets else targets:
-            yield from scope.source_faults(f"{at}/{escape(name)}", source, target)
-    if known.keys() >= given.keys():
+    if known.keys() == given.keys():
         yield from condition_faults(node.condition, known, f"{pointer}/condition")
-    if not _same(*(body.signature.outputs for body in (node.then, node.otherwise))):
+    if not _same(*(body.signature.outputs for body in bodies)):
         message = "Both bodies give the same outputs, in name and type. Change one of them."
         yield Fault(f"{pointer}/otherwise/signature/outputs", "branch.outputs", message)
     yield from wiring_faults(node.then, f"{pointer}/then")
     yield from wiring_faults(node.otherwise, f"{pointer}/otherwise")
+
+
+def _handed_faults(scope: "_Scope", node: BranchNode, name: str, pointer: str) -> Iterator[Fault]:
+    """What is wrong with an input of a branch, for the bodies and the condition that take it."""
+    at, source = f"{pointer}/inputs/{escape(name)}", node.inputs[name]
+    targets = [
+        field
+        for body in (node.then, node.otherwise)
+        for field in body.signature.inputs
+        if field.name == name
+    ]
+    if targets:
+        for target in targets:
+            yield from scope.source_faults(at, source, target)
+    elif name in fields_of(node.condition):
+        yield from scope.unknown(at, source)
+    else:
+        message = "Neither the condition nor a body takes it. Remove it."
+        yield Fault(at, "graph.unknown_field", message)
 
 
 def _loop_faults(scope: "_Scope", node: LoopNode, pointer: str) -> Iterator[Fault]:

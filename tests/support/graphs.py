@@ -6,6 +6,7 @@ from pydantic import JsonValue
 
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
 from domain.program.conditions import Condition
+from domain.program.errors import InvalidGraph
 from domain.program.graph import (
     Body,
     BranchNode,
@@ -121,6 +122,15 @@ def graph(text: str | SignatureSpec, /, *nodes: Node, **outputs: str) -> Program
 def program(text: str | SignatureSpec, /, *nodes: Node, **outputs: str) -> ProgramGraph:
     """A graph that keeps all the rules."""
     return check(graph(text, *nodes, **outputs))
+
+
+def graph_faults(broken: ProgramGraph) -> list[tuple[str, str]]:
+    """Pointer and code of everything that is wrong with *broken*, which is something."""
+    try:
+        check(broken)
+    except InvalidGraph as refused:
+        return [(fault.pointer, fault.code) for fault in refused.faults]
+    raise AssertionError("Nothing is wrong with this graph.")
 
 
 SEARCHED = module("query -> passages: list[string]", temperature=0.0, max_tokens=1000)
