@@ -33,6 +33,10 @@ class MemoryPayloads:
         for each in payloads:
             self._bodies.setdefault((tenant, each.ref.digest), each.body)
 
+    def erase_everything(self) -> None:
+        """Forget every text of every tenant."""
+        self._bodies.clear()
+
     def inline(self, appended: Sequence[Recorded], payloads: Sequence[Payload]) -> None:
         """Take part in the appends of a ``MemoryLog``."""
         self.keep(appended[0].envelope.tenant, payloads)

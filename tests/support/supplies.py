@@ -17,4 +17,5 @@ ALLOWED = Allowance(
 def supplies_of(log: MemoryLog, payloads: MemoryPayloads | None = None) -> Supplies:
     """Supplies over the programs and datasets in *log*, with some tools that are allowed."""
     programs, datasets = MemoryRepository(Program, log), MemoryRepository(Dataset, log)
-    return Supplies(programs, datasets, payloads or MemoryPayloads(), ALLOWED)
+    texts = MemoryPayloads() if payloads is None else payloads
+    return Supplies(programs, datasets, texts, ALLOWED)
