@@ -54,6 +54,18 @@ def test_the_product_keeps_every_contract() -> None:
     assert f"Contracts: {len(SEEDED)} kept, 0 broken." in kept.stdout
 
 
+@pytest.mark.feature("VIS-01")
+def test_vis_01_the_domain_knows_no_engine_and_no_shell(tmp_path: Path) -> None:
+    copy = tree(tmp_path)
+    outside = ("dspy", "fastapi", "psycopg", "dramatiq", "opentelemetry")
+    (copy / "domain/seeded.py").write_text("".join(f"import {each}\n" for each in outside))
+    broken = lint(copy, "--contract", "pure-core")
+
+    assert broken.returncode == 1
+    for each in outside:
+        assert f"domain.seeded -> {each}" in broken.stdout, broken.stdout
+
+
 @pytest.mark.parametrize("contract", SEEDED)
 def test_the_contract_breaks_on_its_seeded_violation(contract: str, tmp_path: Path) -> None:
     copy = tree(tmp_path)

@@ -25,6 +25,21 @@ def test_a_generated_page_is_current(name: str) -> None:
     assert committed == PAGES[name](), "Run: python -m docs.generate"
 
 
+@pytest.mark.feature("VIS-19")
+def test_vis_19_the_layers_that_are_drawn_are_those_of_the_code() -> None:
+    page = PAGES["reference/layers.md"]()
+    drawn = [line.strip("| ") for line in page.splitlines() if line.startswith("|  ")]
+    assert drawn == ["infrastructure", "application | projections", "domain"]
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `")}
+    below = {"application": {"domain"}, "projections": {"domain"}, "domain": set[str]()}
+    for part, row in rows.items():
+        package = part.partition(".")[0]
+        ours, frameworks = (set(re.findall(r"`(\w+)`", cell)) for cell in row.split("|")[2:4])
+        if package in below:
+            assert ours <= below[package]
+            assert not frameworks
+
+
 def test_every_event_is_on_the_page() -> None:
     page = PAGES["reference/events.md"]()
     assert "| `execution.replay_verified` | 1 |" in page
