@@ -150,7 +150,7 @@ class ClosedInterpreter:
             raise self._ended("It gave too much.")
         try:
             said = json.loads(self._read(size, deadline))
-        except ValueError:
+        except (ValueError, RecursionError):
             said = None
         if not isinstance(said, dict):
             raise self._ended("It gave nonsense.")
