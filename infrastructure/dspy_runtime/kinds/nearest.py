@@ -1,9 +1,10 @@
 """Few-shot examples that are looked up for each question, among the rows of a dataset."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import dspy
+from pydantic import JsonValue
 from pydantic_core import to_json
 
 from application.lm_ports import JsonObject, ProgramFailed, RunnableProgram
@@ -11,6 +12,8 @@ from domain.module.values import Nearest
 from domain.retrieval.ranking import Ranking
 from domain.signature.fields import SignatureSpec
 from domain.values import Failure
+from infrastructure.dspy_runtime.recording import calling_node
+from infrastructure.dspy_runtime.side_calls import side_call
 
 
 class Examples:
@@ -27,9 +30,19 @@ class Examples:
         return self
 
     def nearest(self, inputs: Mapping[str, Any], k: int) -> list[dict[str, Any]]:
-        """The *k* rows nearest to *inputs*, the nearest one last: right before the question."""
-        found = self._ranking.nearest(self._text(inputs), k)
-        return [dict(self._rows[place]) for place, _ in reversed(found)]
+        """The *k* rows nearest to *inputs*, the nearest one last: right before the question.
+
+        It is recorded: more rows in the dataset shall not change what was asked already.
+        """
+        query = self._text(inputs)
+
+        def look_up() -> JsonValue:
+            found = self._ranking.nearest(query, k)
+            return [dict(self._rows[place]) for place, _ in reversed(found)]
+
+        arguments: dict[str, JsonValue] = {"query": query, "k": k}
+        rows = side_call("retrieval", calling_node() or "unknown", "nearest", arguments, look_up)
+        return cast("list[dict[str, Any]]", rows)
 
     def _text(self, values: Mapping[str, Any]) -> str:
         parts = (values[name] for name in self._inputs if name in values)

@@ -75,3 +75,12 @@ def test_a_run_without_what_its_module_looks_in_is_refused(kind: str) -> None:
 def test_a_search_that_many_copies_share_is_made_ready_once() -> None:
     built = build(as_data("retrieve"))
     assert built.deepcopy().solve.corpus is built.solve.corpus
+
+
+def test_rows_that_came_later_change_nothing_of_what_was_asked() -> None:
+    outputs, journal = run("predict", config=THREE)
+    (call,) = journal.tool_calls
+    assert (call.kind, call.node, call.tool) == ("retrieval", "solve", "nearest")
+    later = {DATASET: [{"question": QUESTION, "answer": "later"}, *ROWS]}
+    grown = replace(as_data("predict", config=THREE), key="grown", examples=later)
+    assert runner("predict").run(grown, {"question": QUESTION}, journal, live=False) == outputs
