@@ -12,7 +12,7 @@ from domain.module.values import Nearest
 from domain.retrieval.ranking import Ranking
 from domain.signature.fields import SignatureSpec
 from domain.values import Failure
-from infrastructure.dspy_runtime.recording import calling_node
+from infrastructure.dspy_runtime.recording import NODE_ID
 from infrastructure.dspy_runtime.side_calls import side_call
 
 
@@ -29,7 +29,7 @@ class Examples:
         # Programs are copied all the time; the rows they look at never change.
         return self
 
-    def nearest(self, inputs: Mapping[str, Any], k: int) -> list[dict[str, Any]]:
+    def nearest(self, node: str, inputs: Mapping[str, Any], k: int) -> list[dict[str, Any]]:
         """The *k* rows nearest to *inputs*, the nearest one last: right before the question.
 
         It is recorded: more rows in the dataset shall not change what was asked already.
@@ -41,7 +41,7 @@ class Examples:
             return [dict(self._rows[place]) for place, _ in reversed(found)]
 
         arguments: dict[str, JsonValue] = {"query": query, "k": k}
-        rows = side_call("retrieval", calling_node() or "unknown", "nearest", arguments, look_up)
+        rows = side_call("retrieval", node, "nearest", arguments, look_up)
         return cast("list[dict[str, Any]]", rows)
 
     def _text(self, values: Mapping[str, Any]) -> str:
@@ -61,7 +61,8 @@ class WithNearest(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         (predictor,) = self.module.predictors()
-        demos = [*predictor.demos, *self.examples.nearest(inputs, self.k)]
+        node = getattr(predictor, NODE_ID, "unknown")
+        demos = [*predictor.demos, *self.examples.nearest(node, inputs, self.k)]
         return self.module(**inputs, demos=demos)
 
 
