@@ -186,7 +186,7 @@ def _imported(module: str) -> None:
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        then = "Mend it, so that `python -c 'import …'` works in the workers' environment."
+        then = "Mend it, so that it can be imported in the workers' environment."
         message = f"{module} cannot be imported ({described(error)}). {then}"
         raise refused("not_importable", message) from error
 

@@ -19,14 +19,14 @@ __all__ = ["pytest_runtest_makereport"]
 
 
 @pytest.fixture
-def page(cluster: str, template: str) -> Iterator[Callable[[Path, Path], Page]]:
+def page(cluster: str, template: str) -> Iterator[Callable[..., Page]]:
     """Makes a page whose service answers by the script at the second path."""
     with ExitStack() as stack:
 
-        def make(path: Path, model: Path) -> Page:
+        def make(path: Path, model: Path, **environment: str) -> Page:
             database = stack.enter_context(copy_of(template, cluster))
             unused = stack.enter_context(ScriptedLmServer())
-            told = {"STRATAL_LM": f"scripted:{model}"}
+            told = {"STRATAL_LM": f"scripted:{model}", **environment}
             service = stack.enter_context(Service(database, unused, environment=told))
             return Page(path, service.url, model.parent, _reader(service))
 

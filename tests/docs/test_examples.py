@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.examples import Page
+from tests.support.probes import PLUGIN
 
 ROOT = Path(__file__).parents[2]
 TUTORIALS = ROOT / "docs" / "tutorials"
@@ -35,6 +36,13 @@ def test_how_to_follow_the_log_shows_what_happens(page: Callable[[Path, Path], P
 def test_how_to_read_the_past_shows_what_happens(page: Callable[[Path, Path], Page]) -> None:
     past = page(ROOT / "docs/how-to/read-the-past.md", TUTORIALS / "files" / "model.json")
     assert past.run() == 5
+
+
+@pytest.mark.journey
+def test_how_to_bring_a_module_of_ones_own_shows_what_happens(page: Callable[..., Page]) -> None:
+    allowed = {"STRATAL_MODULES": "acme_rag", "PYTHONPATH": str(PLUGIN)}
+    script = TUTORIALS / "files" / "model.json"
+    assert page(ROOT / "docs/how-to/own-modules.md", script, **allowed).run() == 3
 
 
 OLD, NEW = "8761a99c-2735-51e4-9a8e-0d2cc5f5d318", "00000000-2735-51e4-9a8e-0d2cc5f5d318"
