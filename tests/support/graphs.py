@@ -1,10 +1,13 @@
 """Program graphs as data: short ways to write them, the worked examples, and random ones."""
 
 from typing import Any
+from uuid import UUID
 
 from pydantic import JsonValue
 
-from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
+from domain.module.kinds import ModuleKind
+from domain.module.parameters import Retrieve
+from domain.module.values import DEFAULTS, ModuleConfig, ModuleSpec
 from domain.program.conditions import Condition
 from domain.program.errors import InvalidGraph
 from domain.program.graph import (
@@ -23,6 +26,7 @@ from domain.program.rules import check
 from domain.signature.fields import SignatureSpec
 from domain.signature.syntax import parse
 from domain.signature.types import STRING, FieldType
+from domain.tool.values import Corpus
 
 
 def source(written: str) -> Source:
@@ -133,8 +137,14 @@ def graph_faults(broken: ProgramGraph) -> list[tuple[str, str]]:
     raise AssertionError("Nothing is wrong with this graph.")
 
 
-SEARCHED = module("query -> passages: list[string]", temperature=0.0, max_tokens=1000)
-"""A search that a model plays: for tests in which the passages matter, not where they are from."""
+TOWERS = Corpus(dataset_id=UUID(int=7), field="text")
+RETRIEVE = ModuleSpec(
+    kind=ModuleKind.RETRIEVE,
+    signature=parse("query -> passages: list[string]"),
+    config=DEFAULTS[ModuleKind.RETRIEVE],
+    parameters=Retrieve(corpus=TOWERS, k=2),
+)
+"""The two texts nearest to a query, of a dataset that a run of it is given."""
 
 GENERATE_SEARCH_QUERY = module(
     signature(
@@ -156,7 +166,7 @@ GENERATE_ANSWER = module(
 )
 
 
-def qa_with_retrieval(retrieve: ModuleSpec = SEARCHED) -> ProgramGraph:
+def qa_with_retrieval(retrieve: ModuleSpec = RETRIEVE) -> ProgramGraph:
     """Search for the question, join what was found, answer by it."""
     return program(
         "question -> reasoning, answer, confidence: float",
@@ -169,7 +179,7 @@ def qa_with_retrieval(retrieve: ModuleSpec = SEARCHED) -> ProgramGraph:
     )
 
 
-def simplified_baleen(retrieve: ModuleSpec = SEARCHED) -> ProgramGraph:
+def simplified_baleen(retrieve: ModuleSpec = RETRIEVE) -> ProgramGraph:
     """In every hop write a query and add what it finds to the context; then answer by all of it."""
     hop = body(
         "context, question -> context",

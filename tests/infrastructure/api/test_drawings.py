@@ -9,14 +9,15 @@ from fastapi.testclient import TestClient
 from application.drawing.mermaid import mermaid
 from application.drawing.svg import svg
 from tests.support.api import a_program
-from tests.support.graphs import simplified_baleen
+from tests.support.graphs import module, simplified_baleen
 
 NOBODY = UUID(int=1)
+BALEEN = simplified_baleen(module("query -> passages: list[string]"))
 
 
 @pytest.fixture
 def baleen(api: TestClient) -> str:
-    graph = simplified_baleen().model_dump(mode="json")
+    graph = BALEEN.model_dump(mode="json")
     made = api.post("/v1/programs", json={"name": "baleen", "graph": graph})
     assert made.status_code == 201, made.text
     return "/v1/programs/baleen/versions"
@@ -27,14 +28,14 @@ def test_mod_29_the_graph_of_a_version_is_drawn(api: TestClient, baleen: str) ->
     reply = api.get(f"{baleen}/1/drawing")
     assert reply.headers["content-type"] == "image/svg+xml"
     assert reply.headers["content-security-policy"].startswith("default-src 'none'; style-src")
-    assert reply.text == svg(simplified_baleen(), "baleen, version 1")
+    assert reply.text == svg(BALEEN, "baleen, version 1")
     assert ElementTree.fromstring(reply.text).tag.endswith("svg")
 
 
 def test_a_picture_is_also_text_for_mermaid(api: TestClient, baleen: str) -> None:
     reply = api.get(f"{baleen}/1/drawing", params={"format": "mermaid"})
     assert reply.headers["content-type"] == "text/plain; charset=utf-8"
-    assert reply.text == mermaid(simplified_baleen())
+    assert reply.text == mermaid(BALEEN)
 
 
 def test_a_version_is_drawn_by_the_id_of_its_program(api: TestClient) -> None:

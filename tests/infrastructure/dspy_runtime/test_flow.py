@@ -20,6 +20,7 @@ from infrastructure.dspy_runtime.flow import each as in_order
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from tests.support.dspy_programs import FakeEngine, MemoryJournal, bound
 from tests.support.graphs import (
+    TOWERS,
     body,
     branch,
     const,
@@ -38,7 +39,7 @@ class Program(dspy.Module):
     def __init__(self):
         super().__init__()
         self.generate_query = dspy.ChainOfThought(generate_query_signature, temperature=0.7, max_tokens=100)
-        self.retrieve = dspy.Predict(retrieve_signature, temperature=0.0, max_tokens=1000)
+        self.retrieve = Retriever(retrieve_signature, retrieve_corpus, k=2)
         self.generate_answer = dspy.Predict(generate_answer_signature, temperature=0.7, max_tokens=1000)
 
     def forward(self, *, question, max_hops=2):
@@ -83,37 +84,42 @@ def run(
 ) -> tuple[dict[str, Any], MemoryJournal]:
     journal = MemoryJournal()
     runner = DspyRunner(bound(engine or Echo(), concurrency=4))
-    return dict(runner.run(RunnableProgram("it@1", it, None), inputs, journal, live=True)), journal
+    runnable = RunnableProgram("it@1", it, None, corpora={TOWERS: TEXTS})
+    return dict(runner.run(runnable, inputs, journal, live=True)), journal
 
 
-PASSAGES: JsonValue = ["The tower was begun in 1887.", "It was opened in 1889."]
-FOUND = "The tower was begun in 1887.\nIt was opened in 1889."
+TEXTS = [
+    "A bridge is no tower.",
+    "The tower was opened in 1889.",
+    "The tower was begun in 1887 and is still there.",
+    "Nothing else is known.",
+]
+FOUND = f"{TEXTS[1]}\n{TEXTS[2]}"
+QUESTION = "When was the tower opened?"
 
 
 @pytest.mark.feature("MOD-29", "MOD-30")
 def test_mod_30_the_context_is_the_passages_one_beneath_the_other() -> None:
-    outputs, journal = run(
-        qa_with_retrieval(), Echo(passages=PASSAGES, confidence=0.5), question="When?"
-    )
-    assert [call.node for call in journal.calls] == ["retrieve", "generate"]
-    assert f"[[ ## context ## ]]\n{FOUND}\n\n[[ ## question ## ]]" in journal.prompts[1]
+    outputs, journal = run(qa_with_retrieval(), Echo(confidence=0.5), question=QUESTION)
+    assert [call.node for call in journal.calls] == ["generate"]
+    assert [call.node for call in journal.tool_calls] == ["retrieve"]
+    assert f"[[ ## context ## ]]\n{FOUND}\n\n[[ ## question ## ]]" in journal.prompts[0]
     assert outputs.keys() == {"reasoning", "answer", "confidence"}
 
 
-@pytest.mark.feature("EX-03", "EX-05")
+@pytest.mark.feature("EX-05")
 @pytest.mark.parametrize("hops", [0, 1, 2, 9, -1])
 def test_ex_05_each_hop_adds_its_passages_to_the_context(hops: int) -> None:
     outputs, journal = run(
         simplified_baleen(),
-        Echo(passages=PASSAGES, confidence=0.5),
+        Echo(query="the opened tower", confidence=0.5),
         question="When?",
         max_hops=hops,
     )
     rounds = max(0, min(hops, 4))
-    assert [call.node for call in journal.calls if call.node != "retrieve"] == [
-        *["generate_query"] * rounds,
-        "generate_answer",
-    ]
+    asked = [*["generate_query"] * rounds, "generate_answer"]
+    assert [call.node for call in journal.calls] == asked
+    assert len(journal.tool_calls) == rounds
     assert outputs["context"] == f"\n\n{FOUND}" * rounds
 
 
@@ -121,7 +127,9 @@ def test_ex_05_each_hop_adds_its_passages_to_the_context(hops: int) -> None:
 def test_ex_03_a_program_has_two_hops_unless_told_otherwise() -> None:
     it = simplified_baleen()
     told, silent = (
-        run(it, Echo(passages=PASSAGES, confidence=0.5), question="When?", **more)[0]["context"]
+        run(it, Echo(query="the opened tower", confidence=0.5), question="When?", **more)[0][
+            "context"
+        ]
         for more in ({"max_hops": 2}, {})
     )
     assert told == silent == f"\n\n{FOUND}" * 2
@@ -129,18 +137,17 @@ def test_ex_03_a_program_has_two_hops_unless_told_otherwise() -> None:
 
 @pytest.mark.feature("EX-04")
 def test_ex_04_each_module_asks_with_its_own_settings() -> None:
-    engine = Echo(passages=PASSAGES, confidence=0.5)
+    engine = Echo(confidence=0.5)
     run(simplified_baleen(), engine, question="When?", max_hops=1)
     settings = [(it.config.temperature, it.config.max_tokens) for it in engine.requests]
-    assert settings == [(0.7, 100), (0.0, 1000), (0.7, 1000)]
+    assert settings == [(0.7, 100), (0.7, 1000)]
 
 
 @pytest.mark.feature("EX-06")
 def test_ex_06_the_answer_comes_with_reasoning_and_confidence() -> None:
     fixed: dict[str, JsonValue] = {"answer": "1889", "reasoning": "It says so.", "confidence": 0.9}
-    outputs, journal = run(
-        simplified_baleen(), Echo(passages=PASSAGES, **fixed), question="When?", max_hops=1
-    )
+    engine = Echo(query="the opened tower", **fixed)
+    outputs, journal = run(simplified_baleen(), engine, question="When?", max_hops=1)
     assert {name: outputs[name] for name in fixed} == fixed
     assert FOUND in journal.prompts[-1]
 
@@ -366,12 +373,12 @@ def test_every_name_that_the_source_needs_may_be_a_name_of_the_graph() -> None:
 
 
 def test_the_predictors_of_all_bodies_are_attributes_of_the_one_class() -> None:
-    built = build(RunnableProgram("it@1", simplified_baleen(), None))
+    built = build(RunnableProgram("it@1", simplified_baleen(), None, corpora={TOWERS: TEXTS}))
     named = dict(built.named_predictors())
-    assert set(named) == {"generate_query.predict", "retrieve", "generate_answer"}
-    assert {each._node_id for each in named.values()} == {
-        "generate_query", "retrieve", "generate_answer",
-    }  # fmt: skip
+    assert {path: each._node_id for path, each in named.items()} == {
+        "generate_query.predict": "generate_query",
+        "generate_answer": "generate_answer",
+    }
 
 
 def test_an_error_says_at_which_node_of_which_body_it_was() -> None:
