@@ -38,7 +38,8 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
     yield '<meta name=viewport content="width=device-width">'
     yield f"<style>{_STYLE}</style><h1>{title}</h1>"
     yield f"<p>{_prose(document['info']['description'])}</p>"
-    yield '<p>For machines: <a href="/openapi.json">openapi.json</a> (OpenAPI 3.1).</p>'
+    yield '<p>For machines: <a href="/openapi.json">openapi.json</a> (OpenAPI 3.1), '
+    yield "which also types each of your programs under its own path.</p>"
     for tag in document["tags"]:
         yield f"<h2 id={tag['name']}>{tag['name']}</h2><p>{escape(tag['description'])}</p>"
         for path, operations in document["paths"].items():

@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from application.errors import StoreIsUnavailable
 from application.tracing import Attributes, NoTracing
+from domain.program.events import ProgramCreated
 from infrastructure.api.problems import kinds
 from tests.support.api import ApiWorld, FakeLag, a_program
 
@@ -63,7 +64,7 @@ def test_the_feed_gives_every_fact_once_in_order(api: TestClient, world: ApiWorl
     assert [event["topic"] for event in seen][:2] == ["program.created", "execution.requested"]
     assert [event["position"] for event in seen] == sorted(event["position"] for event in seen)
     assert seen[0]["data"]["name"] == "triage"
-    assert seen[0]["schema_version"] == 1
+    assert seen[0]["schema_version"] == ProgramCreated.VERSION
 
 
 def test_usage_is_summed(api: TestClient) -> None:
