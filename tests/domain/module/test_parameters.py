@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from domain.module.kinds import RUNS_CODE
 from domain.module.parameters import (
@@ -13,6 +13,7 @@ from domain.module.parameters import (
     Chains,
     Code,
     Ensemble,
+    KindParameters,
     Majority,
     Member,
     Recursive,
@@ -262,3 +263,13 @@ def test_a_reward_and_a_member_are_data() -> None:
         "value": {"x": [1]},
     }
     assert Member(instructions="Be brief.").kind is ModuleKind.CHAIN_OF_THOUGHT
+
+
+def test_parameters_without_a_kind_are_nobodys() -> None:
+    class Choice(BaseModel):
+        kind: ModuleKind | None = None
+        parameters: KindParameters = None
+
+    assert Choice().parameters is None
+    with pytest.raises(ValidationError, match="Parameters are those of a kind"):
+        Choice.model_validate({"parameters": {"n": 3}})
