@@ -11,6 +11,7 @@ from application.graphs import GraphReader, WrittenProgram
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Pinning, Receipt, Repository
 from application.runnable import EDITS, edits_of
+from domain.comparison.versions import VersionContent
 from domain.errors import Fault
 from domain.program.aggregate import Program
 from domain.program.edits import PredictorEdit, check_edits, edited, merged
@@ -149,6 +150,15 @@ class VersionHandlers:
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)
         return program
+
+
+def content_of(version: VersionState, payloads: PayloadStore) -> VersionContent:
+    """All that *version* is made of.
+
+    Raises:
+        PayloadIsMissing: The state or the edits were erased.
+    """
+    return VersionContent(version.graph, told_to(version, payloads), version.pins)
 
 
 def told_to(version: VersionState, payloads: PayloadStore) -> dict[str, Predictor]:

@@ -12,6 +12,7 @@ from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
 from application.evaluations import EvaluationHandlers
+from application.exchange import ExchangeHandlers
 from application.executions import ExecutionHandlers
 from application.graphs import GraphReader
 from application.lm_ports import Evaluator, OptimizerRunner, ProgramRunner
@@ -233,6 +234,7 @@ def _bus(
         ModuleHandlers(modules, signatures, shelf, supplies, clock),
         ProgramHandlers(programs, graphs, evaluations, pinning, clock),
         VersionHandlers(programs, graphs, payloads, pinning, clock),
+        ExchangeHandlers(programs, graphs, clock),
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
         *_run_handlers(log, supplies, evaluations, runtime),

@@ -285,6 +285,15 @@ class Program(Aggregate[ProgramEvent]):
             )
             self.record(event, at=at)
 
+    def take_in(self, made: ProgramRevised | ProgramVersionImported, *, at: datetime) -> None:
+        """Take a version that was made elsewhere as the next one.
+
+        Raises:
+            ProgramVersionNotFound: There is none that it could be made of.
+        """
+        self.version_state(made.base_version)
+        self.record(made, at=at)
+
     def deploy(
         self, number: int | None, reason: str, evidence: tuple[Evidence, ...], *, at: datetime
     ) -> None:

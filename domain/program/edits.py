@@ -80,7 +80,7 @@ def demo_faults(demos: tuple[Demo, ...], predictor: Predictor, pointer: str) -> 
     if len(demos) > MAX_DEMOS:
         yield Fault(pointer, "demos.too_many", f"A predictor has at most {MAX_DEMOS} demos.")
         return
-    known = {field.name for field in predictor.signature.inputs + predictor.signature.outputs}
+    known = {*predictor.fields}
     for index, demo in enumerate(demos):
         yield from json_faults(demo, f"{pointer}/{index}")
         if not known & demo.keys():

@@ -24,11 +24,13 @@ from infrastructure.api import (
     openapi,
     optimizations,
     probes,
+    program_lives,
     programs,
     proofs,
     signatures,
     trail,
     usage,
+    versions,
 )
 from infrastructure.api.attempts import refused
 from infrastructure.api.dependencies import ApiDependencies
@@ -47,6 +49,8 @@ _ROUTES: Final = (
     signatures.routes,
     modules.routes,
     programs.routes,
+    program_lives.routes,
+    versions.routes,
     drawings.routes,
     executions.program_routes,
     executions.routes,

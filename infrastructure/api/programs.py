@@ -98,6 +98,7 @@ async def list_programs(
     order: Annotated[
         Sorting, Query(description="The newest first, or those that were changed last.")
     ] = "newest",
+    archived: Annotated[bool, Query(description="Those in the archive, instead.")] = False,
     limit: Limit = LIMIT,
     cursor: After = None,
 ) -> PageView[ProgramRow]:
@@ -110,6 +111,7 @@ async def list_programs(
                 tenant=desk.tenant,
                 name=name,
                 stage=stage,
+                archived=archived,
                 order=order,
                 limit=limit,
                 after=after,
@@ -120,9 +122,14 @@ async def list_programs(
 
 @routes.get("/{program}")
 async def get_program(program: IdOrName, desk: Reading, response: Response) -> ProgramRow:
-    """Read one program, by id or name, retired or not."""
+    """Read one program, by id or name, retired or not. A former name leads to it, too."""
     wanted = id_or(program)
     row = await desk.read(lambda store: program_catalog.program(store, wanted, tenant=desk.tenant))
+    if row is None and isinstance(wanted, str):
+        holder = await desk.id_of(KIND, wanted)
+        row = await desk.read(
+            lambda store: program_catalog.program(store, holder, tenant=desk.tenant)
+        )
     if row is None:
         raise AggregateNotFound(KIND, wanted)
     tag(response, row.version)

@@ -17,6 +17,7 @@ from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
 from application.evaluations import EvaluationHandlers
+from application.exchange import ExchangeHandlers
 from application.executions import ExecutionHandlers
 from application.graphs import GraphReader
 from application.modules import ModuleHandlers
@@ -222,6 +223,7 @@ class ApiWorld:
             ProgramHandlers(programs, graphs, evaluations, FixedPins(), self.clock),
             ProbeHandlers(probes, signatures, self.prober, PACKAGES, self.clock),
             VersionHandlers(programs, graphs, self.payloads, FixedPins(), self.clock),
+            ExchangeHandlers(programs, graphs, self.clock),
             DatasetHandlers(datasets, self.clock),
             ExecutionHandlers(executions=executions, runner=self.runner, **run),
             ReplayHandlers(executions=executions, runner=self.runner, **timed),
