@@ -26,11 +26,13 @@ class ExecutionCommands:
         self,
         execution: ExecutionId,
         *,
-        trace: Annotated[bool, typer.Option("--trace", help="With every model call.")] = False,
+        trace: Annotated[
+            bool, typer.Option("--trace", help="With every call of a model or tool.")
+        ] = False,
         as_of: AsOf = None,
         json: Json = False,
     ) -> None:
-        """Show an execution: inputs, outputs, cost, and on request its model calls."""
+        """Show an execution: inputs, outputs, cost, and on request its calls."""
         client = self.connect()
         found = client.executions.get(execution, as_of=as_of)
         calls = list(client.executions.trace(execution, as_of=as_of)) if trace else []
@@ -82,6 +84,7 @@ def _shown(found: Data) -> dict[str, object]:
         **{f"out  {name}": value for name, value in outputs.items()},
         **_ending(found),
         "model calls": usage["calls"],
+        **({"tool calls": found["tool_calls"]} if found["tool_calls"] else {}),
         "tokens": usage["total_tokens"],
         "US dollars": usage["cost_usd"],
         "took": None if took_ms is None else f"{took_ms:.0f} ms",
@@ -106,14 +109,25 @@ def _ending(run: Data) -> dict[str, object]:
 
 def _show_call(call: Data, of: int) -> None:
     people.print()
-    took = f"{call['latency_ms']:.0f} ms, {plain(call['usage']['total_tokens'])} tokens"
     people.print(f"[bold]call {call['index']} of {of}[/bold]", end="  ")
-    say(f"{call['node']} asked {call['model']}: {took}")
-    for role, text in _messages(call):
+    took = f"{call['latency_ms']:.0f} ms"
+    if call["kind"] == "model":
+        tokens = plain(call["usage"]["total_tokens"])
+        say(f"{call['node']} asked {call['model']}: {took}, {tokens} tokens")
+    else:
+        say(f"{call['node']} called {call['tool']}: {took}")
+    for role, text in _messages(call) if call["kind"] == "model" else _exchange(call):
         people.print(f"[dim]── {role}[/dim]")
         say(text)
     if call["failure"]:
         say(f"It failed: {call['failure']['message']} ({call['failure']['code']})")
+
+
+def _exchange(call: Data) -> Iterator[tuple[str, str]]:
+    """What a tool was given, and what it gave."""
+    yield "arguments", "(erased)" if call["arguments"] is None else plain(call["arguments"])
+    if not call["failure"]:
+        yield "result", plain(call["result"])
 
 
 def _messages(call: Data) -> Iterator[tuple[str, str]]:

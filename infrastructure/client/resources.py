@@ -392,7 +392,7 @@ class Executions(Runs):
         super().__init__(api, "/v1/executions")
 
     def trace(self, id: str, *, as_of: AsOf | None = None) -> Iterator[JsonObject]:
-        """Every model call in order, with prompt and answer."""
+        """Every call in order, of models and of tools, with what was asked and answered."""
         return self._api.pages(self._at(id, "/trace"), as_of=as_of)
 
     def replay(self, id: str, *, wait_s: float | None = None) -> JsonObject:

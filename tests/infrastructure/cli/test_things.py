@@ -253,6 +253,28 @@ def test_a_trace_is_prompt_and_answer(
     assert stratal("execution", "show", execution, "--trace", "--json").json["trace"] == calls
 
 
+def test_a_trace_tells_what_a_tool_was_given_and_what_it_gave(
+    stratal: Call, bench: Bench, execution: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used = {
+        "kind": "tool",
+        "index": 1,
+        "node": "agent",
+        "tool": "search",
+        "arguments": {"query": "cats"},
+        "result": ["a cat"],
+        "latency_ms": 2.5,
+        "failure": None,
+    }
+    failure = {"code": "tool.failed", "message": "Gone."}
+    calls = [used, {**used, "index": 2, "arguments": None, "result": None, "failure": failure}]
+    monkeypatch.setattr(bench.connect().executions, "trace", lambda _id, as_of: iter(calls))
+    said = stratal("execution", "show", execution, "--trace").out
+    assert "call 1 of 2  agent called search: 2 ms\n── arguments\n{" in said
+    assert '── result\n["a cat"]\n' in said
+    assert "── arguments\n(erased)\nIt failed: Gone. (tool.failed)\n" in said
+
+
 def test_a_trace_of_another_shape_is_shown_as_data(stratal: Call, execution: str) -> None:
     assert "── answer\n{" in stratal("execution", "show", execution, "--trace").out
 
