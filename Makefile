@@ -55,6 +55,7 @@ format: setup ## Format the code
 bench: setup ## Overhead against bare DSPy in one run; writes benchmarks/results and a plot under docs
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.folds
+	$(BIN)/python -m benchmarks.programs
 
 bench-log: setup ## The log on its own: appends, lag, rebuilds, growth to 5 million events (about 15 minutes)
 	$(BIN)/python -m benchmarks.log

@@ -37,11 +37,16 @@ def escape(token: str | int) -> str:
 
 def text_fault(text: str, pointer: str = "") -> Fault | None:
     """What makes *text* unfit to be stored, if anything."""
-    if (found := _UNSAFE.search(text)) is None:
+    if _is_plain(text) or (found := _UNSAFE.search(text)) is None:
         return None
     what = "a NUL character" if found.group() == "\x00" else "a lone surrogate"
     where = f"at character {found.start() + 1}"
     return Fault(pointer, "text.unsafe", f"This text holds {what} {where}. Remove it.")
+
+
+def _is_plain(text: str) -> bool:
+    """Whether *text* is ASCII without NUL, which takes no time to see and most texts are."""
+    return text.isascii() and "\x00" not in text
 
 
 def json_faults(value: object, pointer: str = "") -> Iterator[Fault]:
@@ -49,6 +54,8 @@ def json_faults(value: object, pointer: str = "") -> Iterator[Fault]:
 
     It walks without recursion, so no nesting can exhaust the stack.
     """
+    if _is_sound(value):
+        return
     waiting: list[tuple[object, str, int]] = [(value, pointer, 0)]
     while waiting:
         item, where, depth = waiting.pop()
@@ -67,6 +74,27 @@ def json_faults(value: object, pointer: str = "") -> Iterator[Fault]:
                     yield fault
                 else:
                     waiting.append((part, f"{where}/{escape(key)}", depth + 1))
+
+
+def _is_sound(value: object) -> bool:
+    """Whether *value* has no fault, told at once and without pointers; a doubt is a no."""
+    level: list[object] = [value]
+    for _ in range(MAX_DEPTH):
+        inside: list[object] = []
+        for item in level:
+            if isinstance(item, dict):
+                entries = cast("dict[object, object]", item)
+                inside += entries.values()
+                if not all(isinstance(key, str) and _is_plain(key) for key in entries):
+                    return False
+            elif isinstance(item, list):
+                inside += cast("list[object]", item)
+            elif not (isinstance(item, str) and _is_plain(item)) and any(_scalar_faults(item, "")):
+                return False
+        if not inside:
+            return True
+        level = inside
+    return False
 
 
 def mended(value: JsonValue, depth: int = MAX_DEPTH) -> JsonValue:

@@ -88,12 +88,32 @@ def _validated(
 ) -> dict[str, JsonValue]:
     if unsafe := list(json_faults(dict(values), at)):
         raise ValuesDoNotFit(f"These {noun}s cannot be stored: {unsafe[0].message}", unsafe)
-    model = _model(_key(fields), strict=strict)
+    model = _known(_Same(fields), strict=strict)
     try:
         valid = model.model_validate(dict(values))
     except ValidationError as error:
         raise _refusal(noun, values, error.errors(include_url=False), at) from None
     return valid.model_dump(mode="json", by_alias=True)
+
+
+class _Same:
+    """Fields, equal to themselves alone: found without a look at what they say."""
+
+    __slots__ = ("fields",)
+
+    def __init__(self, fields: Sequence[FieldSpec]) -> None:
+        self.fields = fields
+
+    def __hash__(self) -> int:
+        return id(self.fields)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.fields is other.fields
+
+
+@lru_cache(maxsize=1024)
+def _known(same: _Same, *, strict: bool) -> type[BaseModel]:
+    return _model(_key(same.fields), strict=strict)
 
 
 def _key(fields: Sequence[FieldSpec]) -> bytes:
