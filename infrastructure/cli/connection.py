@@ -1,7 +1,8 @@
 """What the verbs that ask the API have in common."""
 
+import json
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import quote
 
 import typer
@@ -33,3 +34,18 @@ class InputIsUnusable(Exception):
 def at(kind: str, name: str, action: str) -> str:
     """The path of *action* on the thing of that *kind* and *name*, whatever the name holds."""
     return f"/v1/{kind}/{quote(name, safe='')}/{action}"
+
+
+def json_object(option: str, text: str) -> dict[str, object]:
+    """The JSON object that *text*, the value of *option*, is.
+
+    Raises:
+        InputIsUnusable: It is something else, or no JSON.
+    """
+    try:
+        value: Any = json.loads(text)
+    except ValueError as error:
+        raise InputIsUnusable(f"{option} is not JSON: {error}.") from None
+    if not isinstance(value, dict):
+        raise InputIsUnusable(f"{option} is no JSON object. Write it such as '{{\"k\": 8}}'.")
+    return cast("dict[str, object]", value)

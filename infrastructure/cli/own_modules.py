@@ -1,14 +1,13 @@
 """``stratal program add`` and ``stratal modules``: programs of somebody's own ``dspy.Module``."""
 
-import json as json_module
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Protocol
 
 import typer
 
-from infrastructure.cli.connection import Connect, Data, InputIsUnusable, Json
+from infrastructure.cli.connection import Connect, Data, Json, json_object
 from infrastructure.cli.output import errors, say, show_json, show_table
 
 
@@ -78,8 +77,8 @@ class OwnModuleCommands:
         probe = client.probes.request(
             module,
             signature,
-            arguments=_object("--args", args),
-            inputs=_object("--inputs", inputs),
+            arguments=json_object("--args", args),
+            inputs=json_object("--inputs", inputs),
             wait_s=wait,
         )
         found = _accepted(probe)
@@ -149,13 +148,3 @@ def _whence(found: Data) -> str:
 
 def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
-
-
-def _object(option: str, text: str) -> Mapping[str, object]:
-    try:
-        value: Any = json_module.loads(text)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise InputIsUnusable(f"{option} is no JSON object. Write it so: '{{\"k\": 3}}'.")
-    return cast("dict[str, object]", value)

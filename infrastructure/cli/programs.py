@@ -15,6 +15,7 @@ from infrastructure.cli.connection import (
     Json,
     ProgramName,
     at,
+    json_object,
 )
 from infrastructure.cli.executions import show_answer
 from infrastructure.cli.output import figure, moment, say, show_json, show_pairs, show_table
@@ -39,13 +40,21 @@ class ProgramCommands:
             str, typer.Option("--signature", "-s", help="Such as 'question -> answer'.")
         ],
         *,
-        kind: Annotated[str, typer.Option(help="predict or chain_of_thought.")] = "predict",
+        kind: Annotated[str, typer.Option(help="Such as chain_of_thought or react.")] = "predict",
+        parameters: Annotated[
+            str | None,
+            typer.Option(help='What the kind takes, as JSON: {"max_iterations": 9}.'),
+        ] = None,
         description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
         json: Json = False,
     ) -> None:
         """Create a program of one module."""
         created = self.connect().programs.create(
-            name, signature, kind=kind, description=description
+            name,
+            signature,
+            kind=kind,
+            parameters=None if parameters is None else json_object("--parameters", parameters),
+            description=description,
         )
         show_json(created) if json else say(f"Created {name} ({created['id']}), version 1.")
 

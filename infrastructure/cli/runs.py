@@ -1,15 +1,14 @@
 """``stratal evaluate`` and ``stratal optimize``: start a run in the background and follow it."""
 
-import json as json_module
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import sleep
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from infrastructure.cli.connection import Connect, Data, InputIsUnusable, Json
+from infrastructure.cli.connection import Connect, Data, Json, json_object
 from infrastructure.cli.output import errors, figure, people, say, show_json
 from infrastructure.client import Stratal
 
@@ -63,7 +62,7 @@ class RunCommands:
         """Look for a better version of a program; what is found becomes its next version."""
         client = self.connect()
         started = client.programs.compile(
-            program, dataset, metric, optimizer=optimizer, config=_parameters(config)
+            program, dataset, metric, optimizer=optimizer, config=json_object("--config", config)
         )
         self._carry_on(OPTIMIZATION, client, started, follow=follow, as_json=json)
 
@@ -144,13 +143,3 @@ def _followed(kind: Kind, client: Stratal, id: str, *, quiet: bool) -> Data:
 
 def _failure(state: Mapping[str, Any]) -> str:
     return f": {state['failure']['message']}" if state["failure"] else ""
-
-
-def _parameters(text: str) -> dict[str, object]:
-    try:
-        parameters = json_module.loads(text)
-    except ValueError as error:
-        raise InputIsUnusable(f"--config is not JSON: {error}.") from None
-    if not isinstance(parameters, dict):
-        raise InputIsUnusable("--config is no JSON object. Write it such as '{\"k\": 8}'.")
-    return cast("dict[str, object]", parameters)

@@ -172,9 +172,10 @@ class Modules(_Retirable):
         *,
         signature: str | None = None,
         config: Mapping[str, object] | None = None,
+        parameters: Mapping[str, object] | None = None,
         id: str | None = None,
     ) -> JsonObject:
-        """Create a module of *kind*, such as ``predict`` or ``chain_of_thought``.
+        """Create a module of *kind*, with what that takes as *parameters*.
 
         It is of the signature with *signature_id*, or of the *signature* written in place.
         """
@@ -184,6 +185,7 @@ class Modules(_Retirable):
             signature_id=signature_id,
             signature=signature,
             config=config,
+            parameters=parameters,
             id=id,
         )
 
@@ -210,13 +212,14 @@ class Programs(_Retirable):
         signature: str | None = None,
         *,
         kind: str = "predict",
+        parameters: Mapping[str, object] | None = None,
         graph: Mapping[str, object] | None = None,
         description: str | None = None,
         default_optimizer: str | None = None,
         id: str | None = None,
     ) -> JsonObject:
         """Create a program of one module of *signature*, or of a whole *graph*."""
-        module = {"kind": kind, "signature_syntax": signature}
+        module = {"kind": kind, "signature_syntax": signature, "parameters": parameters}
         return self._create(
             name=name,
             modules=[module] if signature is not None else None,

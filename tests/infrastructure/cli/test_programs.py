@@ -38,6 +38,17 @@ def test_a_program_is_created_and_shown(stratal: Call) -> None:
     assert "graph" not in shown
 
 
+def test_a_program_of_a_kind_takes_what_the_kind_takes(stratal: Call, bench: Bench) -> None:
+    agent = ("program", "create", "agent", "-s", "a -> b", "--kind", "react", "--parameters")
+    assert stratal(*agent, '{"max_iterations": 9}').status == 0
+    node = bench.connect().programs.get("agent")["graph"]["nodes"][0]
+    assert node["module"]["parameters"] == {"tools": [], "max_iterations": 9}
+    for text, said in (("[]", "--parameters is no JSON object"), ("{", "--parameters is not JSON")):
+        refused = stratal(*agent, text)
+        assert refused.status == 1
+        assert said in refused.err
+
+
 def test_with_json_every_verb_prints_what_the_api_says(triage: Call, bench: Bench) -> None:
     made = triage(
         "program", "create", "other", "-s", "a -> b", "--kind", "chain_of_thought", "--json"

@@ -89,6 +89,8 @@ def test_sig_34_a_module_holds_its_signature(api: Stratal) -> None:
 def test_a_module_is_made_and_configured(api: Stratal) -> None:
     signature = api.signatures.create("route", SYNTAX)["id"]
     api.modules.create("router", "predict", signature, config={"max_tokens": 5})
+    api.modules.create("agent", "react", signature, parameters={"max_iterations": 2})
+    assert api.modules.get("agent")["parameters"]["max_iterations"] == 2
     api.modules.configure("router", {"temperature": 0.5}, expected_version=1)
     config = api.modules.get("router")["config"]
     assert (config["max_tokens"], config["temperature"]) == (5, 0.5)
