@@ -2,6 +2,7 @@
 
 import re
 from typing import Final, TypeVar
+from urllib.parse import urlsplit
 
 from domain.text import mended
 from domain.values import Failure, LmCall, ToolCall
@@ -34,6 +35,15 @@ def scrubbed_text(text: str) -> str:
     """*text* with keys, tokens and passwords blotted out, storable, and of bearable length."""
     clean = str(mended(text[: 2 * MAX_MESSAGE_CHARACTERS]))
     return _SECRETS.sub(_blot, clean)[:MAX_MESSAGE_CHARACTERS]
+
+
+def place_of(url: str) -> str:
+    """Scheme and host of *url*: all else of it may be a secret."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return _REDACTED
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
 
 def scrubbed(failure: Failure) -> Failure:

@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails
 
 from application.auditing import AddressMode
+from application.scrubbing import place_of
 from domain.tool.allowance import Allowance
 from domain.tool.values import ServerName
 
@@ -222,7 +223,10 @@ class Settings(BaseModel):
 
     def shown(self) -> dict[str, str]:
         """Every setting by variable name, secrets hidden."""
-        return {PREFIX + name.upper(): _hidden(value) for name, value in self}
+        shown = {PREFIX + name.upper(): _hidden(value) for name, value in self}
+        if self.notary_url is not None:
+            shown[f"{PREFIX}NOTARY_URL"] = place_of(self.notary_url)
+        return shown
 
 
 def _listed(named: str) -> Iterator[str]:

@@ -28,6 +28,7 @@ def facts(transport: Transport, after: int, topics: tuple[str, ...]) -> Iterator
     def read(position: int) -> Placed[JsonObject | None]:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(position)}
         with transport.opened("/v1/events", query={"topic": topics}, headers=headers) as reply:
+            yield position, None  # that it answers at all is progress: what is quiet may be cut
             for fields in _blocks(iter(reply.readline, b"")):
                 if "id" in fields:  # without data it only says that it lives, and where it is
                     data = fields.get("data")
@@ -64,7 +65,9 @@ def _resumed(read: Callable[[int], Placed[T]], after: int, url: str, *, tries: i
     while True:
         try:
             for position, item in read(after):
-                left, pause_s, after = tries, _FIRST_PAUSE_S, position
+                left, after = tries, position
+                if item is not None:
+                    pause_s = _FIRST_PAUSE_S
                 yield position, item
         except StratalProblem as problem:
             if problem.status != HTTPStatus.SERVICE_UNAVAILABLE or left == 1:

@@ -105,15 +105,18 @@ class ProjectionRunner:
     def run(self, stop: Event, wake: Event) -> None:
         """Follow the log until *stop*; *wake* says that there may be more, a poll finds it anyway.
 
-        A database that goes away is waited for.
+        A database that goes away is waited for; whatever else fails is tried again as well.
         """
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
             begun_s = monotonic()
             try:
                 more = self.step()
-            except psycopg.Error as error:
-                logger.warning("The projector lost the database and will try again: %s", error)
+            except Exception as error:
+                if is_passing(error):
+                    logger.warning("The projector lost the database and will try again: %s", error)
+                else:  # such as that an event could not even be parked
+                    logger.exception("The projector failed and will try again.")
                 self.close()
                 stop.wait(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

@@ -1,10 +1,15 @@
 """The HTTP server of the API process: it ends its open streams before it waits for requests."""
 
+import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import uvicorn
+
+from infrastructure.main.address import url_of
+
+logger = logging.getLogger("stratal.api")
 
 _STARTUP_FAILED = 3
 """What uvicorn's own command exits with when it cannot serve, such as for a port in use."""
@@ -25,6 +30,10 @@ class Server(uvicorn.Server):
         """End the streams, then everything else."""
         self._ending()
         await super().shutdown(sockets)
+
+    def _log_started_message(self, listeners: Sequence[socket.SocketType]) -> None:
+        """Say where it listens; how it is stopped, whoever started it knows."""
+        logger.info("listening on %s", url_of(self.config.host, listeners[0].getsockname()[1]))
 
     def serve_until_stopped(self) -> None:
         """Serve until SIGTERM or Ctrl-C.

@@ -1,6 +1,7 @@
 """The whole log against the notary's word: examined in the database, or exported as a bundle."""
 
 import json
+import shutil
 import zipfile
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,18 @@ class BundleExists(NotaryError):
 
     def __init__(self, out: Path) -> None:
         super().__init__(f"{out} is there already. Name another file or folder.")
+
+
+class BundleIsUnfinished(NotaryError):
+    """Another export to the same place runs still, or was killed."""
+
+    code = "notary.bundle_unfinished"
+
+    def __init__(self, draft: Path) -> None:
+        super().__init__(
+            f"{draft} is what another export has written so far. Wait for it; if none runs any "
+            "more, it was killed: remove that, then try again."
+        )
 
 
 class StartIsUnproved(NotaryError):
@@ -80,17 +93,18 @@ class Archive:
 
         Raises:
             BundleExists: *out* is there already.
+            BundleIsUnfinished: Another export to *out* is not at its end.
         """
         if out.exists():
             raise BundleExists(out)
-        draft = out.with_name(f".{out.name}.partial")
-        with (
-            _snapshot(self.conninfo) as store,
-            _creating(draft, zipped=out.suffix == ".zip") as create,
-        ):
-            notes = store.spread(NOTES)
-            exported = self._write(create, self._log(store, start, notes), notes, progress)
-        draft.rename(out)
+        with _draft_of(out) as draft:
+            with (
+                _snapshot(self.conninfo) as store,
+                _creating(draft, zipped=out.suffix == ".zip") as create,
+            ):
+                notes = store.spread(NOTES)
+                exported = self._write(create, self._log(store, start, notes), notes, progress)
+            draft.rename(out)
         return exported
 
     def _log(self, store: NotaryStore, start: int, notes: Sequence[str]) -> Log:
@@ -170,6 +184,22 @@ def _fill(
             if not count % EVERY:
                 progress(count)
     return count
+
+
+@contextmanager
+def _draft_of(out: Path) -> Generator[Path, None, None]:
+    """A place beside *out* for what is not whole yet; nothing stays there if the block fails."""
+    draft = out.with_name(f".{out.name}.partial")
+    if draft.exists():
+        raise BundleIsUnfinished(draft)
+    try:
+        yield draft
+    except BaseException:
+        if draft.is_dir():
+            shutil.rmtree(draft)
+        else:
+            draft.unlink(missing_ok=True)
+        raise
 
 
 @contextmanager

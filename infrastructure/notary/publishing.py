@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from application.scrubbing import place_of
 from infrastructure.notary.errors import WhatIsGivenIsUnusable
 from infrastructure.notary.verifier.notes import Checkpoint, split_notes, to_checkpoint
 
@@ -29,7 +30,7 @@ class Publisher:
         if file is not None:
             ways[str(file)] = lambda note: append(file, note)
         if url is not None:
-            ways[url] = lambda note: post(url, note)
+            ways[place_of(url)] = lambda note: post(url, note)
         self._ways: Mapping[str, Callable[[str], None]] = ways
 
     def publish(self, note: str) -> None:
@@ -43,7 +44,9 @@ class Publisher:
             try:
                 self._ways[where](note)
             except (OSError, HTTPException, ValueError) as error:
-                logger.warning("A checkpoint could not be handed on to %s: %s", where, error)
+                # Of an address that is none the words of the error hold more than the place.
+                why = str(error) if isinstance(error, OSError) else type(error).__name__
+                logger.warning("A checkpoint could not be handed on to %s: %s", where, why)
             else:
                 del self._waiting[where]
 

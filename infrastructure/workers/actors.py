@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from application.commands import Command
 from infrastructure.workers.jobs import Job, Lane, Lanes
+from infrastructure.workers.settlement import JobHandedBack
 
 Carry = Callable[[Job], None]
 
@@ -25,6 +26,7 @@ def _declare(broker: Broker, command: type[Command], lane: Lane, carry: Carry) -
         queue_name=lane.queue,
         time_limit=lane.time_limit_ms,
         max_retries=lane.max_retries,
+        throws=JobHandedBack,  # how a job ends when the worker stops: no fault to be traced
     )
     def carry_out(id: str, body: JsonValue, context: JsonValue) -> None:
         carry(Job.read(command, id=id, body=body, context=context))

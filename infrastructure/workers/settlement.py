@@ -35,8 +35,8 @@ class Settlement(Middleware):
 
     @property
     def actor_options(self) -> set[str]:
-        """The options of an actor that are ours."""
-        return {"max_retries"}
+        """The options of an actor that are ours, as Dramatiq's own retries had them."""
+        return {"max_retries", "throws"}
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Make sure the job is ours alone.

@@ -67,3 +67,9 @@ def test_secrets_are_never_shown() -> None:
     assert "sk-secret" not in str(shown)
     assert "hunter2" not in str(shown)
     assert shown["STRATAL_DATABASE_URL"].startswith("postgresql://ada:")
+
+
+def test_of_the_notarys_address_its_place_alone_is_shown() -> None:
+    url = "https://token@witness.example:8443/hooks/token?key=token#token"
+    shown = Settings.from_environment({"STRATAL_NOTARY_URL": url}).shown()
+    assert shown["STRATAL_NOTARY_URL"] == "https://witness.example:8443"

@@ -3,8 +3,9 @@
 import csv
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -12,6 +13,7 @@ from infrastructure.api import feed
 from infrastructure.api.streams import Streams
 from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
 from infrastructure.client import streams as patient
+from infrastructure.client.transport import Transport
 from tests.support.api import SYNTAX, ApiWorld
 from tests.support.cutting import cutting
 from tests.support.postgres import copy_of
@@ -103,6 +105,42 @@ def test_a_quiet_stream_over_a_network_that_cuts_goes_on_where_it_had_looked(
         near.signatures.create("later", SYNTAX)
         streams.heard(None)
         assert told.result(timeout=30)["data"]["name"] == "later"
+
+
+class Quiet(Exception):
+    """The test has seen enough."""
+
+
+class Resets:
+    """A network that loses the first replies before a line of them has come."""
+
+    url = "http://far"
+
+    def __init__(self, losses: int) -> None:
+        self.losses = losses
+
+    @contextmanager
+    def opened(self, *_path: str, **_request: object) -> Iterator[Any]:
+        yield self
+
+    def readline(self) -> bytes:
+        if self.losses:
+            self.losses -= 1
+            raise ConnectionResetError
+        raise Quiet
+
+
+def test_a_quiet_stream_may_be_cut_again_and_again_before_it_says_that_it_lives(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patient, "_PATIENT_TRIES", 3)
+    monkeypatch.setattr(patient, "_LONGEST_PAUSE_S", 0.0)
+    monkeypatch.setattr(patient, "_FIRST_PAUSE_S", 0.0)
+    network = Resets(losses=50)
+    told = patient.facts(cast(Transport, network), 0, ())
+    with pytest.raises(Quiet):
+        next(told)
+    assert network.losses == 0
 
 
 def test_a_refusal_ends_it(at: Serving) -> None:

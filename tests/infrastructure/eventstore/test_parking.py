@@ -10,12 +10,13 @@ from psycopg.errors import UniqueViolation
 
 from domain.kernel import Recorded
 from infrastructure.eventstore.parking import Replay
+from infrastructure.eventstore.projection_tables import Packed, ProjectionTables
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
 from infrastructure.eventstore.stored import SealedEvent
 from projections.kernel import Projection, Write
 from tests.support.event_log import Pool
-from tests.support.following import again, catch_up, note, runner_of, state, table
+from tests.support.following import again, catch_up, note, runner_of, running, state, table, until
 from tests.support.projections import FussyBoard, ModuleBoard, NoteBoard
 
 pytestmark = pytest.mark.postgres
@@ -211,6 +212,25 @@ def test_an_event_that_cannot_even_be_parked_is_not_passed_over(
         with pytest.raises(UniqueViolation):
             catch_up(runner)
     assert state(pool)["fussy_board_v1"][0] == poison - 1
+
+
+def test_a_parking_that_fails_is_tried_again(
+    database: str, pool: Pool, log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failures = [RuntimeError("Not now."), RuntimeError("Nor now.")]
+    park = ProjectionTables._park
+
+    def fail(tables: ProjectionTables, packed: Packed) -> None:
+        if packed.parked and failures:
+            raise failures.pop()
+        park(tables, packed)
+
+    monkeypatch.setattr(ProjectionTables, "_park", fail)
+    poison = note(log, "poison")
+    with runner_of(database, FussyBoard()) as runner, running(runner):
+        until(lambda: parked(pool))
+    assert state(pool)["fussy_board_v1"][0] == poison
+    assert not failures
 
 
 def test_a_reason_that_no_text_of_the_database_can_hold_is_mended(

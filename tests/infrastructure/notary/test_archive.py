@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from infrastructure.notary.archive import BundleExists, StartIsUnproved
+from infrastructure.notary import archive
+from infrastructure.notary.archive import BundleExists, BundleIsUnfinished, StartIsUnproved
 from infrastructure.notary.verifier import bundle
 from infrastructure.notary.verifier.bundle import main, told
 from tests.support.notarized import Notarized
@@ -154,6 +155,31 @@ def test_nothing_is_written_over(signed: Notarized) -> None:
     signed.bundle.mkdir()
     with pytest.raises(BundleExists):
         signed.export()
+
+
+@pytest.mark.parametrize("name", ["bundle", "bundle.zip"])
+def test_an_export_that_fails_leaves_nothing_behind(signed: Notarized, name: str) -> None:
+    def fail(_seen: int) -> None:
+        raise OSError("The disk is full.")
+
+    out = signed.home / "kept" / name
+    out.parent.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive, "EVERY", 1)
+        with pytest.raises(OSError, match="full"):
+            signed.archive().export(out, start=1, progress=fail)
+    assert [*out.parent.iterdir()] == []
+    assert signed.archive().export(out, start=1, progress=lambda _: None).events == 400
+
+
+def test_what_an_export_left_that_was_killed_is_named_and_not_touched(signed: Notarized) -> None:
+    draft = signed.bundle.with_name(f".{signed.bundle.name}.partial")
+    draft.mkdir()
+    with pytest.raises(BundleIsUnfinished, match=str(draft)):
+        signed.export()
+    draft.rmdir()
+    signed.export()
+    assert signed.bundle.is_dir()
 
 
 def test_a_start_that_cannot_be_proved_is_refused(signed: Notarized) -> None:

@@ -60,6 +60,8 @@ def test_a_worker_that_stops_ends_its_child_and_hands_the_job_back(notebook: Not
         process.terminate()
         assert process.wait(12) == 0
         assert not child.is_running()
+        assert process.stderr is not None
+        assert b"Traceback" not in process.stderr.read()
     assert notebook.rows("SELECT owner, tries, dead_at, run_at <= now() FROM stratal.jobs") == [
         (None, 0, None, True)
     ]
