@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from application.scrubbing import scrubbed, scrubbed_call, scrubbed_text
+from application.scrubbing import place_of, scrubbed, scrubbed_call, scrubbed_text
 from domain.text import text_fault
 from domain.values import Failure
 from tests.support.runs import answered, refused
@@ -76,3 +76,18 @@ def test_a_refused_call_is_scrubbed_and_an_answered_one_left_alone() -> None:
     refusal = scrubbed_call(refused("one", "Bearer abcdefgh")[0])
     assert refusal.failure is not None
     assert refusal.failure.message == "Bearer [redacted]"
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        (
+            "https://t0ken@witness.example:8443/t0ken?key=t0ken#t0ken",
+            "https://witness.example:8443",
+        ),
+        ("http://u:t0ken@[::1]:80/", "http://[::1]:80"),
+        ("http://[::1/t0ken", "[redacted]"),
+    ],
+)
+def test_of_an_address_the_place_alone_holds_no_secret(url: str, place: str) -> None:
+    assert place_of(url) == place
