@@ -11,6 +11,7 @@ from docs.generators.catalogs import metrics, optimizers
 from docs.generators.command_line import command_line
 from docs.generators.errors import errors
 from docs.generators.features import features
+from docs.generators.kinds import kinds
 from docs.generators.layers import layers
 from docs.generators.log_benchmark import appends, growth, proofs, read_models
 from docs.generators.messages import commands, events
@@ -27,6 +28,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/events.md": events,
     "reference/features.md": features,
     "reference/http.md": routes,
+    "reference/kinds.md": kinds,
     "reference/layers.md": layers,
     "reference/metrics.md": metrics,
     "reference/optimizers.md": optimizers,
