@@ -18,8 +18,8 @@ from infrastructure.client.resources import (
     Modules,
     Programs,
     Runs,
-    Signatures,
 )
+from infrastructure.client.signatures import Signatures
 from infrastructure.client.streams import audit_lines, facts
 from infrastructure.client.transport import Transport
 
