@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.tool.allowance import Allowance
 from infrastructure.settings import Settings, SettingsAreInvalid
 
 
@@ -73,3 +74,43 @@ def test_of_the_notarys_address_its_place_alone_is_shown() -> None:
     url = "https://token@witness.example:8443/hooks/token?key=token#token"
     shown = Settings.from_environment({"STRATAL_NOTARY_URL": url}).shown()
     assert shown["STRATAL_NOTARY_URL"] == "https://witness.example:8443"
+
+
+SECRETS = '{"weather": {"host": "api.weather.example", "header": "X-Api-Key", "value": "hunter2"}}'
+
+
+def test_tools_are_allowed_by_name_and_none_by_default() -> None:
+    assert Settings.from_environment({}).allowance == Allowance()
+    settings = Settings.from_environment(
+        {
+            "STRATAL_TOOLS": "acme.tools:search, acme.more,",
+            "STRATAL_TOOL_HOSTS": "api.weather.example, http://tools.internal:8080",
+            "STRATAL_TOOL_SECRETS": SECRETS,
+        }
+    )
+    assert settings.allowance == Allowance(
+        entry_points=frozenset({"acme.tools:search", "acme.more"}),
+        hosts=frozenset({"api.weather.example", "http://tools.internal:8080"}),
+        secrets={"weather": "api.weather.example"},
+    )
+    assert settings.secrets["weather"].value.get_secret_value() == "hunter2"
+    assert "hunter2" not in str(settings.shown())
+    assert Settings.from_environment(settings.environment()) == settings
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("STRATAL_TOOLS", "acme tools:search"),
+        ("STRATAL_TOOLS", "acme.tools:search:twice"),
+        ("STRATAL_TOOL_SECRETS", "hunter2"),
+        ("STRATAL_TOOL_SECRETS", SECRETS.replace("X-Api-Key", "X Api: Key")),
+        ("STRATAL_TOOL_SECRETS", SECRETS.replace("weather.example", "weather.example/x")),
+    ],
+)
+def test_a_setting_of_tools_that_cannot_be_used_is_named_and_not_shown(
+    variable: str, value: str
+) -> None:
+    with pytest.raises(SettingsAreInvalid, match=variable) as refused:
+        Settings.from_environment({variable: value})
+    assert "hunter2" not in str(refused.value)
