@@ -56,6 +56,7 @@ bench: setup ## Overhead against bare DSPy in one run; writes benchmarks/results
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.folds
 	$(BIN)/python -m benchmarks.programs
+	$(BIN)/python -m benchmarks.compiling
 
 bench-log: setup ## The log on its own: appends, lag, rebuilds, growth to 5 million events (about 15 minutes)
 	$(BIN)/python -m benchmarks.log

@@ -11,6 +11,7 @@ from docs.generators.catalogs import metrics, optimizers
 from docs.generators.command_line import command_line
 from docs.generators.errors import errors
 from docs.generators.features import features
+from docs.generators.graphs import chart, compiled, figures, picture
 from docs.generators.kinds import kinds
 from docs.generators.layers import layers
 from docs.generators.log_benchmark import appends, growth, proofs, read_models
@@ -22,6 +23,7 @@ from docs.generators.settings import settings
 DOCS: Final = ROOT / "docs"
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "_static/baleen.svg": picture,
     "reference/cli.md": command_line,
     "reference/commands.md": commands,
     "reference/errors.md": errors,
@@ -34,6 +36,9 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/optimizers.md": optimizers,
     "reference/settings.md": settings,
     "explanation/_appends.md": appends,
+    "explanation/_baleen.md": compiled,
+    "explanation/_chart.md": chart,
+    "explanation/_compiling.md": figures,
     "explanation/_folds.md": folds,
     "explanation/_growth.md": growth,
     "explanation/_overhead.md": overhead,
