@@ -73,7 +73,7 @@ def execution(before: ExecutionRow | None, recorded: Recorded) -> ExecutionRow:
     changes: Values = _replayed(before, recorded) or _run(before, recorded)
     if isinstance(event, ExecutionCompleted):
         changes = {**changes, "outputs": event.outputs}
-    return before.model_copy(update={**changes, "version": recorded.originator_version})
+    return before.model_copy(update={**changes, **_touched(recorded)})
 
 
 def optimization(before: OptimizationRow | None, recorded: Recorded) -> OptimizationRow:
@@ -92,8 +92,8 @@ def optimization(before: OptimizationRow | None, recorded: Recorded) -> Optimiza
         case _:
             pass
     assert before is not None
-    touched = {**_run(before, recorded), "version": recorded.originator_version}
-    return before.model_copy(update={**changes, **touched})
+    changes = {**changes, **_run(before, recorded), **_touched(recorded)}
+    return before.model_copy(update=changes)
 
 
 def evaluation(before: EvaluationRow | None, recorded: Recorded) -> EvaluationRow:
@@ -117,8 +117,8 @@ def evaluation(before: EvaluationRow | None, recorded: Recorded) -> EvaluationRo
         case _:
             pass
     assert before is not None
-    touched = {**_run(before, recorded), "version": recorded.originator_version}
-    return before.model_copy(update={**changes, **touched})
+    changes = {**changes, **_run(before, recorded), **_touched(recorded)}
+    return before.model_copy(update=changes)
 
 
 def _run(before: RunRow, recorded: Recorded) -> Values:
@@ -226,6 +226,7 @@ def _requested(recorded: Recorded, asked: Requested) -> Values:
         "actor": recorded.envelope.actor,
         "correlation_id": recorded.envelope.correlation_id,
         "requested_at": recorded.timestamp,
+        "updated_at": recorded.timestamp,
         "started_at": None,
         "finished_at": None,
         "duration_ms": None,
@@ -236,6 +237,10 @@ def _requested(recorded: Recorded, asked: Requested) -> Values:
         "failure": None,
         "cancelled_because": None,
     }
+
+
+def _touched(recorded: Recorded) -> Values:
+    return {"version": recorded.originator_version, "updated_at": recorded.timestamp}
 
 
 def _plus(spend: Spend, call: LmCall) -> Spend:

@@ -34,6 +34,7 @@ class RunRow(Row):
     actor: str = Field(description="Who requested it.")
     correlation_id: UUID = Field(description="Names all that was done for the same reason.")
     requested_at: datetime
+    updated_at: datetime = Field(description="When the last event of its own happened.")
     started_at: datetime | None = Field(description="When a worker first took it.")
     finished_at: datetime | None
     duration_ms: float | None = Field(description="As the worker measured it, waiting left out.")
@@ -94,7 +95,8 @@ COLUMNS: Final[LiteralString] = """
 
 _SELECTED: Final[LiteralString] = """,
            version, position, program_id, program_version, status, actor, correlation_id,
-           requested_at, started_at, finished_at, duration_ms, attempts, worker, tool_calls,
+           requested_at, touched_at AS updated_at, started_at, finished_at, duration_ms, attempts,
+           worker, tool_calls,
            json_build_object(
                'calls', calls, 'prompt_tokens', prompt_tokens,
                'completion_tokens', completion_tokens, 'cached_tokens', cached_tokens,

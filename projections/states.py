@@ -73,6 +73,7 @@ def module(before: ModuleRow | None, recorded: Recorded) -> ModuleRow:
                 signature_revision=created.signature_revision,
                 signature=spec.signature,
                 config=spec.config,
+                parameters=spec.parameters,
                 **_begun(recorded),
                 **_ended(None, None),
             )

@@ -77,6 +77,7 @@ class ExecutionView(BaseModel):
     actor: str = Field(description="Who requested it.")
     correlation_id: UUID
     requested_at: datetime
+    updated_at: datetime = Field(description="When the last event of its own happened.")
     started_at: datetime | None = None
     finished_at: datetime | None = None
     allowed_actions: tuple[str, ...] = Field(description="What its state permits a caller.")
@@ -141,6 +142,7 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
         "actor": first.envelope.actor,
         "correlation_id": first.envelope.correlation_id,
         "requested_at": first.timestamp,
+        "updated_at": history[-1].timestamp,
         "allowed_actions": tuple(
             action for action in execution.allowed_actions if action in _FOR_CALLERS
         ),

@@ -28,6 +28,7 @@ class Execution(TypedDict, Generic[Outputs]):
     actor: str
     correlation_id: str
     requested_at: str
+    updated_at: str
     started_at: str | None
     finished_at: str | None
     allowed_actions: Sequence[str]
