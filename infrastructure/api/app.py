@@ -11,6 +11,7 @@ from infrastructure.api import (
     attempted,
     audit_export,
     catalogs,
+    comparisons,
     datasets,
     docs,
     drawings,
@@ -47,6 +48,7 @@ from infrastructure.api.witness import Witness
 
 _ROUTES: Final = (
     signatures.routes,
+    comparisons.routes,
     modules.routes,
     programs.routes,
     program_lives.routes,

@@ -31,6 +31,7 @@ from domain.values import Score
 from infrastructure.api.bodies import Body
 from infrastructure.api.dependencies import Expected, IdOrName, Reader, Reading, Writing, wish
 from infrastructure.api.etags import Written, written
+from infrastructure.api.pages import PageView
 from infrastructure.api.programs import KIND, PATH
 from infrastructure.api.route import router
 from projections import program_versions
@@ -141,20 +142,21 @@ async def get_version_content(program: IdOrName, number: Number, desk: Reading) 
 @routes.get("/{program}/predictors")
 async def list_predictors(
     program: IdOrName, desk: Reading, version: Version = None
-) -> Sequence[PredictorView]:
+) -> PageView[PredictorView]:
     """List the places of a program that ask a model, with what they are told."""
     program_id = await desk.id_of(KIND, program)
-    return (await desk.run(partial(_version, desk, program_id, version))).predictors
+    found = await desk.run(partial(_version, desk, program_id, version))
+    return PageView(items=found.predictors, next=None)
 
 
 @routes.get("/{program}/modules")
 async def list_program_modules(
     program: IdOrName, desk: Reading, version: Version = None
-) -> Sequence[ModuleView]:
+) -> PageView[ModuleView]:
     """List the modules of a program in their order."""
     program_id = await desk.id_of(KIND, program)
     graph = (await desk.run(partial(_version, desk, program_id, version))).graph
-    return [
+    modules = (
         ModuleView(
             position=position,
             node=node.id,
@@ -162,7 +164,8 @@ async def list_program_modules(
             signature=render(node.module.signature),
         )
         for position, (_, node) in enumerate(module_nodes(graph))
-    ]
+    )
+    return PageView(items=tuple(modules), next=None)
 
 
 @routes.get("/{program}/versions/{number}/diff/{other}")

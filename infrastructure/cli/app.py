@@ -8,6 +8,7 @@ import typer
 
 from infrastructure.cli.audit import AuditCommands
 from infrastructure.cli.clients import ClientCommands
+from infrastructure.cli.comparisons import DiffCommands
 from infrastructure.cli.connection import Connect
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.datasets import DatasetCommands
@@ -21,6 +22,7 @@ from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.runs import RunCommands
 from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.cli.trail import TrailCommands
+from infrastructure.cli.versions import VersionCommands
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,15 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.command("events")(trail.events)
     app.command("history")(trail.history)
     app.add_typer(audit, name="audit")
-    app.add_typer(verbs.signatures.app(), name="signature")
+    signatures = verbs.signatures.app()
+    signatures.command("diff")(DiffCommands(verbs.connect).signatures)
+    app.add_typer(signatures, name="signature")
     app.command("modules")(verbs.own_modules.modules)
     programs = ProgramCommands(verbs.connect).app()
     programs.command("add")(verbs.own_modules.add)
     programs.command("draw")(DrawingCommands(verbs.connect).draw)
+    programs.command("diff")(DiffCommands(verbs.connect).versions)
+    VersionCommands(verbs.connect).add_to(programs)
     app.add_typer(programs, name="program")
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")

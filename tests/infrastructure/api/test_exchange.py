@@ -83,10 +83,10 @@ def test_prg_23_what_was_imported_is_told_what_it_was_told(
     world: ApiWorld, whole: dict[str, Any]
 ) -> None:
     elsewhere = taken_in(world, whole)
-    (found,) = elsewhere.get("/v1/programs/triage/predictors?version=2").json()
+    (found,) = elsewhere.get("/v1/programs/triage/predictors?version=2").json()["items"]
     assert found["learned_prompt"] == "Route it."
     assert found["few_shot_examples"] == STATE["demos"]
-    (edited,) = elsewhere.get("/v1/programs/triage/predictors?version=4").json()
+    (edited,) = elsewhere.get("/v1/programs/triage/predictors?version=4").json()["items"]
     assert edited["learned_prompt"] == "Be brief."
 
 

@@ -36,12 +36,12 @@ def optimized(api: TestClient, world: ApiWorld) -> None:
 def test_prg_18_a_predictor_has_its_signature_prompt_and_examples(api: TestClient) -> None:
     a_program(api)
     edit(api, instructions=SHORT, demos=DEMOS)
-    (predictor,) = api.get("/v1/programs/triage/predictors").json()
+    (predictor,) = api.get("/v1/programs/triage/predictors").json()["items"]
     assert (predictor["name"], predictor["type"]) == ("predict", "predict")
     assert predictor["signature_module"].startswith("message: string -> queue: enum[")
     assert predictor["learned_prompt"] == SHORT
     assert predictor["few_shot_examples"] == DEMOS
-    (before,) = api.get("/v1/programs/triage/predictors?version=1").json()
+    (before,) = api.get("/v1/programs/triage/predictors?version=1").json()["items"]
     assert before["learned_prompt"] == ("Given the fields `message`, produce the fields `queue`.")
     assert before["few_shot_examples"] == []
 
@@ -107,7 +107,7 @@ def test_edits_add_up_over_versions(api: TestClient) -> None:
     a_program(api)
     edit(api, instructions=SHORT)
     edit(api, demos=DEMOS)
-    (predictor,) = api.get("/v1/programs/triage/predictors").json()
+    (predictor,) = api.get("/v1/programs/triage/predictors").json()["items"]
     assert (predictor["learned_prompt"], predictor["few_shot_examples"]) == (SHORT, DEMOS)
 
 
@@ -186,7 +186,7 @@ def test_mod_08_two_modules_swap_their_positions_at_once(api: TestClient) -> Non
     api.post("/v1/programs", json={"name": "two", "graph": graph})
     reply = api.post("/v1/programs/two/reorder", json={"positions": {"plan": 7, "answer": 3}})
     assert reply.status_code == 200
-    modules = api.get("/v1/programs/two/modules").json()
+    modules = api.get("/v1/programs/two/modules").json()["items"]
     assert [(each["position"], each["node"]) for each in modules] == [(0, "answer"), (1, "plan")]
     assert modules[0]["signature"] == "text: string -> text_out: string"
     taken = {"positions": {"plan": 0}}
