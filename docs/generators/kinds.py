@@ -72,9 +72,9 @@ How an attempt is judged, as data; a reward of `threshold` or more ends the sear
 _MEMBERS: Final = "## Members of an ensemble\n\n"
 _EXAMPLES: Final = """## Examples that are looked up
 
-`config.nearest` of `predict` and `chain_of_thought` shows, after the demos, the `k` rows of a dataset
-whose words are nearest to those of the inputs (BM25), the nearest one last. Only rows to learn from
-are looked at, never those that judge.
+`config.nearest` of `predict` and `chain_of_thought` shows, after the demos, the `k` rows of a
+dataset whose words are nearest to those of the inputs (BM25), the nearest one last. Only rows to
+learn from are looked at, never those that judge.
 
 ```json
 {"config": {"nearest": {"dataset_id": "01890a5d-ac96-774b-bcce-b302099a8057", "k": 3}}}
@@ -120,7 +120,7 @@ def _kind(kind: ModuleKind) -> str:
 def _gives(kind: ModuleKind) -> str:
     if PARAMETERS[kind] is Custom:
         return ""
-    parameters = Retrieve(corpus=Corpus(dataset_id="0" * 32, field="text"))  # type: ignore[arg-type]  # pydantic reads it
+    parameters = Retrieve(corpus=Corpus(dataset_id="0" * 32, field="text"))
     spec = ModuleSpec(
         kind=kind,
         signature=parse("question -> answer"),

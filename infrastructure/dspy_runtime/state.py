@@ -3,10 +3,11 @@
 That loader sets whatever attribute a state names.
 """
 
-from typing import Any, Final, cast
+from typing import Any, cast
 
 import dspy
-from pydantic import JsonValue, TypeAdapter
+from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
 
 from application.lm_ports import JsonObject, ProgramFailed
 from domain.program.edits import Edits
@@ -14,8 +15,6 @@ from domain.program.errors import InvalidState
 from domain.program.state import read_state
 from domain.text import mended
 from domain.values import Failure
-
-_JSON: Final = TypeAdapter(JsonValue)
 
 
 def dumped(program: dspy.Module) -> dict[str, JsonValue]:
@@ -75,7 +74,7 @@ def _dumped(predictor: dspy.Predict) -> JsonValue:
 
 
 def _json(value: Any) -> JsonValue:
-    return mended(cast("JsonValue", _JSON.dump_python(value, mode="json")))
+    return mended(cast("JsonValue", to_jsonable_python(value)))
 
 
 def _first(error: InvalidState) -> str:

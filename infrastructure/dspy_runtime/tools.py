@@ -38,6 +38,10 @@ class RecordedTool(dspy.Tool):  # type: ignore[misc]  # DSPy ships no types
         """The same; it waits in this thread."""
         return self.func(arguments)
 
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # DSPy hashes demos by way of pickle, and a demo of an agent may hold its tools.
+        return str, (self.name,)
+
 
 def dspy_tools(
     node: str, specs: Sequence[ToolSpec], program: RunnableProgram

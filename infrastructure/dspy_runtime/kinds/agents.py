@@ -65,6 +65,14 @@ class ReAct(dspy.ReAct):  # type: ignore[misc]  # DSPy ships no types
         return self._call_with_potential_trajectory_truncation(predictor, trajectory, **inputs)
 
 
+class _Submit(dspy.Tool):  # type: ignore[misc]  # DSPy ships no types
+    """The tool that ends an agent's work."""
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        # DSPy hashes demos by way of pickle, and a demo of an agent holds its tools.
+        return str, (self.name,)
+
+
 class ReActV2(dspy.ReActV2):  # type: ignore[misc]  # DSPy ships no types
     """``dspy.ReActV2`` that fails after ``max_iters`` instead of forcing an answer."""
 
@@ -73,6 +81,11 @@ class ReActV2(dspy.ReActV2):  # type: ignore[misc]  # DSPy ships no types
     ) -> None:
         super().__init__(signature, list(tools), max_iters=max_iters)
         configure(self, settings)
+
+    def _make_submit_tool(self) -> dspy.Tool:
+        made = super()._make_submit_tool()
+        given = {"desc": made.desc, "args": made.args, "arg_types": made.arg_types}
+        return _Submit(made.func, name=made.name, **given)
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
         found = super().forward(**inputs)

@@ -1,7 +1,8 @@
 """Several attempts, judged by a reward that is data: ``dspy.BestOfN`` and ``dspy.Refine``."""
 
 import copy
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dspy
@@ -18,6 +19,7 @@ from domain.values import Failure
 from infrastructure.dspy_runtime.kinds.building import Built, Place, SpeaksForItsNode
 from infrastructure.dspy_runtime.kinds.plain import asked_once
 from infrastructure.dspy_runtime.kinds.rewards import reward_function
+from infrastructure.dspy_runtime.recording import NODE_ID
 
 
 def _unheard(*_: object) -> None:
@@ -32,7 +34,7 @@ class BestOfN(_BestOfN):  # type: ignore[misc]  # DSPy ships no types
     """``dspy.BestOfN`` that counts failures for each call, and fails when no attempt counted."""
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
-        with _traced():
+        with _traced(self.module):
             return _counted(super(BestOfN, copy.copy(self)).forward(**inputs), self.N)
 
 
@@ -40,7 +42,7 @@ class Refine(SpeaksForItsNode, _Refine):  # type: ignore[misc]  # DSPy ships no 
     """``dspy.Refine`` that counts failures for each call, and fails when no attempt counted."""
 
     def forward(self, **inputs: Any) -> dspy.Prediction:
-        with _traced():
+        with _traced(self.module):
             return _counted(super(Refine, copy.copy(self)).forward(**inputs), self.N)
 
 
@@ -62,12 +64,21 @@ def built(place: Place, spec: ModuleSpec) -> Built:
     )
 
 
-def _traced() -> AbstractContextManager[None]:
-    """Both write into DSPy's trace, where a run keeps none."""
-    if dspy.settings.trace is not None:
-        return nullcontext()
-    traced: AbstractContextManager[None] = dspy.context(trace=[])
-    return traced
+@contextmanager
+def _traced(module: dspy.Module) -> Iterator[None]:
+    """A trace to write into, where a run keeps none.
+
+    Attempts are made by copies of *module*; optimizers learn from what its own predictor did.
+    """
+    outer, (predictor,) = dspy.settings.trace, module.predictors()
+    trace: list[tuple[Any, Any, Any]] = []
+    with dspy.context(trace=trace):
+        yield
+    if outer is not None:
+        outer.extend(
+            (predictor if getattr(by, NODE_ID, None) else by, given, gave)
+            for by, given, gave in trace
+        )
 
 
 def _counted(best: Any, attempts: int) -> dspy.Prediction:
