@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from infrastructure.models.answers import answer_text
 from infrastructure.models.binding import ModelSettingIsInvalid
+from infrastructure.models.described import described
 
 _ERRORS: dict[str, type[lm15.LM15Error]] = {
     "rate_limit": lm15.RateLimitError,
@@ -132,7 +133,9 @@ class ScriptedEngine:
             raise rule.error.raised()
         text = rule.text
         if text is None:
-            text = answer_text(last, rule.reply, seed=_digest(request))
+            seed = _digest(request)
+            reply = {**described(_system(request), seed=int(seed[:8], 16)), **rule.reply}
+            text = answer_text(last, reply, seed=seed)
         return _response(request, prompt, text, rule.tokens)
 
     def close(self) -> None:
@@ -171,10 +174,14 @@ def _response(
 
 
 def _prompt(request: lm15.Request) -> str:
+    return "\n".join([_system(request), *map(_said, request.messages)])
+
+
+def _system(request: lm15.Request) -> str:
     system = request.system
     if system is not None and not isinstance(system, str):
         system = "".join(part.text for part in system)
-    return "\n".join([system or "", *map(_said, request.messages)])
+    return system or ""
 
 
 def _said(message: lm15.Message) -> str:

@@ -11,6 +11,7 @@ import dspy
 import pytest
 from dspy import lm15
 
+from domain.signature.syntax import parse
 from domain.signature.types import (
     STRING,
     DictOf,
@@ -49,6 +50,22 @@ TYPES: list[FieldType] = [
     OptionalOf(of=Primitive(name="integer")),
     UnionOf(options=(Primitive(name="integer"), STRING)),
     ListOf(item=EnumOf(values=("x", "y"))),
+    *(
+        parse(f"a -> b: {written}").outputs[0].type
+        for written in (
+            "code",
+            "integer(ge=100, lt=102)",
+            "integer(gt=-3, le=-2)",
+            "integer(ge=5)",
+            "float(gt=0.5, lt=0.7)",
+            "string(min_length=40)",
+            "string(max_length=3)",
+            "string(min_length=2, max_length=3)",
+            "object{x: string, y?: integer(ge=7, le=8), z: list[object{w: enum[a, b]}]}",
+            "list[object{x: float(lt=0), ok: boolean, many: list[string](min_items=3)}]",
+            "optional[object{x: string(min_length=30), one: enum[only], n: integer | string}]",
+        )
+    ),
 ]
 
 
