@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from pydantic_core import PydanticUndefined
 
@@ -120,7 +121,7 @@ def _kind(kind: ModuleKind) -> str:
 def _gives(kind: ModuleKind) -> str:
     if PARAMETERS[kind] is Custom:
         return ""
-    parameters = Retrieve(corpus=Corpus(dataset_id="0" * 32, field="text"))
+    parameters = Retrieve(corpus=Corpus(dataset_id=UUID(int=0), field="text"))
     spec = ModuleSpec(
         kind=kind,
         signature=parse("question -> answer"),

@@ -126,13 +126,14 @@ def _tool(name: str) -> Callable[..., Any]:
 
 def _submit(outputs: Sequence[str] | None) -> Callable[..., None]:
     def submit(*args: Any, **kwargs: Any) -> None:
-        if len(args) == 1 and not kwargs and (outputs is None or isinstance(args[0], dict)):
+        if len(args) == 1 and not kwargs and (outputs is None or hasattr(args[0], "keys")):
             raise _Submitted(args[0])
         if outputs is None and not args:
             raise _Submitted(kwargs)
         if len(args) > len(outputs or ()):
             raise TypeError(f"SUBMIT takes {', '.join(outputs or ()) or 'one value'}")
-        raise _Submitted({**dict(zip(outputs or (), args, strict=False)), **kwargs})
+        named: dict[str, object] = dict(zip(outputs or (), args, strict=False))
+        raise _Submitted({**named, **kwargs})
 
     submit.__name__ = "SUBMIT"
     return submit
