@@ -133,22 +133,22 @@ _FAILED_CALL = LmCall(
     failure=_BARE_FAILURE,
 )
 _TOOL_CALL = ToolCall(
-    key=digest_of("tool"),
-    node="agent",
-    tool="search",
-    arguments=ref("arguments"),
-    result=ref("result"),
-    latency_ms=12.5,
-)
-_FAILED_TOOL_CALL = ToolCall(
     key=digest_of("code"),
     kind="code",
     node="agent",
     tool="python",
     arguments=ref("arguments"),
     result=ref("result"),
-    latency_ms=0,
+    latency_ms=12.5,
     failure=_FAILURE,
+)
+_BARE_TOOL_CALL = ToolCall(
+    key=digest_of("tool"),
+    node="agent",
+    tool="search",
+    arguments=ref("arguments"),
+    result=ref("result"),
+    latency_ms=0,
 )
 _PINS = Pins(adapter="json", libraries={"dspy": "3.4.1"})
 _SPEND = LmSpend(
@@ -302,7 +302,7 @@ _RUNS: Sequence[Sequence[Event]] = (
     (ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),),
     (ExecutionStarted(attempt=2, worker="host:17"),),
     (ExecutionLmCalled(call=_CALL), ExecutionLmCalled(call=_FAILED_CALL)),
-    (ExecutionToolCalled(call=_TOOL_CALL), ExecutionToolCalled(call=_FAILED_TOOL_CALL)),
+    (ExecutionToolCalled(call=_TOOL_CALL), ExecutionToolCalled(call=_BARE_TOOL_CALL)),
     (
         ExecutionCompleted(outputs=ref("outputs"), duration_ms=400.5, spend=_SPEND),
         ExecutionCompleted(outputs=ref("outputs"), duration_ms=0, spend=_UNKNOWN_SPEND),
@@ -340,7 +340,7 @@ _RUNS: Sequence[Sequence[Event]] = (
     ),
     (OptimizationStarted(attempt=1, worker="host:17", pins={"dspy": "3.4.1"}),),
     (OptimizationLmCalled(call=_CALL), OptimizationLmCalled(call=_FAILED_CALL)),
-    (OptimizationToolCalled(call=_TOOL_CALL), OptimizationToolCalled(call=_FAILED_TOOL_CALL)),
+    (OptimizationToolCalled(call=_TOOL_CALL), OptimizationToolCalled(call=_BARE_TOOL_CALL)),
     (TrialScored(trial=1, score=0.5, candidate=ref("candidate")),),
     tuple(
         OptimizationCompleted(
@@ -362,7 +362,7 @@ _RUNS: Sequence[Sequence[Event]] = (
     ),
     (EvaluationStarted(attempt=1, worker="host:17"),),
     (EvaluationLmCalled(call=_CALL), EvaluationLmCalled(call=_FAILED_CALL)),
-    (EvaluationToolCalled(call=_TOOL_CALL), EvaluationToolCalled(call=_FAILED_TOOL_CALL)),
+    (EvaluationToolCalled(call=_TOOL_CALL), EvaluationToolCalled(call=_BARE_TOOL_CALL)),
     (
         EvaluationCompleted(
             score=0.6,
