@@ -79,13 +79,17 @@ class _Catalog:
         self._connection = connection
 
     def table(self, name: str, levels: int) -> Table:
-        found = self._row(_TABLE, name)
-        table = found and self._described(found, levels, frozenset())
-        if not table or not table.columns:
+        table = self._found(_TABLE, name, levels, frozenset())
+        if table is None or not table.columns:
             raise TableIsUnknown(name)
         return table
 
-    def _described(self, row: Sequence[Any], levels: int, within: frozenset[int]) -> Table:
+    def _found(
+        self, query: LiteralString, key: object, levels: int, within: frozenset[int]
+    ) -> Table | None:
+        row = self._connection.execute(query, (key,)).fetchone()
+        if row is None:
+            return None
         oid, name, comment = row
         columns = self._connection.execute(_COLUMNS, (oid,)).fetchall()
         inside = within | {oid}
@@ -94,9 +98,5 @@ class _Catalog:
     def _column(self, row: Sequence[Any], levels: int, within: frozenset[int]) -> Column:
         name, kind, is_required, comment, max_length, words, refers_to = row
         follows = refers_to is not None and levels > 0 and refers_to not in within
-        found = self._row(_BY_OID, refers_to) if follows else None
-        related = found and self._described(found, levels - 1, within)
-        return Column(name, kind, is_required, comment, max_length, tuple(words), related or None)
-
-    def _row(self, query: LiteralString, key: object) -> tuple[Any, ...] | None:
-        return self._connection.execute(query, (key,)).fetchone()
+        related = self._found(_BY_OID, refers_to, levels - 1, within) if follows else None
+        return Column(name, kind, is_required, comment, max_length, tuple(words), related)

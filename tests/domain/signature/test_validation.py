@@ -63,6 +63,18 @@ def taken(type: str, value: JsonValue, *, strict: bool = False) -> JsonValue:
         ("union[integer, string]", 3, 3),
         ("union[integer, boolean]", True, True),
         ("union[probability, list[string]]", ["a"], ["a"]),
+        ("integer(ge=1)", " 3 ", 3),
+        ("float(le=1)", "1", 1.0),
+        ("string(max_length=3)", "abc", "abc"),
+        ("list[integer(ge=0)](max_items=2)", ["1", 0], [1, 0]),
+        ("reasoning_chain(min_items=2)", "a\nb", ["a", "b"]),
+        ("object{n: integer, b?: boolean}", {"n": "4", "b": "true"}, {"n": 4, "b": True}),
+        ("object{p: probability}", {"p": "1"}, {"p": 1.0}),
+        ("list[object{n: float}]", [{"n": "1e1"}], [{"n": 10.0}]),
+        ("dict[string, object{n: integer}]", {"k": {"n": 1.0}}, {"k": {"n": 1}}),
+        ("optional[object{n: integer}]", None, None),
+        ("union[integer, object{n: integer}]", {"n": "1"}, {"n": 1}),
+        ("code", "x = 1", "x = 1"),
     ],
 )
 def test_sig_24_a_fitting_value_is_coerced(type: str, value: Any, coerced: Any) -> None:
@@ -100,6 +112,14 @@ def test_sig_24_a_fitting_value_is_coerced(type: str, value: Any, coerced: Any) 
         ("enum['a', 'b']", "c"),
         ("list[integer]", [None]),
         ("union[integer, boolean]", "x"),
+        ("integer(ge=1)", "0"),
+        ("integer(ge=1)", True),
+        ("object{n: integer}", {"n": "x"}),
+        ("object{n: integer}", [1]),
+        ("object{n: integer}", '{"n": 1}'),
+        ("optional[object{n: integer}]", "x"),
+        ("list[object{b: boolean}]", [{"b": 1}]),
+        ("code", 1),
     ],
 )
 def test_sig_24_a_value_that_does_not_fit_is_refused(type: str, value: Any) -> None:
@@ -121,6 +141,12 @@ def test_sig_24_a_value_that_does_not_fit_is_refused(type: str, value: Any) -> N
         ("token_count", "1"),
         ("embedding", ["1"]),
         ("reasoning_chain", "a"),
+        ("integer(ge=0)", "1"),
+        ("float(ge=0)", "1"),
+        ("object{n: integer}", {"n": "1"}),
+        ("list[object{b: boolean}]", [{"b": "true"}]),
+        ("optional[integer]", "1"),
+        ("list[float]", ["1"]),
     ],
 )
 def test_sig_24_strict_mode_coerces_nothing(type: str, value: Any) -> None:
