@@ -133,5 +133,5 @@ def test_a_page_names_only_files_and_settings_that_there_are(path: Path) -> None
 def test_the_readme_has_every_setting_with_its_default() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name, field in Settings.model_fields.items():
-        default = f"`{field.default}` " if field.default is not None else ""
+        default = f"`{field.default}` " if field.default not in (None, "") else ""
         assert f"| `{PREFIX}{name.upper()}` | {default}| {field.description} |" in readme
