@@ -75,7 +75,7 @@ _EXAMPLES: Final = """## Examples that are looked up
 
 `config.nearest` of `predict` and `chain_of_thought` shows, after the demos, the `k` rows of a
 dataset whose words are nearest to those of the inputs (BM25), the nearest one last. Only rows to
-learn from are looked at, never those that judge.
+learn from are looked at, never those that judge, and none with the very same inputs.
 
 ```json
 {"config": {"nearest": {"dataset_id": "01890a5d-ac96-774b-bcce-b302099a8057", "k": 3}}}

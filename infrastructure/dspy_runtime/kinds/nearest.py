@@ -1,5 +1,6 @@
 """Few-shot examples that are looked up for each question, among the rows of a dataset."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -23,7 +24,8 @@ class Examples:
         self._inputs = [field.name for field in signature.inputs]
         known = [*self._inputs, *(field.name for field in signature.outputs)]
         self._rows = [{name: row[name] for name in known if name in row} for row in rows]
-        self._ranking = Ranking([self._text(row) for row in self._rows])
+        self._texts = [self._text(row) for row in self._rows]
+        self._often, self._ranking = Counter(self._texts), Ranking(self._texts)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Examples":
         # Programs are copied all the time; the rows they look at never change.
@@ -32,13 +34,16 @@ class Examples:
     def nearest(self, node: str, inputs: Mapping[str, Any], k: int) -> list[dict[str, Any]]:
         """The *k* rows nearest to *inputs*, the nearest one last: right before the question.
 
-        It is recorded: more rows in the dataset shall not change what was asked already.
+        One with these very inputs is left out: where a program is judged or optimized on the rows
+        it learns from, that would be the answer. The look-up is recorded: more rows in the dataset
+        shall not change what was asked already.
         """
         query = self._text(inputs)
 
         def look_up() -> JsonValue:
-            found = self._ranking.nearest(query, k)
-            return [dict(self._rows[place]) for place, _ in reversed(found)]
+            found = self._ranking.nearest(query, k + self._often[query])
+            others = [place for place, _ in found if self._texts[place] != query][:k]
+            return [dict(self._rows[place]) for place in reversed(others)]
 
         arguments: dict[str, JsonValue] = {"query": query, "k": k}
         rows = side_call("retrieval", node, "nearest", arguments, look_up)

@@ -45,6 +45,18 @@ def test_vis_07_the_three_nearest_examples_stand_in_the_prompt(kind: str) -> Non
     assert QUESTION in question
 
 
+def test_an_example_with_the_very_same_inputs_would_be_the_answer_and_is_left_out() -> None:
+    asked = {"question": QUESTION, "answer": "yes"}
+    program = as_data("predict", config=THREE)
+    program = replace(program, examples={DATASET: [asked, *ROWS, asked]})
+    journal = MemoryJournal()
+    runner("predict").run(program, {"question": QUESTION}, journal, live=True)
+    *examples, question = texts(journal)
+    assert len(examples) == 6
+    assert QUESTION not in "".join(examples)
+    assert QUESTION in question
+
+
 def test_demos_of_ones_own_stand_before_the_examples() -> None:
     own = {**THREE, "demos": ({"question": "Is this mine?", "answer": "yes"},)}
     _, journal = run("predict", config=own)
