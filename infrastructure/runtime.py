@@ -3,7 +3,10 @@
 Importing this module imports DSPy.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pydantic import SecretStr
 
 from application.tracing import Tracing
 from infrastructure.dspy_runtime import custom
@@ -13,8 +16,9 @@ from infrastructure.dspy_runtime.optimizers import DspyOptimizers
 from infrastructure.dspy_runtime.prober import ChildProber
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from infrastructure.models.catalog import build_engine
-from infrastructure.settings import Settings
+from infrastructure.settings import McpServerSettings, Settings
 from infrastructure.tools.http import Secret
+from infrastructure.tools.mcp import AddressServer, McpServer, ProcessServer
 from infrastructure.tools.toolbox import WorkerToolbox
 
 
@@ -42,11 +46,7 @@ def build_runtime(settings: Settings, tracing: Tracing) -> DspyRuntime:
         home=settings.home,
     )
     custom.allow(settings.module_packages)
-    secrets = {
-        name: Secret(each.header, each.value.get_secret_value())
-        for name, each in settings.secrets.items()
-    }
-    toolbox = WorkerToolbox(settings.allowance, secrets)
+    toolbox = _toolbox(settings)
     code = Limits() if settings.allow_code else None
     runner = DspyRunner(model, tracing, toolbox=toolbox, code=code)
     return DspyRuntime(
@@ -55,3 +55,22 @@ def build_runtime(settings: Settings, tracing: Tracing) -> DspyRuntime:
         DspyOptimizers(runner, model),
         ChildProber(settings.module_packages),
     )
+
+
+def _toolbox(settings: Settings) -> WorkerToolbox:
+    secrets = {
+        name: Secret(each.header, each.value.get_secret_value())
+        for name, each in settings.secrets.items()
+    }
+    servers = {name: _server(each) for name, each in settings.servers.items()}
+    return WorkerToolbox(settings.allowance, secrets, servers)
+
+
+def _server(told: McpServerSettings) -> McpServer:
+    if told.url is None:
+        return ProcessServer(told.command, _revealed(told.environment))
+    return AddressServer(told.url, _revealed(told.headers))
+
+
+def _revealed(secrets: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: secret.get_secret_value() for name, secret in secrets.items()}

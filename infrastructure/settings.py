@@ -16,6 +16,7 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -43,6 +44,24 @@ class ToolSecret(BaseModel):
     value: Annotated[SecretStr, Field(min_length=1)]
 
 
+class McpServerSettings(BaseModel):
+    """An MCP server: a process that workers start, or an address that they ask."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    command: tuple[str, ...] = ()
+    environment: dict[str, SecretStr] = {}
+    url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+(/\S*)?$")] | None = None
+    headers: dict[str, SecretStr] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.command) == (self.url is not None):
+            raise ValueError("name a command or a url")
+        return self
+
+
+_SERVERS: Final = TypeAdapter(dict[ServerName, McpServerSettings])
 _SECRETS: Final = TypeAdapter(dict[ServerName, ToolSecret])
 
 
@@ -115,6 +134,13 @@ class Settings(BaseModel):
         SecretStr | None,
         Field(description='Headers for hosts, as JSON: {"NAME": {"host", "header", "value"}}.'),
     ] = None
+    mcp_servers: Annotated[
+        SecretStr | None,
+        Field(
+            description='MCP servers, as JSON: {"NAME": {"command", "environment"}} or'
+            ' {"NAME": {"url", "headers"}}.'
+        ),
+    ] = None
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes of `serve`.")] = 1
 
     @classmethod
@@ -182,6 +208,19 @@ class Settings(BaseModel):
                 ) from None
         return told
 
+    @field_validator("mcp_servers")
+    @classmethod
+    def _known_servers(cls, told: SecretStr | None) -> SecretStr | None:
+        if told is not None:
+            try:
+                _SERVERS.validate_json(told.get_secret_value())
+            except ValidationError:  # its own words would show what is in it
+                raise ValueError(
+                    'use JSON: {"NAME": {"command": ["…"], "environment": {}}} or'
+                    ' {"NAME": {"url": "https://…", "headers": {}}}'
+                ) from None
+        return told
+
     @field_validator("database_owner_url")
     @classmethod
     def _of_a_database(cls, url: str | None, info: ValidationInfo) -> str | None:
@@ -207,9 +246,16 @@ class Settings(BaseModel):
         return Allowance(
             entry_points=frozenset(_listed(self.tools)),
             hosts=frozenset(_listed(self.tool_hosts)),
+            servers=frozenset(self.servers),
             secrets={name: secret.host for name, secret in self.secrets.items()},
             code=self.allow_code,
         )
+
+    @property
+    def servers(self) -> Mapping[str, McpServerSettings]:
+        """The MCP servers by name."""
+        told = self.mcp_servers
+        return {} if told is None else _SERVERS.validate_json(told.get_secret_value())
 
     @property
     def secrets(self) -> Mapping[str, ToolSecret]:

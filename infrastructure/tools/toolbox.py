@@ -1,24 +1,32 @@
 """The tools of a worker: each kind carried out by its own means, and only what is allowed."""
 
 from collections.abc import Mapping
+from typing import assert_never
 
 from pydantic import JsonValue
 
 from application.lm_ports import JsonObject
 from application.tool_ports import OutsideTool, ToolFailed
 from domain.tool.allowance import Allowance
-from domain.tool.values import HttpTool, PythonTool
+from domain.tool.values import HttpTool, McpTool, PythonTool
 from domain.values import Failure
 from infrastructure.tools.http import HttpCaller, Secret
+from infrastructure.tools.mcp import McpServer
 from infrastructure.tools.python import call_python
 
 
 class WorkerToolbox:
-    """Calls tools as far as *allowance* lets them; *secrets* are headers by name."""
+    """Calls tools as far as *allowance* lets them; *secrets* and MCP *servers* have names."""
 
-    def __init__(self, allowance: Allowance, secrets: Mapping[str, Secret] | None = None) -> None:
+    def __init__(
+        self,
+        allowance: Allowance,
+        secrets: Mapping[str, Secret] | None = None,
+        servers: Mapping[str, McpServer] | None = None,
+    ) -> None:
         self._allowance = allowance
         self._http = HttpCaller(allowance, secrets or {})
+        self._servers = servers or {}
 
     def call(self, tool: OutsideTool, arguments: JsonObject) -> JsonValue:
         """Call *tool* with *arguments*, which fit it.
@@ -31,12 +39,13 @@ class WorkerToolbox:
             raise ToolFailed(Failure(code="tool.not_allowed", message=reason))
         match tool:
             case PythonTool():
-                package = self._package(tool)
-                return call_python(tool, arguments, package=package)
+                return call_python(tool, arguments, package=self._package(tool))
             case HttpTool():
                 return self._http.call(tool, arguments)
+            case McpTool():
+                return self._servers[tool.server].call(tool, arguments)
             case _:
-                raise NotImplementedError
+                assert_never(tool)
 
     def _package(self, tool: PythonTool) -> str | None:
         """The package to which *tool* is held; ``None`` if the function itself is allowed."""

@@ -79,6 +79,21 @@ def test_of_the_notarys_address_its_place_alone_is_shown() -> None:
 SECRETS = '{"weather": {"host": "api.weather.example", "header": "X-Api-Key", "value": "hunter2"}}'
 
 
+SERVERS = (
+    '{"files": {"command": ["mcp-files"], "environment": {"TOKEN": "hunter2"}},'
+    ' "web": {"url": "https://mcp.example/mcp", "headers": {"Authorization": "hunter2"}}}'
+)
+
+
+def test_mcp_servers_are_processes_or_addresses() -> None:
+    settings = Settings.from_environment({"STRATAL_MCP_SERVERS": SERVERS})
+    assert settings.allowance.servers == {"files", "web"}
+    assert settings.servers["files"].command == ("mcp-files",)
+    assert settings.servers["web"].url == "https://mcp.example/mcp"
+    assert "hunter2" not in str(settings.shown())
+    assert Settings.from_environment(settings.environment()) == settings
+
+
 def test_tools_are_allowed_by_name_and_none_by_default() -> None:
     assert Settings.from_environment({}).allowance == Allowance()
     settings = Settings.from_environment(
@@ -104,6 +119,10 @@ def test_tools_are_allowed_by_name_and_none_by_default() -> None:
         ("STRATAL_TOOLS", "acme tools:search"),
         ("STRATAL_TOOLS", "acme.tools:search:twice"),
         ("STRATAL_TOOL_SECRETS", "hunter2"),
+        ("STRATAL_MCP_SERVERS", "hunter2"),
+        ("STRATAL_MCP_SERVERS", SERVERS.replace('"command"', '"url": "https://x/", "command"')),
+        ("STRATAL_MCP_SERVERS", '{"files": {"environment": {"TOKEN": "hunter2"}}}'),
+        ("STRATAL_MCP_SERVERS", SERVERS.replace("https://", "https://ada:hunter2@")),
         ("STRATAL_TOOL_SECRETS", SECRETS.replace("X-Api-Key", "X Api: Key")),
         ("STRATAL_TOOL_SECRETS", SECRETS.replace("weather.example", "weather.example/x")),
     ],

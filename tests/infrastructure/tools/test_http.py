@@ -14,7 +14,8 @@ from pydantic import JsonValue
 from application.tool_ports import ToolFailed
 from domain.tool.allowance import Allowance
 from domain.tool.values import HttpTool
-from infrastructure.tools.http import MAX_RESPONSE_BYTES, HttpCaller, Secret
+from infrastructure.tools.exchange import MAX_RESPONSE_BYTES
+from infrastructure.tools.http import HttpCaller, Secret
 
 SECRET = Secret("X-Api-Key", "open sesame")
 
