@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 
 from domain.kernel import Recorded
 from domain.text import mended
-from projections import probes, run_states, states
+from projections import run_states, states
 from projections.differences import differences
 from projections.paging import DEFAULT_LIMIT, Cursor, CursorIsInvalid, Page, Row
 
@@ -29,7 +29,7 @@ _FOLDS: Final[Mapping[Kind, Fold]] = {
     "execution": run_states.execution,
     "optimization": run_states.optimization,
     "evaluation": run_states.evaluation,
-    "probe": probes.probe,
+    "probe": states.probe,
 }
 _ELSEWHERE: Final = frozenset({"adopted_version", "adopted_at"})
 """What an event of another thing changes: that thing's history has it."""

@@ -83,32 +83,10 @@ def probes(
     return select.page(store, ProbeRow, NEWEST_FIRST, limit=limit, after=after)
 
 
-def probe(before: ProbeRow | None, recorded: Recorded) -> ProbeRow:
-    """The probe after *recorded*; ``None`` is before its first event."""
-    changes: dict[str, object] = {"finished_at": recorded.timestamp}
-    match recorded.event:
-        case ProbeRequested(promise=promise):
-            return ProbeRow(
-                probe_id=recorded.originator_id,
-                version=recorded.originator_version,
-                position=recorded.position or 0,
-                status=ProbeStatus.PENDING,
-                import_path=promise.import_path,
-                promise=promise,
-                findings=None,
-                failure=None,
-                actor=recorded.envelope.actor,
-                requested_at=recorded.timestamp,
-                finished_at=None,
-            )
-        case ProbeAccepted(findings=findings):
-            changes |= {"status": ProbeStatus.ACCEPTED, "findings": findings}
-        case ProbeRefused(failure=failure):
-            changes |= {"status": ProbeStatus.REFUSED, "failure": failure}
-        case _:
-            pass
-    assert before is not None
-    return before.model_copy(update={**changes, "version": recorded.originator_version})
+def probe(store: ReadStore, probe_id: UUID, *, tenant: str) -> ProbeRow | None:
+    """One probe."""
+    select = Select(_SELECT, of=Probes, tenant=tenant).where("id = %(id)s", id=probe_id)
+    return select.first(store, ProbeRow, order="position")
 
 
 _SELECT: LiteralString = """

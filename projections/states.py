@@ -1,4 +1,4 @@
-"""What a signature, module, program or dataset was after each of its events, as its row has it."""
+"""What a signature, module, program, dataset or probe was after each event, as its row has it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,8 @@ from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
 from domain.dataset.values import Split
 from domain.kernel import Event, Recorded
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
+from domain.probe.events import ProbeAccepted, ProbeRefused, ProbeRequested
+from domain.probe.values import ProbeStatus
 from domain.program.events import (
     ProgramArchived,
     ProgramCompiled,
@@ -30,6 +32,7 @@ from domain.program.values import Origin, Stage
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from projections.datasets import DatasetRow
 from projections.modules import ModuleRow
+from projections.probes import ProbeRow
 from projections.program_catalog import ProgramMetrics, ProgramRow, live_score
 from projections.signatures import SignatureRow
 
@@ -169,6 +172,34 @@ def dataset(before: DatasetRow | None, recorded: Recorded) -> DatasetRow:
             assert isinstance(recorded.event, DatasetCreated)
             before, changes = _new_dataset(recorded, recorded.event), {}
     return before.model_copy(update={**changes, **_touched(recorded)})
+
+
+def probe(before: ProbeRow | None, recorded: Recorded) -> ProbeRow:
+    """The probe after *recorded*; ``None`` is before its first event."""
+    changes: Values = {"finished_at": recorded.timestamp}
+    match recorded.event:
+        case ProbeRequested(promise=promise):
+            return ProbeRow(
+                probe_id=recorded.originator_id,
+                version=recorded.originator_version,
+                position=recorded.position or 0,
+                status=ProbeStatus.PENDING,
+                import_path=promise.import_path,
+                promise=promise,
+                findings=None,
+                failure=None,
+                actor=recorded.envelope.actor,
+                requested_at=recorded.timestamp,
+                finished_at=None,
+            )
+        case ProbeAccepted(findings=findings):
+            changes = {**changes, "status": ProbeStatus.ACCEPTED, "findings": findings}
+        case ProbeRefused(failure=failure):
+            changes = {**changes, "status": ProbeStatus.REFUSED, "failure": failure}
+        case _:
+            pass
+    assert before is not None
+    return before.model_copy(update={**changes, "version": recorded.originator_version})
 
 
 def _new_program(recorded: Recorded, created: ProgramCreated) -> FollowedProgram:

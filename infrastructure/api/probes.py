@@ -18,6 +18,7 @@ from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, show
 from infrastructure.api.route import router
 from infrastructure.api.runs import DEFAULT_WAIT_S, Wait, until_ended
 from projections import probes as read_model
+from projections import states
 from projections.probes import ProbeRow
 
 KIND: Final = "probe"
@@ -118,6 +119,6 @@ def _view(desk: Desk, id: UUID) -> ProbeView:
     row: ProbeRow | None = None
     latest = 0
     for recorded in desk.history(KIND, id):
-        row, latest = read_model.probe(row, recorded), recorded.position or 0
+        row, latest = states.probe(row, recorded), recorded.position or 0
     assert row is not None
     return ProbeView(**dict(row), latest_position=latest)

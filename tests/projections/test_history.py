@@ -19,6 +19,7 @@ from projections.history import Change, HistoryRow, Kind, Mode, history, state
 from projections.modules import module
 from projections.optimization_board import optimization
 from projections.paging import CursorIsInvalid
+from projections.probes import probe
 from projections.program_catalog import program
 from projections.signatures import signature
 from tests.projections.test_laws import property_test
@@ -37,6 +38,7 @@ READ: Final[Mapping[str, Callable[..., Any]]] = {
     "execution": execution,
     "optimization": optimization,
     "evaluation": evaluation,
+    "probe": probe,
 }
 
 

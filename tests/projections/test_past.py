@@ -31,6 +31,7 @@ from projections.executions import execution
 from projections.kernel import Projection
 from projections.modules import module
 from projections.optimization_board import optimization
+from projections.probes import probe
 from projections.program_catalog import program
 from projections.signatures import signature
 from tests.contracts.repository import CONTEXT
@@ -55,6 +56,7 @@ AGGREGATES: Mapping[str, type[Any]] = {
 }
 QUERIES: Mapping[str, Callable[..., Any]] = {
     "signature": signature,
+    "probe": probe,
     "module": module,
     "program": program,
     "dataset": dataset,
@@ -70,6 +72,7 @@ STATE: Mapping[str, Sequence[str]] = {
     "execution": ("version", "status", "program_version", "inputs", "outputs"),
     "optimization": ("version", "status"),
     "evaluation": ("version", "status"),
+    "probe": ("version", "status", "promise", "findings"),
 }
 """What an aggregate and its read model call by the same name, texts left out: those are mended."""
 

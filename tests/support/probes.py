@@ -41,9 +41,11 @@ REFUSAL = Failure(code="module.timed_out", message="It had not ended 60 s after 
 
 
 def a_probe(*, refused: bool = False) -> tuple[Event, ...]:
-    """The life of a probe."""
-    end = ProbeRefused(failure=REFUSAL) if refused else ProbeAccepted(findings=FINDINGS)
-    return ProbeRequested(promise=PROMISE), end
+    """The life of a probe; no name in it is that of a tenant."""
+    named = {"package": "ours", "distribution": "our-modules"}
+    found = ProbeAccepted(findings=FINDINGS.model_copy(update=named))
+    asked = ProbeRequested(promise=PROMISE.model_copy(update={"import_path": "ours.rag:MyRAG"}))
+    return asked, ProbeRefused(failure=REFUSAL) if refused else found
 
 
 class FakeProber:

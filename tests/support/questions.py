@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from domain.dataset.values import Purpose
 from domain.kernel import Recorded
+from domain.probe.values import ProbeStatus
 from domain.program.values import Stage
 from domain.run import RunStatus
 from projections.audit_trail import audit
@@ -21,6 +22,7 @@ from projections.lm_usage import lm_usage, lm_usage_total
 from projections.modules import module, modules
 from projections.optimization_board import optimization, optimizations, trials
 from projections.paging import Page, Row
+from projections.probes import probe, probes
 from projections.program_catalog import program, programs
 from projections.program_types import catalog_state, program_types
 from projections.program_versions import deployments, program_version, program_versions
@@ -98,6 +100,8 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "optimizations": (optimizations, {"limit": 2}),
     "evaluations": (evaluations, {"limit": 2}),
     "running evaluations": (evaluations, {"status": RunStatus.RUNNING}),
+    "probes": (probes, {"limit": 1}),
+    "refused probes": (probes, {"status": ProbeStatus.REFUSED}),
     "calls": (recent_lm_calls, {"limit": 3}),
     "calls of a model": (recent_lm_calls, {"model": MODEL}),
     "usage": (lm_usage, {"limit": 1}),
@@ -123,6 +127,7 @@ ABOUT_ONE: Mapping[str, Question] = {
     "optimization": lambda store, tenant, of: optimization(store, of, tenant=tenant),
     "trials": lambda store, tenant, of: trials(store, of, tenant=tenant),
     "evaluation": lambda store, tenant, of: evaluation(store, of, tenant=tenant),
+    "probe": lambda store, tenant, of: probe(store, of, tenant=tenant),
     "calls of": lambda store, tenant, of: lm_calls(store, of, tenant=tenant),
     "audit of": lambda store, tenant, of: audit(store, tenant=tenant, aggregate_id=of),
 }
