@@ -7,8 +7,10 @@ from urllib.parse import unquote
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
 
 
-def broken(document: Mapping[str, Any]) -> Iterator[str]:
-    """Everything that is wrong with *document*, in words."""
+def broken(document: Mapping[str, Any], *, known: Mapping[str, Any] | None = None) -> Iterator[str]:
+    """Everything that is wrong with *document*, in words; *known* is a part of it that is whole."""
+    schemas = _beyond(document["components"]["schemas"], known and known["components"]["schemas"])
+    paths = _beyond(document["paths"], known and known["paths"])
     operations = [
         (path, operation)
         for path, methods in document["paths"].items()
@@ -16,20 +18,26 @@ def broken(document: Mapping[str, Any]) -> Iterator[str]:
     ]
     ids = [operation["operationId"] for _, operation in operations]
     yield from (f"two operations are called {each}" for each in set(ids) if ids.count(each) > 1)
-    for name, schema in document["components"]["schemas"].items():
+    for name, schema in schemas.items():
         Draft202012Validator.check_schema(schema)
         if not name.replace("_", "").isalnum():
             yield f"{name} is no name of a component"
-    for ref in references(document):
+    for ref in references([schemas, paths] if known else document):
         if not _leads_somewhere(document, ref):
             yield f"{ref} leads nowhere"
     for path, operation in operations:
+        if path not in paths:
+            continue
         told = {
             each["name"] for each in operation.get("parameters", ()) if each.get("in") == "path"
         }
         asked = {part[1:-1] for part in path.split("/") if part.startswith("{")}
         if told != asked:
             yield f"{path} has the parameters {asked}, not {told}"
+
+
+def _beyond(found: Mapping[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: each for name, each in found.items() if name not in (known or {})}
 
 
 def references(part: object) -> Iterator[str]:

@@ -4,6 +4,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+import orjson
 import pytest
 from fastapi.testclient import TestClient
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
@@ -13,6 +14,7 @@ from referencing.jsonschema import DRAFT202012
 from application.context import Context
 from application.programs import ArchiveProgram, RestoreProgram
 from application.versions import ReviseProgram
+from domain.signature.syntax import parse
 from infrastructure.api import openapi
 from infrastructure.api.typed_paths import with_types
 from projections.program_types import ProgramTypes
@@ -196,6 +198,17 @@ def test_the_newest_are_told_when_there_are_too_many(
     assert typed(document).keys() == {"two", "three"}
     assert "the newest 2 of 3 programs" in document["info"]["description"]
     assert typed(document_of(api, "?program=one")).keys() == {"one"}
+
+
+def test_a_thousand_programs_make_a_document_of_some_megabytes() -> None:
+    signature = parse(RICH).model_dump_json()
+    programs = [
+        ProgramTypes(name=f"program-{number}", description="Routes it.", signature=signature)
+        for number in range(openapi.MOST_PROGRAMS)
+    ]
+    document = with_types(ApiWorld().app().openapi(), programs)
+    assert len(typed(document)) == 1000
+    assert len(orjson.dumps(document)) < 5_000_000
 
 
 def test_documents_that_nobody_asks_for_are_let_go(monkeypatch: pytest.MonkeyPatch) -> None:

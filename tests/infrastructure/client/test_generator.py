@@ -1,6 +1,7 @@
 """The typed client that is generated: what runs, and what a type checker refuses."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,9 @@ from uuid import uuid4
 import pytest
 
 from domain.run import RunStatus
+from domain.signature.schemas import json_schema
+from domain.signature.syntax import parse
+from domain.signature.types import PRIMITIVES
 from infrastructure.api.execution_views import ExecutionView
 from infrastructure.client import Execution, Program, Stratal
 from infrastructure.client.generator import typed_client
@@ -194,6 +198,14 @@ def test_objects_have_types_of_their_own(api: Stratal) -> None:
     )
     assert "class AtlasInputs_city_twin(TypedDict):\n    name: str\n" in text
     assert "    cities: list[AtlasOutputs_cities]\n" in text
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_every_type_of_a_signature_is_a_type_of_python(name: str) -> None:
+    spec = parse(f"field: {name} -> answer")
+    text = typed_client(document(AInputs=json_schema(spec.inputs)))
+    (field,) = re.findall(r"^    field: (.+)$", text, re.MULTILINE)
+    assert (field == "Any") == (name == "any")
 
 
 def test_no_two_objects_have_one_name() -> None:
