@@ -61,3 +61,20 @@ class RequestRefused(lm15.InvalidRequestError):  # type: ignore[misc]  # DSPy sh
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message, status=failure.provider_status)
         self.failure = failure
+
+
+class ContextIsTooLong(RequestRefused, lm15.ContextLengthError):  # type: ignore[misc]  # as above
+    """The same, because the request is too long: agents forget their oldest steps and try again."""
+
+
+def refused(failure: Failure) -> RequestRefused:
+    """The error of a call whose outcome is *failure*."""
+    kind = ContextIsTooLong if failure.code == "model.context_too_long" else RequestRefused
+    return kind(failure)
+
+
+def refusal_in(error: BaseException | None) -> RequestRefused | None:
+    """The refusal that led to *error*, if one did."""
+    while error is not None and not isinstance(error, RequestRefused):
+        error = error.__cause__ or error.__context__
+    return error

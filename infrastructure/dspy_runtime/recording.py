@@ -15,10 +15,10 @@ from application.payloads import Payload
 from application.tracing import Tracing
 from domain.values import Digest, Failure, LmCall
 from infrastructure.dspy_runtime.failures import (
-    RequestRefused,
     failure_of,
     is_about_the_request,
     is_retryable,
+    refused,
 )
 from infrastructure.dspy_runtime.journaling import Recorder
 from infrastructure.dspy_runtime.model import Model
@@ -97,7 +97,7 @@ class RecordingEngine:
             # Ours or the journal's fault; an optimizer would score it as a bad answer.
             raise self.recorder.stopping(RunStopped(failure_of(error))) from error
         if "failure" in body:
-            raise RequestRefused(Failure.model_validate(body["failure"]))
+            raise refused(Failure.model_validate(body["failure"]))
         return response_of(body)
 
     def _asked(self, request: lm15.Request, scope: Scope | None) -> Asked:

@@ -26,7 +26,7 @@ from domain.values import Failure
 from infrastructure.dspy_runtime.adapters import SafeChatAdapter, SafeJsonAdapter
 from infrastructure.dspy_runtime.classes import node_of
 from infrastructure.dspy_runtime.compiler import ProgramCache
-from infrastructure.dspy_runtime.failures import RequestRefused
+from infrastructure.dspy_runtime.failures import refusal_in
 from infrastructure.dspy_runtime.interpreter import Limits
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.recorded_code import Interpreters
@@ -172,8 +172,8 @@ def _typed_failures() -> Iterator[None]:
     except AdapterParseError as error:
         raise ProgramFailed(_unparseable(error, node_of(error))) from error
     except Exception as error:
-        if isinstance(error.__cause__, RequestRefused):
-            raise ProgramFailed(error.__cause__.failure) from error
+        if (refusal := refusal_in(error)) is not None:
+            raise ProgramFailed(refusal.failure) from error
         where = f"at node {node}" if (node := node_of(error)) else "inside DSPy"
         message = f"The program failed {where} ({type(error).__name__}): {str(error)[:300]}"
         raise ProgramFailed(Failure(code="program.failed", message=message)) from error

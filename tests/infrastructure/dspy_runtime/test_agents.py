@@ -5,17 +5,21 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from dspy import lm15
 from pydantic import JsonValue
 
 from application.lm_ports import ProgramFailed
 from infrastructure.dspy_runtime.kinds.actions import Action, action
-from tests.support.dspy_programs import MemoryJournal
+from infrastructure.dspy_runtime.runtime import DspyRunner
+from tests.support.dspy_programs import MemoryJournal, bound
 from tests.support.handwritten import (
     ACT,
     FINISH,
     QUESTION,
     THOUGHT,
     Reply,
+    Shelf,
+    Told,
     as_data,
     run,
     runner,
@@ -149,6 +153,48 @@ def test_mod_23_the_text_form_is_taken_where_the_asked_for_form_is_missing(said:
     outputs, journal = run("react", *ANSWERED, ("is tall.", FINISH), ("", wrong))
     assert steps(outputs) == [("look", "tower is tall."), ("finish", "Completed.")]
     assert journal.arguments == [{"thing": "tower"}]
+
+
+class Narrow(Told):
+    """A model that reads no more than one step of a trajectory, or none at all."""
+
+    def __init__(self, *replies: tuple[str, Reply], steps: int) -> None:
+        super().__init__(*replies)
+        self._steps = steps
+
+    def answer(self, request: lm15.Request) -> str:
+        if repr(request.messages).count("observation_") > self._steps:
+            raise lm15.ContextLengthError("The prompt is too long.")
+        return super().answer(request)
+
+
+REMEMBERING = (
+    *ANSWERED,
+    ("bridge is tall", FINISH),
+    ("tower is tall", acting("look", thing="bridge")),
+    ("", ACT),
+)
+
+
+def test_an_agent_whose_steps_grow_too_long_forgets_the_oldest() -> None:
+    journal, narrow = (
+        MemoryJournal(),
+        DspyRunner(bound(Narrow(*REMEMBERING, steps=1)), toolbox=Shelf()),
+    )
+    outputs = narrow.run(as_data("react"), {"question": QUESTION}, journal, live=True)
+    assert [step["tool"] for step in outputs["steps"]] == ["look", "look", "finish"]
+    failed = [call.failure.code for call in journal.calls if call.failure]
+    assert set(failed) == {"model.context_too_long"}
+    again = narrow.run(as_data("react"), {"question": QUESTION}, journal, live=False)
+    assert again == outputs
+
+
+@pytest.mark.parametrize("kind", ["react", "predict"])
+def test_a_question_that_is_too_long_by_itself_fails_as_what_it_is(kind: str) -> None:
+    narrow = DspyRunner(bound(Narrow(*REMEMBERING, steps=-1)), toolbox=Shelf())
+    with pytest.raises(ProgramFailed) as failed:
+        narrow.run(as_data(kind), {"question": QUESTION}, MemoryJournal(), live=True)
+    assert failed.value.failure.code == "model.context_too_long"
 
 
 class Look:
