@@ -81,8 +81,9 @@ def _open_a_socket() -> None:
 
 
 def _start_a_process() -> None:
-    if os.fork() == 0:
+    if (process := os.fork()) == 0:
         os._exit(0)
+    os.waitpid(process, 0)
 
 
 _Attempt = Callable[[], None]
