@@ -1,11 +1,11 @@
 """HTTP tools: a bounded request to an allowed host, at an address that was checked."""
 
-import http.client
 import json
 import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, cast
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -68,7 +68,7 @@ class HttpCaller:
 
 
 def _content(answered: Answered) -> JsonValue:
-    if answered.status >= http.HTTPStatus.BAD_REQUEST:
+    if answered.status >= HTTPStatus.BAD_REQUEST:
         reason = re.sub(r"[^ -~]", "", answered.reason)[:100]
         message = f"The server answered {answered.status} {reason}".rstrip() + "."
         raise failed("tool.refused", message)
