@@ -103,19 +103,23 @@ class LoopNode(ValueObject):
 
 def _kind(node: Any) -> Any:
     """What *node* is; one that does not say so is a module, as all were once."""
-    if isinstance(node, dict):
-        return node.get("kind", "module")
-    return getattr(node, "kind", None)
+    kind = node.get("kind", "module") if isinstance(node, dict) else getattr(node, "kind", None)
+    return f"<{kind}>"
 
 
+# In brackets they are no names of fields: the way to a fault leads over them.
 Node = Annotated[
-    Annotated[ModuleNode, Tag("module")]
-    | Annotated[ConstNode, Tag("const")]
-    | Annotated[JoinNode, Tag("join")]
-    | Annotated[MapNode, Tag("map")]
-    | Annotated[BranchNode, Tag("branch")]
-    | Annotated[LoopNode, Tag("loop")],
-    Discriminator(_kind),
+    Annotated[ModuleNode, Tag("<module>")]
+    | Annotated[ConstNode, Tag("<const>")]
+    | Annotated[JoinNode, Tag("<join>")]
+    | Annotated[MapNode, Tag("<map>")]
+    | Annotated[BranchNode, Tag("<branch>")]
+    | Annotated[LoopNode, Tag("<loop>")],
+    Discriminator(
+        _kind,
+        custom_error_type="node.kind",
+        custom_error_message="The kind of a node is module, const, join, map, branch or loop.",
+    ),
 ]
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
@@ -181,7 +181,8 @@ def kinds(root: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
 
 def invalid_request(error: RequestValidationError) -> RequestIsInvalid:
     """What FastAPI found wrong with a request, all at once."""
-    return RequestIsInvalid([_view(detail, detail["loc"]) for detail in error.errors()])
+    views = [_view(detail, detail["loc"], error.body) for detail in error.errors()]
+    return RequestIsInvalid(views)
 
 
 def invalid_body(error: ValidationError, command: str) -> RequestIsInvalid:
@@ -190,15 +191,34 @@ def invalid_body(error: ValidationError, command: str) -> RequestIsInvalid:
     return RequestIsInvalid(views, command)
 
 
-def _view(detail: ErrorDetails, location: Sequence[str | int]) -> FaultView:
+def _view(detail: ErrorDetails, location: Sequence[str | int], sent: object = None) -> FaultView:
     part, *steps = location
     context = detail.get("ctx", {})
+    if part == "body":
+        steps = list(_sent(steps, sent))
     return FaultView(
         part=_part(part),
         pointer="".join(f"/{escape(step)}" for step in steps) + str(context.get("pointer", "")),
         code=detail["type"],
         message=str(context.get("reason") or detail["msg"]),
     )
+
+
+def _sent(steps: Sequence[str | int], sent: object) -> Iterator[str | int]:
+    """The *steps* that lead into what was *sent*.
+
+    Pydantic mixes in which of several forms a thing has: a word that stands in it as a value, or in
+    brackets.
+    """
+    here: Any = sent
+    for step in steps:
+        try:
+            here = here[step]
+        except (KeyError, IndexError, TypeError):
+            if isinstance(here, dict) and (step in here.values() or str(step).startswith("<")):
+                continue
+            here = None
+        yield step
 
 
 def _part(part: str | int) -> Part:
