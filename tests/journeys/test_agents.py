@@ -2,17 +2,23 @@
 
 from collections.abc import Iterator
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from pydantic import JsonValue
 from starlette.testclient import TestClient
 
+from application.datasets import CreateDataset, LoadRows
+from application.evaluations import RequestEvaluation, RunEvaluation
 from application.executions import RequestExecution, RunExecution
 from application.lm_ports import JsonObject
+from application.optimizations import RequestOptimization, RunOptimization
 from application.replays import RequestReplay, RunReplay
 from application.tool_ports import OutsideTool
+from domain.dataset.values import Split
+from domain.evaluation.events import EvaluationCompleted, EvaluationToolCalled
 from domain.execution.events import ExecutionCompleted, ExecutionToolCalled, ReplayVerified
+from domain.optimization.events import OptimizationCompleted, OptimizationToolCalled
 from domain.program.graph import ProgramGraph
 from infrastructure.dspy_runtime.evaluator import DspyEvaluator
 from infrastructure.dspy_runtime.optimizers import DspyOptimizers
@@ -234,3 +240,76 @@ def test_what_a_killed_attempt_did_with_tools_is_not_done_again() -> None:
     world.do(RunReplay(execution_id=execution_id, replay=1))
     assert isinstance(world.events(execution_id)[-1], ReplayVerified)
     assert len(shop.asked) == 3
+
+
+class Learning(World):
+    """A world with an agent, rows to learn from, and DSPy on a model that knows the way."""
+
+    def __init__(self, shop: Shop) -> None:
+        super().__init__()
+        self.engine = Told(
+            ("## reasoning", ANSWER),
+            ("`reasoning", ANSWER),
+            ("observation_0", FINISH),
+            ("", acting("search", query="Eiffel")),
+        )
+        deployed = bound(self.engine, concurrency=3)
+        runner = DspyRunner(deployed, toolbox=shop)
+        optimizers = DspyOptimizers(runner, deployed)
+        self.bus = self.bus_with(runner, DspyEvaluator(runner, deployed), optimizers)
+        self.program_id = self.a_program(ProgramGraph.model_validate(agent(SEARCH)))
+        self.dataset_id = uuid4()
+        self.do(CreateDataset(dataset_id=self.dataset_id, name="towers"))
+        for split in Split:
+            rows = tuple({"question": f"{split} {n}?", "answer": "300 m"} for n in range(4))
+            self.do(LoadRows(dataset_id=self.dataset_id, split=split, rows=rows))
+
+    def used(self, run_id: UUID) -> int:
+        tools = EvaluationToolCalled | OptimizationToolCalled
+        return len([event for event in self.events(run_id) if isinstance(event, tools)])
+
+
+def test_an_evaluation_that_was_killed_searches_for_no_row_again() -> None:
+    shop = Shop()
+    world, evaluation_id = Learning(shop), uuid4()
+    world.do(
+        RequestEvaluation(
+            evaluation_id=evaluation_id,
+            program_id=world.program_id,
+            dataset_id=world.dataset_id,
+            metric="exact_match",
+        )
+    )
+    shop.dies_at = 4
+    with pytest.raises(Killed):
+        world.do(RunEvaluation(evaluation_id=evaluation_id))
+    world.do(RunEvaluation(evaluation_id=evaluation_id))
+    ended = world.events(evaluation_id)[-1]
+    assert isinstance(ended, EvaluationCompleted)
+    assert ended.score == 1
+    assert world.used(evaluation_id) == 4
+    assert len(shop.asked) == 5
+
+
+def test_an_optimizer_that_tries_a_row_again_searches_once() -> None:
+    shop = Shop()
+    world, optimization_id = Learning(shop), uuid4()
+    world.do(
+        RequestOptimization(
+            optimization_id=optimization_id,
+            program_id=world.program_id,
+            dataset_id=world.dataset_id,
+            optimizer="bootstrap_random_search",
+            metric="exact_match",
+            config={"num_candidate_programs": 2, "max_bootstrapped_demos": 1},
+        )
+    )
+    shop.dies_at = 3
+    with pytest.raises(Killed):
+        world.do(RunOptimization(optimization_id=optimization_id))
+    world.do(RunOptimization(optimization_id=optimization_id))
+    ended = world.events(optimization_id)[-1]
+    assert isinstance(ended, OptimizationCompleted), ended
+    assert ended.training_score == 1
+    assert world.used(optimization_id) == 4
+    assert len(shop.asked) == 5
