@@ -108,6 +108,9 @@ def module_faults(spec: ModuleSpec, pointer: str = "") -> Iterator[Fault]:
         if name in _RESERVED.get(spec.kind, ()) or _is_an_attempt(spec.kind, name):
             message = f"{spec.kind.value} keeps the name {name} for itself. Rename the field."
             yield Fault(f"{pointer}/kind", "name.reserved", message)
+    if spec.parameters is not None:
+        told = spec.parameters.model_dump(mode="json")
+        yield from json_faults(told, f"{pointer}/parameters")
     yield from parameter_faults(spec, pointer)
     yield from _demo_faults(spec, f"{pointer}/config/demos")
     if spec.kind in _VARYING and spec.config.temperature == 0:

@@ -227,6 +227,16 @@ def test_modules_that_can_run_have_no_faults() -> None:
             spec_of("best_of_n", reward={"kind": "words", "field": "anser", "at_most": 3}),
             [("/parameters/reward/field", "parameters.unknown_output")],
         ),
+        (
+            spec_of("ensemble", members=[{"instructions": "Be \x00 brief."}]),
+            [("/parameters/members/0/instructions", "text.unsafe")],
+        ),
+        (
+            spec_of(
+                "best_of_n", reward={"kind": "equals", "field": "answer", "value": {"a": "\ud800"}}
+            ),
+            [("/parameters/reward/value/a", "text.unsafe")],
+        ),
         (spec_of("majority", field="x"), [("/parameters/field", "parameters.unknown_output")]),
         (
             spec_of("ensemble", field="x", reduce="mean", size=3),
