@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue
 
 from domain.dataset.shape import Row
 from domain.kernel import ValueObject
+from domain.values import Digest
 
 MAX_LABELS: Final = 50
 """A field with more distinct values than this is no label."""
@@ -35,9 +36,13 @@ class FieldStatistics(ValueObject):
 
 
 class DatasetStatistics(ValueObject):
-    """``duplicates`` counts the rows that repeat an earlier one in full."""
+    """``duplicates`` counts the rows that repeat an earlier one in full.
+
+    ``digest`` is over all rows in their order: equal rows in equal order, and only they, share it.
+    """
 
     size: Count
+    digest: Digest
     duplicates: Count
     fields: dict[str, FieldStatistics]
 
@@ -79,14 +84,18 @@ def statistics(rows: Iterable[Row]) -> DatasetStatistics:
     """Figures over *rows*, which are read once."""
     size = 0
     seen: set[bytes] = set()
+    whole = hashlib.sha256()
     tallies: dict[str, _Tally] = {}
     for row in rows:
         size += 1
-        seen.add(hashlib.sha256(_json(dict(row)).encode()).digest())
+        digest = hashlib.sha256(_json(dict(row)).encode()).digest()
+        seen.add(digest)
+        whole.update(digest)
         for field, value in row.items():
             tallies.setdefault(field, _Tally()).add(value)
     return DatasetStatistics(
         size=size,
+        digest=whole.hexdigest(),
         duplicates=size - len(seen),
         fields={field: tally.result() for field, tally in tallies.items()},
     )

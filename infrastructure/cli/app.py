@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from infrastructure.cli.applying import ManifestCommands
 from infrastructure.cli.audit import AuditCommands
 from infrastructure.cli.clients import ClientCommands
 from infrastructure.cli.comparisons import DiffCommands
@@ -54,6 +55,9 @@ def build_app(verbs: Verbs) -> typer.Typer:
     runs = RunCommands(verbs.connect)
     app.command("evaluate")(runs.evaluate)
     app.command("optimize")(runs.optimize)
+    manifests = ManifestCommands(verbs.connect)
+    app.command("plan")(manifests.plan)
+    app.command("apply")(manifests.apply)
     app.command("doctor")(verbs.doctor.__call__)
     audit, trail = verbs.audit.app(), TrailCommands(verbs.connect)
     audit.command("download")(trail.download)

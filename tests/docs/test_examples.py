@@ -45,6 +45,15 @@ def test_how_to_bring_a_module_of_ones_own_shows_what_happens(page: Callable[...
     assert page(ROOT / "docs/how-to/own-modules.md", script, **allowed).run() == 3
 
 
+@pytest.mark.journey
+@pytest.mark.parametrize(("name", "examples"), [("versions", 5), ("manifest", 1)])
+def test_how_to_make_versions_and_manifests_shows_what_happens(
+    page: Callable[[Path, Path], Page], name: str, examples: int
+) -> None:
+    shown = page(ROOT / f"docs/how-to/{name}.md", TUTORIALS / "files" / "model.json")
+    assert shown.run() == examples
+
+
 OLD, NEW = "8761a99c-2735-51e4-9a8e-0d2cc5f5d318", "00000000-2735-51e4-9a8e-0d2cc5f5d318"
 
 

@@ -1,5 +1,6 @@
 """Figures over rows, against a plain recomputation."""
 
+import hashlib
 import json
 import math
 
@@ -8,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from domain.dataset.shape import Row
 from domain.dataset.statistics import MAX_LABELS, DatasetStatistics, statistics
 
 rows_of_text = st.lists(
@@ -52,4 +54,12 @@ def test_what_is_no_text_is_measured_as_json() -> None:
 
 
 def test_without_rows_there_are_no_figures() -> None:
-    assert statistics([]) == DatasetStatistics(size=0, duplicates=0, fields={})
+    nothing = hashlib.sha256(b"").hexdigest()
+    assert statistics([]) == DatasetStatistics(size=0, digest=nothing, duplicates=0, fields={})
+
+
+def test_only_equal_rows_in_equal_order_have_one_digest() -> None:
+    rows: list[Row] = [{"a": 1, "b": 2}, {"a": 3, "b": 4}]
+    assert statistics(rows).digest == statistics([{"b": 2, "a": 1}, rows[1]]).digest
+    assert statistics(rows).digest != statistics(rows[::-1]).digest
+    assert statistics(rows).digest != statistics(rows[:1]).digest

@@ -1,0 +1,1 @@
+"""``stratal apply``: what a file says there should be, and the steps that make it so."""
