@@ -8,7 +8,8 @@ import pytest
 
 from docs.generate import DOCS, PAGES
 from docs.generators import benchmark, features
-from docs.generators.packages import ROOT
+from docs.generators.packages import ROOT, modules
+from docs.generators.python_names import NAMES, found
 from infrastructure.settings import PREFIX, Settings
 
 WRITTEN = sorted(
@@ -23,6 +24,19 @@ WRITTEN = sorted(
 def test_a_generated_page_is_current(name: str) -> None:
     committed = (DOCS / name).read_text(encoding="utf-8")
     assert committed == PAGES[name](), "Run: python -m docs.generate"
+
+
+@pytest.mark.feature("VIS-11")
+@pytest.mark.parametrize("path", NAMES.values())
+def test_vis_11_each_name_has_one_import_path_and_is_documented(path: str) -> None:
+    thing, package = found(path), path.partition(".")[0]
+    places = [
+        module.__name__
+        for module in modules(package)
+        if getattr(module, "__all__", None) and thing in vars(module).values()
+    ]
+    assert (places or [thing.__module__]) == [path.rpartition(".")[0]]
+    assert f"| `{path}` |" in PAGES["reference/python.md"]()
 
 
 @pytest.mark.feature("VIS-19")
