@@ -24,6 +24,7 @@ def collector() -> Iterator[Collector]:
 def service(cluster: str, template: str, collector: Collector) -> Iterator[Service]:
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
     environment |= {"STRATAL_MODULES": "acme_rag", "PYTHONPATH": str(PLUGIN)}
+    environment |= {"STRATAL_TOOLS": "textwrap:shorten"}
     with (
         copy_of(template, cluster) as database,
         TriageLm() as lm,
