@@ -6,7 +6,7 @@ through each of them, the order improved in sweeps. The same parts always come o
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -40,7 +40,7 @@ class Layers:
 
     columns: list[list[Cell]]
     links: list[Link]
-    ways: Mapping[Wire, Sequence[Cell]] = field(default_factory=dict)
+    ways: Mapping[Wire, Sequence[Cell]]
 
 
 def layers(card: Card) -> Layers:

@@ -44,7 +44,7 @@ def fields_of(condition: Condition) -> frozenset[str]:
         case Comparison() | Check():
             return frozenset({condition.field})
         case AllOf() | AnyOf():
-            return frozenset().union(*map(fields_of, condition.of))
+            return frozenset(name for part in condition.of for name in fields_of(part))
         case Not():
             return fields_of(condition.of)
         case _:

@@ -1,7 +1,7 @@
 """A program as data: modules and control nodes, and where each of their inputs comes from."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, cast
 from uuid import UUID
 
 from pydantic import Discriminator, Field, JsonValue, StringConstraints, Tag
@@ -101,10 +101,11 @@ class LoopNode(ValueObject):
     until: Condition | None = None
 
 
-def _kind(node: Any) -> Any:
+def _kind(node: object) -> str:
     """What *node* is; one that does not say so is a module, as all were once."""
-    kind = node.get("kind", "module") if isinstance(node, dict) else getattr(node, "kind", None)
-    return f"<{kind}>"
+    if isinstance(node, dict):
+        return f"<{cast('dict[str, object]', node).get('kind', 'module')}>"
+    return f"<{getattr(node, 'kind', None)}>"
 
 
 # In brackets they are no names of fields: the way to a fault leads over them.
@@ -134,7 +135,8 @@ class Body(ValueObject):
 class ProgramGraph(Body):
     """Nodes in any order, and the program's signature; ``outputs`` binds each of its outputs."""
 
-    nodes: Annotated[tuple[Node, ...], Field(min_length=1, max_length=100)]
+    # A program without nodes is none, so this one has no default.
+    nodes: Annotated[tuple[Node, ...], Field(min_length=1, max_length=100)]  # pyright: ignore[reportGeneralTypeIssues]  # pydantic allows it
 
 
 for _model in (MapNode, BranchNode, LoopNode, Body, ProgramGraph):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, cast
 from uuid import UUID
 
 from fastapi.exceptions import RequestValidationError
@@ -210,15 +210,26 @@ def _sent(steps: Sequence[str | int], sent: object) -> Iterator[str | int]:
     Pydantic mixes in which of several forms a thing has: a word that stands in it as a value, or in
     brackets.
     """
-    here: Any = sent
+    here = sent
     for step in steps:
-        try:
-            here = here[step]
-        except (KeyError, IndexError, TypeError):
-            if isinstance(here, dict) and (step in here.values() or str(step).startswith("<")):
-                continue
-            here = None
+        inner, is_form = _within(here, step)
+        if is_form:
+            continue
+        here = inner
         yield step
+
+
+def _within(here: object, step: str | int) -> tuple[object, bool]:
+    """What is at *step* of *here*, and whether *step* is no step but the form that *here* has."""
+    match here, step:
+        case list(), int() if step < len(cast("list[object]", here)):
+            return cast("list[object]", here)[step], False
+        case dict(), str():
+            parts = cast("dict[str, object]", here)
+            is_form = step not in parts and (step.startswith("<") or step in parts.values())
+            return parts.get(step), is_form
+        case _:
+            return None, False
 
 
 def _part(part: str | int) -> Part:

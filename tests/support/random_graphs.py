@@ -68,7 +68,7 @@ def random_graph(random: Random) -> ProgramGraph:
 
 def random_inputs(random: Random, spec: SignatureSpec) -> dict[str, JsonValue]:
     """Values for the inputs of *spec*; those that may be left out sometimes are."""
-    examples = dict(_VALUES)
+    examples: dict[FieldType, JsonValue] = dict(_VALUES)
     return {
         field.name: examples[field.type]
         for field in spec.inputs
