@@ -36,6 +36,7 @@ LISTS: Final = (
     "/v1/executions",
     "/v1/optimizations",
     "/v1/evaluations",
+    "/v1/probes",
     "/v1/lm-calls",
     "/v1/usage",
     "/v1/audit",
