@@ -188,7 +188,12 @@ def test_trc_01_an_execution_shows_its_calls_of_models_and_tools_in_their_order(
         {"summary": "It is high."},
     )
     assert all(each["latency_ms"] >= 0 for each in trace)
-    assert scene.http.get(f"{path}/trace?limit=2").json()["items"] == trace[:2]
+    pages: list[Any] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = scene.http.get(f"{path}/trace?limit=3{cursor and f'&cursor={cursor}'}").json()
+        pages, cursor = pages + page["items"], page["next"]
+    assert pages == trace
 
 
 def test_a_replay_calls_neither_the_model_nor_a_tool_and_counts_both(scene: Scene) -> None:
