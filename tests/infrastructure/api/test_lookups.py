@@ -1,6 +1,6 @@
 """Programs and versions by what they are to somebody: the latest, the one in production."""
 
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
@@ -62,7 +62,7 @@ def test_prg_22_the_version_in_production_is_found_by_the_name_of_the_program(
     [
         ("triage", "2", 404, "program.version_not_found"),
         ("nobody", "latest", 404, "not_found"),
-        (str(uuid4()), "1", 404, "not_found"),
+        (str(UUID(int=7)), "1", 404, "not_found"),
         ("triage", "0", 422, "request.invalid"),
         ("triage", "staging", 422, "request.invalid"),
     ],
