@@ -136,7 +136,7 @@ class ClosedInterpreter:
         os.set_blocking(pipe, False)
         left = memoryview(len(body).to_bytes(4, "big") + body)
         while left:
-            self._wait([], [pipe], deadline)
+            self._wait(pipe, select.POLLOUT, deadline)
             try:
                 left = left[os.write(pipe, left) :]
             except BlockingIOError:
@@ -159,7 +159,7 @@ class ClosedInterpreter:
     def _read(self, size: int, deadline: float) -> bytes:
         pipe, parts = self._pipe("stdout"), list[bytes]()
         while size:
-            self._wait([pipe], [], deadline)
+            self._wait(pipe, select.POLLIN, deadline)
             part = os.read(pipe, min(size, 1 << 20))
             if not part:
                 raise self._ended("It used too much memory or time, or ended itself.")
@@ -167,9 +167,10 @@ class ClosedInterpreter:
             size -= len(part)
         return b"".join(parts)
 
-    def _wait(self, reading: list[int], writing: list[int], deadline: float) -> None:
-        left = max(0.0, deadline - time.monotonic())
-        if not any(select.select(reading, writing, [], left)):
+    def _wait(self, pipe: int, ready: int, deadline: float) -> None:
+        poll = select.poll()  # a worker may have more files open than select can name
+        poll.register(pipe, ready)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise self._ended(f"It took longer than {self._limits.execution_s:g} s.")
 
     def _pipe(self, name: str) -> int:

@@ -1,5 +1,6 @@
 """Code of a model can compute, and nothing else: whatever it tries, the machine stays as it was."""
 
+import contextlib
 import resource
 import subprocess
 import sys
@@ -265,6 +266,18 @@ def test_what_does_not_end_itself_in_time_cannot_hold_us_up_by_not_reading() -> 
     code = FORGED + 'say(b\'{"tool": "big", "args": [], "kwargs": {}}\')\nwhile True: pass'
     assert "It took longer than 1 s." in refused(interpreter, code)
     interpreter.shutdown()
+
+
+def test_a_worker_with_many_files_open_can_still_run_code(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(4096, hard), hard))
+    with contextlib.ExitStack() as files:
+        for number in range(1100):
+            files.enter_context((tmp_path / str(number)).open("w"))
+        interpreter = ClosedInterpreter(SMALL)
+        assert interpreter.execute("1 + 1") == 2
+        interpreter.shutdown()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_machine_that_cannot_close_a_process_runs_no_code(
