@@ -1,5 +1,7 @@
 """A value for a JSON schema, the same every time: what a dry run is fed with and answered by."""
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -7,6 +9,13 @@ from pydantic import JsonValue
 
 _DEPTH: Final = 8
 _ALTERNATIVES: Final = ("anyOf", "oneOf", "allOf")
+_ADDRESSES: Final = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9"
+    "awAAAABJRU5ErkJggg==",
+    "data:audio/wav;base64,UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA=",
+    "data:text/plain;base64,c29tZSB0ZXh0",
+)
+"""A picture of one point, a sound of no length, and a file."""
 
 Schema = Mapping[str, Any]
 
@@ -14,7 +23,7 @@ Schema = Mapping[str, Any]
 def made_up(schema: Schema, name: str = "value") -> JsonValue:
     """A value that fits *schema*, bounds included; texts say what they stand for by *name*.
 
-    Patterns are not looked at: what must match one has to be given.
+    Patterns of texts are not looked at: what must match one has to be given.
     """
     return _value(schema, name, schema.get("$defs", {}), _DEPTH)
 
@@ -53,6 +62,9 @@ def _of_type(schema: Schema, name: str, known: Mapping[str, Schema], depth: int)
 
 
 def _number(schema: Schema) -> float:
+    if step := schema.get("multipleOf"):
+        least = max(schema.get("minimum", step), schema.get("exclusiveMinimum", 0) + 1)
+        return float(step * math.ceil(least / step))
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     least, most = schema.get("minimum", above), schema.get("maximum", below)
     if least is not None and most is not None and schema.get("type") == "number":
@@ -65,6 +77,9 @@ def _number(schema: Schema) -> float:
 
 
 def _text(schema: Schema, name: str) -> str:
+    if schema.get("format") == "uri":
+        pattern = str(schema.get("pattern", ""))
+        return next((each for each in _ADDRESSES if re.match(pattern, each)), _ADDRESSES[-1])
     least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
     text = f"some {name}"
     text += "." * (least - len(text))
@@ -89,4 +104,5 @@ def _object(
         return {each: _value(part, each, known, depth - 1) for each, part in parts.items()}
     rest = schema.get("additionalProperties")
     inner: Schema = cast("Schema", rest) if isinstance(rest, dict) else {}
-    return {"key": _value(inner, name, known, depth - 1)}
+    # Keys of JSON are texts, also those that stand for numbers.
+    return {"1": _value(inner, name, known, depth - 1)}
