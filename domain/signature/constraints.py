@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -102,6 +103,7 @@ def contradictions(constraints: Constraints) -> Iterator[str]:
         yield fault
 
 
+@lru_cache(maxsize=1024)
 def _pattern_fault(pattern: str | None) -> str | None:
     if pattern is None:
         return None

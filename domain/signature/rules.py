@@ -12,6 +12,7 @@ from domain.signature.types import (
     HISTORY,
     MEDIA,
     PRIMITIVES,
+    ConstrainedOf,
     FieldType,
     ListOf,
     OptionalOf,
@@ -22,6 +23,8 @@ from domain.signature.types import (
 from domain.signature.validation import default_of
 
 MAX_FIELDS: Final = 200
+MAX_PARTS: Final = 2000
+MAX_PATTERNS: Final = 20
 
 RESERVED: Final = frozenset({
     "signature", "instructions", "fields", "input_fields", "output_fields",
@@ -38,9 +41,10 @@ def accepted(spec: SignatureSpec) -> SignatureSpec:
     Raises:
         InvalidSignature: It breaks a rule; it names every fault.
     """
+    if oversize := list(_size_faults(spec)):
+        raise InvalidSignature(oversize)
     faults = [
         *text_faults("/instructions", spec.instructions),
-        *_count_faults(spec),
         *_side_faults("inputs", spec.inputs),
         *_side_faults("outputs", spec.outputs),
         *_repeated(spec),
@@ -59,9 +63,24 @@ def too_many() -> Fault:
     return Fault("", "fields.too_many", f"A signature has at most {MAX_FIELDS} fields. Split it.")
 
 
-def _count_faults(spec: SignatureSpec) -> Iterator[Fault]:
-    if len(spec.inputs) + len(spec.outputs) > MAX_FIELDS:
+def _size_faults(spec: SignatureSpec) -> Iterator[Fault]:
+    """What would take long to look at closely; each pattern is compiled."""
+    fields = (*spec.inputs, *spec.outputs)
+    if len(fields) > MAX_FIELDS:
         yield too_many()
+        return
+    waiting, met, patterns = [field.type for field in fields], 0, 0
+    while waiting and met <= MAX_PARTS:
+        each = waiting.pop()
+        met += 1
+        patterns += isinstance(each, ConstrainedOf) and each.constraints.pattern is not None
+        waiting += parts(each)
+    if met > MAX_PARTS:
+        message = f"The types of a signature have at most {MAX_PARTS} parts. Use any for some."
+        yield Fault("", "type.too_large", message)
+    if patterns > MAX_PATTERNS:
+        message = f"A signature has at most {MAX_PATTERNS} patterns. Use a length for some."
+        yield Fault("", "pattern.too_many", message)
 
 
 def _repeated(spec: SignatureSpec) -> Iterator[Fault]:

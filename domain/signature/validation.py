@@ -18,6 +18,7 @@ Noun = Literal["input", "output", "argument"]
 
 _FIELDS: Final = TypeAdapter(tuple[FieldSpec, ...])
 _SHOWN = 80
+_DEFAULT: Final = "default"
 _OWNER: Final[Mapping[Noun, str]] = {
     "input": "the signature",
     "output": "the signature",
@@ -41,7 +42,7 @@ def validate_inputs(
     Raises:
         ValuesDoNotFit: Inputs are missing, unknown or of the wrong type; it names all of them.
     """
-    return _validated("input", spec.inputs, values, at=at, strict=strict)
+    return _validated("input", _known(_Same(spec.inputs), strict=strict), values, at)
 
 
 def validate_outputs(
@@ -52,7 +53,7 @@ def validate_outputs(
     Raises:
         ValuesDoNotFit: Outputs are missing, unknown or of the wrong type; it names all of them.
     """
-    return _validated("output", spec.outputs, values, at=at, strict=strict)
+    return _validated("output", _known(_Same(spec.outputs), strict=strict), values, at)
 
 
 def validate_arguments(
@@ -63,7 +64,7 @@ def validate_arguments(
     Raises:
         ValuesDoNotFit: Arguments are missing, unknown or of the wrong type; it names all of them.
     """
-    return _validated("argument", fields, values, at="", strict=False)
+    return _validated("argument", _known(_Same(fields), strict=False), values, "")
 
 
 def default_of(field: FieldSpec) -> JsonValue:
@@ -72,23 +73,16 @@ def default_of(field: FieldSpec) -> JsonValue:
     Raises:
         ValuesDoNotFit: It is not of that type.
     """
-    required = field.model_copy(update={"has_default": False})
-    return _validated("input", [required], {field.name: field.default}, at="", strict=False)[
-        field.name
-    ]
+    # By its type alone: hundreds of fields with their own defaults may share one type.
+    model = _model(_key([FieldSpec(name=_DEFAULT, type=field.type, optional=True)]), strict=False)
+    return _validated("input", model, {_DEFAULT: field.default}, "")[_DEFAULT]
 
 
 def _validated(
-    noun: Noun,
-    fields: Sequence[FieldSpec],
-    values: Mapping[str, JsonValue],
-    *,
-    at: str,
-    strict: bool,
+    noun: Noun, model: type[BaseModel], values: Mapping[str, JsonValue], at: str
 ) -> dict[str, JsonValue]:
     if unsafe := list(json_faults(dict(values), at)):
         raise ValuesDoNotFit(f"These {noun}s cannot be stored: {unsafe[0].message}", unsafe)
-    model = _known(_Same(fields), strict=strict)
     try:
         valid = model.model_validate(dict(values))
     except ValidationError as error:

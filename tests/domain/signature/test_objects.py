@@ -114,6 +114,23 @@ def test_hostile_objects_are_refused(text: str, code: str) -> None:
     assert refused.value.code == code
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (
+            ", ".join(f"a{n}: object{{{', '.join(f'x{m}: int = {n}' for m in range(99))}}}"
+                      for n in range(21)),
+            "type.too_large",
+        ),
+        (", ".join(f"a{n}: string(pattern='a{n}')" for n in range(21)), "pattern.too_many"),
+    ],
+)  # fmt: skip
+def test_what_would_take_long_to_look_at_is_refused_at_once(text: str, code: str) -> None:
+    with pytest.raises(InvalidSignature) as refused:
+        parse(f"{text} -> b")
+    assert [(fault.pointer, fault.code) for fault in refused.value.faults] == [("", code)]
+
+
 @pytest.mark.parametrize("name", ["copy", "json", "schema", "model_config", "class", "f0"])
 def test_a_field_of_an_object_may_have_any_name(name: str) -> None:
     spec = parse(f"a: object{{{name}: integer}} -> b")
