@@ -57,7 +57,8 @@ def looped(signature: str, inner: Body, **given: Any) -> ProgramGraph:
     return graph(f"{signature} -> b", loop("l", inner, **{"at_most": 3, **given}), b="l.x")
 
 
-@pytest.mark.feature("MOD-29", "MOD-30")
+@pytest.mark.feature("MOD-29")
+@pytest.mark.feature("MOD-30")
 @pytest.mark.parametrize("example", [qa_with_retrieval(), simplified_baleen()])
 def test_mod_29_the_worked_examples_are_graphs_and_stay_what_they_are_as_json(
     example: ProgramGraph,

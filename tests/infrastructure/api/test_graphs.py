@@ -25,7 +25,8 @@ def faults_of(api: TestClient, graph: dict[str, Any]) -> list[tuple[str, str]]:
     return [(fault["pointer"], fault["code"]) for fault in reply.json()["faults"]]
 
 
-@pytest.mark.feature("MOD-29", "PRG-05")
+@pytest.mark.feature("MOD-29")
+@pytest.mark.feature("PRG-05")
 def test_mod_29_a_graph_is_kept_as_it_was_sent(api: TestClient, baleen: dict[str, Any]) -> None:
     made = api.post(PATH, json={"name": "baleen", "graph": baleen})
     assert made.status_code == 201

@@ -42,7 +42,9 @@ def node(name: str, *, given: dict[str, Source] | None = None) -> ModuleNode:
     module = ModuleSpec(
         kind=ModuleKind.PREDICT, signature=ANSWER, config=DEFAULTS[ModuleKind.PREDICT]
     )
-    return ModuleNode(id=name, module=module, inputs=given or {"question": Source(field="question")})
+    return ModuleNode(
+        id=name, module=module, inputs=given or {"question": Source(field="question")}
+    )
 
 
 def graph(*nodes: ModuleNode, result: str | None = None) -> ProgramGraph:

@@ -98,7 +98,8 @@ FOUND = f"{TEXTS[1]}\n{TEXTS[2]}"
 QUESTION = "When was the tower opened?"
 
 
-@pytest.mark.feature("MOD-29", "MOD-30")
+@pytest.mark.feature("MOD-29")
+@pytest.mark.feature("MOD-30")
 def test_mod_30_the_context_is_the_passages_one_beneath_the_other() -> None:
     outputs, journal = run(qa_with_retrieval(), Echo(confidence=0.5), question=QUESTION)
     assert [call.node for call in journal.calls] == ["generate"]

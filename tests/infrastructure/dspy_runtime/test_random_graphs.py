@@ -17,7 +17,9 @@ BLOCKS, GRAPHS = 10, 500
 
 
 @pytest.mark.slow
-@pytest.mark.feature("MOD-09", "MOD-29", "PRG-23")
+@pytest.mark.feature("MOD-09")
+@pytest.mark.feature("MOD-29")
+@pytest.mark.feature("PRG-23")
 @pytest.mark.parametrize("block", range(BLOCKS))
 def test_5000_random_graphs_compile_run_and_come_back_from_json(block: int) -> None:
     kinds: Counter[str] = Counter()
