@@ -80,7 +80,8 @@ class ProgramCommands:
             "training score": figure(metrics["training_score"]),
             "optimizer": found["default_optimizer"],
             "created": f"{moment(found['created_at'])} by {found['created_by']}",
-            "retired": _retired(found),
+            "archived": _ended(found, "archived"),
+            "retired": _ended(found, "retired"),
         }
         show_pairs({name: value for name, value in pairs.items() if value is not None})
 
@@ -184,6 +185,6 @@ def _scores(scores: Iterable[Data]) -> Iterable[str]:
             yield f"{each['metric']} {figure(each['score'])}{part}"
 
 
-def _retired(found: Data) -> str | None:
-    when, why = moment(found["retired_at"]), found["retired_because"]
+def _ended(found: Data, how: str) -> str | None:
+    when, why = moment(found[f"{how}_at"]), found[f"{how}_because"]
     return when if when is None or why is None else f"{when}: {why}"

@@ -4,7 +4,7 @@ import json as json_module
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -190,7 +190,7 @@ def _document(file: Path) -> Data:
         raise InputIsUnusable(f"{file} is not JSON: {error}.") from None
     if not isinstance(found, dict):
         raise InputIsUnusable(f"{file} holds no program. Write one with `stratal program export`.")
-    return found
+    return cast("Data", found)
 
 
 def _objects(file: Path) -> list[Data]:

@@ -1,7 +1,7 @@
 """A YAML or JSON file as plain data, with the line of every value: nothing is ever constructed."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +11,8 @@ from pydantic import JsonValue
 
 from domain.text import escape, text_fault
 from infrastructure.cli.connection import InputIsUnusable
+
+_compose: Callable[..., yaml.Node | None] = yaml.compose  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]  # its stubs leave it open
 
 MAX_BYTES: Final = 8 * 1024 * 1024
 _TAG: Final = "tag:yaml.org,2002:"
@@ -69,7 +71,7 @@ def read(file: Path) -> Document:
     if len(raw) > MAX_BYTES:
         raise ManifestIsUnusable(file, [Flaw(1, f"It is longer than {MAX_BYTES} bytes.")])
     try:
-        node = yaml.compose(raw.decode(), yaml.SafeLoader)
+        node = _compose(raw.decode(), yaml.SafeLoader)
     except UnicodeDecodeError:
         raise ManifestIsUnusable(file, [Flaw(1, "It is not UTF-8.")]) from None
     except yaml.YAMLError as error:

@@ -270,3 +270,30 @@ def test_prg_17_no_stale_version_is_served_after_a_switch(api: TestClient, world
 
 def _version(api: TestClient, run: dict[str, Any]) -> int:
     return int(api.post("/v1/programs/triage/execute", json=run).json()["program_version"])
+
+
+@pytest.mark.feature("PRG-15")
+def test_prg_15_a_program_without_modules_is_refused_at_once(api: TestClient) -> None:
+    reply = api.post("/v1/programs", json={"name": "empty"})
+    assert (reply.status_code, reply.json()["code"]) == (422, "request.invalid")
+    (fault,) = reply.json()["faults"]
+    assert (fault["code"], fault["message"]) == (
+        "program.one_form",
+        "Send either modules or graph.",
+    )
+
+
+@pytest.mark.feature("PRG-07")
+def test_prg_07_compiling_without_an_optimizer_uses_that_of_the_program(
+    api: TestClient,
+) -> None:
+    body = {"name": "qa", "modules": INLINE, "default_optimizer": "copro"}
+    assert api.post("/v1/programs", json=body).status_code == 201
+    dataset = api.post("/v1/datasets", json={"name": "pairs"}).json()["id"]
+    api.post(f"/v1/datasets/{dataset}/rows?split=train", json=[{"a": "x", "b": "y"}])
+    wish = {"dataset": dataset, "metric": "exact_match"}
+    optimization = api.post("/v1/programs/qa/compile", json=wish).json()["id"]
+    assert api.get(f"/v1/optimizations/{optimization}").json()["optimizer"] == "copro"
+    api.post("/v1/programs/qa/configure", json={"default_optimizer": "labeled_fewshot"})
+    optimization = api.post("/v1/programs/qa/compile", json=wish).json()["id"]
+    assert api.get(f"/v1/optimizations/{optimization}").json()["optimizer"] == "labeled_fewshot"
