@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Generator, Iterator, Mapping
 from importlib.metadata import version
 from platform import python_version
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
 import dspy
@@ -32,6 +33,8 @@ from infrastructure.dspy_runtime.made_up import made_up
 
 _LIBRARIES: Final = ("dspy", "pydantic")
 _NESTING: Final = 12
+_LEAVES: Final = (type, ModuleType, FunctionType, MethodType, str, bytes, int, float)
+"""What holds no predictor of a module: values, and what belongs to the whole process."""
 
 Stage = Callable[[str], None]
 """Is told what begins now, in words that follow “while”."""
@@ -119,7 +122,7 @@ def _shows_its_predictors(module: dspy.Module) -> None:
 
 def _parts(part: Any, path: str, depth: int, seen: set[int]) -> Iterator[tuple[str, Any]]:
     """Everything that *part* is made of, as far as attributes and containers show it."""
-    if depth == 0 or id(part) in seen or isinstance(part, type | str | bytes | int | float):
+    if depth == 0 or id(part) in seen or isinstance(part, _LEAVES):
         return
     seen.add(id(part))
     if path:

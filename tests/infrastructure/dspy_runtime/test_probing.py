@@ -84,3 +84,8 @@ def test_inputs_that_cannot_be_made_up_have_to_be_sent() -> None:
     pattern = "question: string(pattern='^[0-9]{4}$') -> facts: list[str]"
     assert refused("acme_rag.rag:Facts", pattern) == "module.inputs_needed"
     assert probed("acme_rag.rag:Facts", pattern, inputs={"question": "2030"}).calls == 0
+
+
+def test_what_is_odd_and_in_order_is_accepted() -> None:
+    found = probed("acme_broken.modules:Odd")
+    assert [each.path for each in found.predictors] == ["named['flat']"]

@@ -145,3 +145,15 @@ class Lingers(Answering):
     def __init__(self) -> None:
         super().__init__()
         threading.Thread(target=time.sleep, args=(3600,)).start()
+
+
+class Odd(dspy.Module):
+    """Odd, yet in order: it holds what is no predictor, and its predictor in a dictionary."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.os, self.clock, self.kind = os, time.monotonic, Answering
+        self.named = {"flat": dspy.Predict("question -> answer")}
+
+    def forward(self, question: str) -> dspy.Prediction:
+        return self.named["flat"](question=question)
