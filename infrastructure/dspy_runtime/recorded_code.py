@@ -42,6 +42,9 @@ class RecordedInterpreter:
             CodeExecutionError, SyntaxError: It failed; the model is told.
             RunStopped: The run ends now.
         """
+        if hidden := [name for name in self.tools if name.startswith("_")]:
+            # DSPy's own way to build predictors on this side; it also differs in every process.
+            raise CodeExecutionError(f"There is no tool {hidden[0]} for code.")
         given = cast("dict[str, Any]", to_jsonable_python(dict(variables or {}), fallback=str))
         before = len(self._answered)
         self._answered.append((code, given))

@@ -9,7 +9,7 @@ from infrastructure.dspy_runtime import recorded_code
 from infrastructure.dspy_runtime.interpreter import CannotRunCode, ClosedInterpreter, Limits
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from tests.support.dspy_programs import MemoryJournal, bound
-from tests.support.handwritten import QUESTION, Reply, Shelf, Told, as_data, run, runner
+from tests.support.handwritten import QUESTION, Reply, Shelf, Told, as_data, by_hand, run, runner
 
 INPUTS: dict[str, Any] = {"question": QUESTION}
 KINDS = pytest.mark.parametrize("kind", ["program_of_thought", "code_act", "rlm"])
@@ -136,6 +136,17 @@ def test_no_predictor_is_built_on_this_side_out_of_what_code_says() -> None:
     )
     outputs, _ = run("rlm", *replies)
     assert "dspy is not available here" in str(outputs["steps"])
+
+
+def test_a_plain_rlm_of_somebodys_own_is_replayed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, own = MemoryJournal(), runner("rlm")
+    with own.settings(own.engine(journal), None):
+        first = by_hand()["rlm"]()(question=QUESTION)
+    monkeypatch.setattr("dspy.primitives.facade._HOST_PROCESS_TOKEN", "of another process")
+    with own.settings(own.engine(journal, live=False), None):
+        again = by_hand()["rlm"]()(question=QUESTION)
+    assert again.answer == first.answer
+    assert len(journal.tool_calls) == 2
 
 
 def test_a_machine_that_cannot_close_a_process_fails_the_run(
