@@ -35,9 +35,10 @@ class Decoder:
         if known is None:
             raise LookupError("no event has this topic")
         # As the mapper writes it. It halves the time of a long fold; all else goes step by step.
-        if state.startswith(b'{"v":%d,' % known.VERSION):
+        start, whole = _whole(known)
+        if state.startswith(start):
             try:
-                read = _whole(known).model_validate_json(state)
+                read = whole.model_validate_json(state)
             except ValidationError:
                 pass  # the steps below say what is wrong with it
             else:
@@ -55,6 +56,7 @@ class Decoder:
 
 
 @cache
-def _whole(event: type[Event]) -> Any:
-    """The model of a whole state with an *event* in it."""
-    return create_model(f"Stored{event.__name__}", v=(int, ...), at=(str, ...), event=(event, ...))
+def _whole(event: type[Event]) -> tuple[bytes, Any]:
+    """How a state with an *event* of today begins, and the model of the whole of it."""
+    model = create_model(f"Stored{event.__name__}", v=(int, ...), at=(str, ...), event=(event, ...))
+    return b'{"v":%d,' % event.VERSION, model

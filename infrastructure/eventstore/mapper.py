@@ -89,9 +89,9 @@ class EventMapper(Mapper[UUID]):
 
 
 def _envelope(entry: LogEntry) -> Envelope:
-    return Envelope.model_validate(
-        {**from_json(entry.metadata), "event_id": entry.event_id, "tenant": entry.tenant}
-    )
+    parts: dict[str, object] = from_json(entry.metadata)
+    parts["event_id"], parts["tenant"] = entry.event_id, entry.tenant
+    return Envelope.model_validate(parts)
 
 
 def _why(error: Exception) -> str:

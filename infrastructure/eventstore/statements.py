@@ -74,4 +74,4 @@ def tail(
         "limit": limit,
     }
     cursor.execute(_AFTER, params, prepare=True)
-    return [LogEntry(*row) for row in cursor]
+    return [LogEntry(*row) for row in cursor.fetchall()]
