@@ -58,3 +58,12 @@ def test_a_version_is_drawn_by_the_id_of_its_program(api: TestClient) -> None:
 def test_what_is_not_there_is_not_drawn(api: TestClient, path: str, status: int, code: str) -> None:
     reply = api.get(f"/v1/programs/{path}")
     assert (reply.status_code, reply.json()["code"]) == (status, code)
+
+
+def test_a_picture_of_the_past_is_of_what_was_there_then(api: TestClient) -> None:
+    made = api.post(
+        "/v1/programs", json={"name": "baleen", "graph": BALEEN.model_dump(mode="json")}
+    )
+    then, path = made.json()["position"], "/v1/programs/baleen/versions/1/drawing"
+    assert api.get(path, params={"as_of": then}).text == svg(BALEEN, "baleen, version 1")
+    assert api.get(path, params={"as_of": then - 1}).status_code == 404

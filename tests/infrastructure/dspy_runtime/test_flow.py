@@ -1,6 +1,5 @@
 """The control nodes of a graph run as they are written, and fail where they are."""
 
-import json
 import re
 import threading
 from typing import Any
@@ -12,15 +11,14 @@ from pydantic import JsonValue
 
 from application.lm_ports import ProgramFailed, RunnableProgram
 from domain.program.conditions import AllOf, AnyOf, Check, Comparison, Condition, Not
-from domain.program.graph import ProgramGraph
 from domain.signature.types import INTEGER, ListOf
 from infrastructure.dspy_runtime.classes import node_of
 from infrastructure.dspy_runtime.compiler import build, source
 from infrastructure.dspy_runtime.flow import each as in_order
 from infrastructure.dspy_runtime.runtime import DspyRunner
-from tests.support.dspy_programs import FakeEngine, MemoryJournal, bound
+from tests.support.dspy_programs import MemoryJournal, bound
+from tests.support.echo import Echo, run
 from tests.support.graphs import (
-    TOWERS,
     body,
     branch,
     const,
@@ -29,133 +27,8 @@ from tests.support.graphs import (
     join,
     loop,
     program,
-    qa_with_retrieval,
-    simplified_baleen,
     step,
 )
-
-BALEEN = """\
-class Program(dspy.Module):
-    def __init__(self):
-        super().__init__()
-        self.generate_query = dspy.ChainOfThought(generate_query_signature, temperature=0.7, max_tokens=100)
-        self.retrieve = Retriever(retrieve_signature, retrieve_corpus, k=2)
-        self.generate_answer = dspy.Predict(generate_answer_signature, temperature=0.7, max_tokens=1000)
-
-    def forward(self, *, question, max_hops=2):
-        nothing = ''
-        context = nothing
-        for _ in range(min(4 if max_hops is None else max_hops, 4)):
-            generate_query = self.generate_query(context=context, question=question)
-            retrieve = self.retrieve(query=generate_query.query)
-            found = '\\n'.join(retrieve.passages)
-            longer = '\\n\\n'.join([context, found])
-            context = longer
-        generate_answer = self.generate_answer(context=context, question=question)
-        return dspy.Prediction(reasoning=generate_answer.reasoning, answer=generate_answer.answer, confidence=generate_answer.confidence, context=context)
-"""  # noqa: E501 - as it is generated
-
-
-class Echo(FakeEngine):
-    """Answers each field with the inputs of the prompt; *fixed* ones with what they are given."""
-
-    def __init__(self, **fixed: JsonValue) -> None:
-        super().__init__()
-        self._fixed = fixed
-
-    def answer(self, request: lm15.Request) -> str:
-        last = request.messages[-1].text or ""
-        said, _, wanted = last.partition("Respond with the corresponding output fields")
-        given = " ".join(re.findall(r"\[\[ ## \w+ ## \]\]\n(.*?)(?=\n\n|$)", said, re.DOTALL))
-        parts = [
-            f"[[ ## {name} ## ]]\n{_spoken(self._fixed.get(name, f'<{name} of {given}>'))}"
-            for name in re.findall(r"`\[\[ ## (\w+) ## \]\]`", wanted)
-            if name != "completed"
-        ]
-        return "\n\n".join([*parts, "[[ ## completed ## ]]"])
-
-
-def _spoken(value: JsonValue) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def run(
-    it: ProgramGraph, engine: FakeEngine | None = None, /, **inputs: JsonValue
-) -> tuple[dict[str, Any], MemoryJournal]:
-    journal = MemoryJournal()
-    runner = DspyRunner(bound(engine or Echo(), concurrency=4))
-    runnable = RunnableProgram("it@1", it, None, corpora={TOWERS: TEXTS})
-    return dict(runner.run(runnable, inputs, journal, live=True)), journal
-
-
-TEXTS = [
-    "A bridge is no tower.",
-    "The tower was opened in 1889.",
-    "The tower was begun in 1887 and is still there.",
-    "Nothing else is known.",
-]
-FOUND = f"{TEXTS[1]}\n{TEXTS[2]}"
-QUESTION = "When was the tower opened?"
-
-
-@pytest.mark.feature("MOD-29")
-@pytest.mark.feature("MOD-30")
-def test_mod_30_the_context_is_the_passages_one_beneath_the_other() -> None:
-    outputs, journal = run(qa_with_retrieval(), Echo(confidence=0.5), question=QUESTION)
-    assert [call.node for call in journal.calls] == ["generate"]
-    assert [call.node for call in journal.tool_calls] == ["retrieve"]
-    assert f"[[ ## context ## ]]\n{FOUND}\n\n[[ ## question ## ]]" in journal.prompts[0]
-    assert outputs.keys() == {"reasoning", "answer", "confidence"}
-
-
-@pytest.mark.feature("EX-05")
-@pytest.mark.parametrize("hops", [0, 1, 2, 9, -1])
-def test_ex_05_each_hop_adds_its_passages_to_the_context(hops: int) -> None:
-    outputs, journal = run(
-        simplified_baleen(),
-        Echo(query="the opened tower", confidence=0.5),
-        question="When?",
-        max_hops=hops,
-    )
-    rounds = max(0, min(hops, 4))
-    asked = [*["generate_query"] * rounds, "generate_answer"]
-    assert [call.node for call in journal.calls] == asked
-    assert len(journal.tool_calls) == rounds
-    assert outputs["context"] == f"\n\n{FOUND}" * rounds
-
-
-@pytest.mark.feature("EX-03")
-def test_ex_03_a_program_has_two_hops_unless_told_otherwise() -> None:
-    it = simplified_baleen()
-    told, silent = (
-        run(it, Echo(query="the opened tower", confidence=0.5), question="When?", **more)[0][
-            "context"
-        ]
-        for more in ({"max_hops": 2}, {})
-    )
-    assert told == silent == f"\n\n{FOUND}" * 2
-
-
-@pytest.mark.feature("EX-04")
-def test_ex_04_each_module_asks_with_its_own_settings() -> None:
-    engine = Echo(confidence=0.5)
-    run(simplified_baleen(), engine, question="When?", max_hops=1)
-    settings = [(it.config.temperature, it.config.max_tokens) for it in engine.requests]
-    assert settings == [(0.7, 100), (0.7, 1000)]
-
-
-@pytest.mark.feature("EX-06")
-def test_ex_06_the_answer_comes_with_reasoning_and_confidence() -> None:
-    fixed: dict[str, JsonValue] = {"answer": "1889", "reasoning": "It says so.", "confidence": 0.9}
-    engine = Echo(query="the opened tower", **fixed)
-    outputs, journal = run(simplified_baleen(), engine, question="When?", max_hops=1)
-    assert {name: outputs[name] for name in fixed} == fixed
-    assert FOUND in journal.prompts[-1]
-
-
-def test_the_source_of_a_loop_is_what_a_person_would_write() -> None:
-    assert source(simplified_baleen()) == BALEEN
-
 
 LETTERS = program(
     "words: list[string], tone -> notes: list[string], text",
@@ -373,15 +246,6 @@ def test_every_name_that_the_source_needs_may_be_a_name_of_the_graph() -> None:
     assert journal.calls[0].node == "range"
 
 
-def test_the_predictors_of_all_bodies_are_attributes_of_the_one_class() -> None:
-    built = build(RunnableProgram("it@1", simplified_baleen(), None, corpora={TOWERS: TEXTS}))
-    named = dict(built.named_predictors())
-    assert {path: each._node_id for path, each in named.items()} == {
-        "generate_query.predict": "generate_query",
-        "generate_answer": "generate_answer",
-    }
-
-
 def test_an_error_says_at_which_node_of_which_body_it_was() -> None:
     built = build(RunnableProgram("it@1", LETTERS, None))
     built.write = lambda **_: dspy.Prediction(note=None)
@@ -425,3 +289,18 @@ def test_an_output_that_does_not_exist_is_a_typed_failure() -> None:
     with pytest.raises(ProgramFailed) as failed:
         source(missing)
     assert failed.value.failure.code == "program.unbuildable"
+
+
+def test_optimizers_learn_from_what_runs_in_bodies() -> None:
+    runner = DspyRunner(bound(Echo(), concurrency=4))
+    rows = [
+        dspy.Example(words=["a", "b"], tone="kind", notes=[], text="").with_inputs("words", "tone")
+    ]
+    teacher = dspy.BootstrapFewShot(metric=lambda *_: True, max_labeled_demos=0)
+    with runner.settings(runner.engine(MemoryJournal()), None):
+        student = build(RunnableProgram("it@1", LETTERS, None))
+        better = teacher.compile(student, trainset=rows)
+    learned = {demo["word"] for demo in better.write.demos}
+    assert learned <= {"a", "b"}
+    assert learned
+    assert student.write.demos == []
