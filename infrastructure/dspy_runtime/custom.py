@@ -1,6 +1,7 @@
 """Modules of somebody's own: imported from allowed packages alone, pinned to their source."""
 
 import importlib
+import sys
 import threading
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -58,6 +59,7 @@ class Packages:
 
     def _new(self, module: str) -> Source:
         """The source of a module that is imported now, the same as that of its neighbours."""
+        importlib.invalidate_caches()  # it may have been installed a moment ago
         try:
             source = source_of(module)
         except NoSource as error:
@@ -66,7 +68,11 @@ class Packages:
         if known.sha256 != source.sha256:
             message = f"{source.package} changed after this process began to import it."
             raise refused("source_changed", f"{message} Restart the workers.")
-        _imported(module)
+        try:
+            _imported(module)
+        finally:
+            if source.package not in sys.modules:  # nothing of it stayed, so nothing is mixed
+                del self._sources[source.package]
         return source
 
 

@@ -157,6 +157,18 @@ def test_a_process_does_not_mix_two_sources_of_a_package(plugin: Path) -> None:
     assert failed.value.failure.code == "module.source_changed"
 
 
+def test_a_package_that_was_mended_needs_no_restart(plugin: Path) -> None:
+    spec = probed("MyRAG", "question -> answer")
+    forget()
+    well = (plugin / "__init__.py").read_text()
+    (plugin / "__init__.py").write_text("raise SystemExit\n")
+    with pytest.raises(ProgramFailed) as failed:
+        ran(spec)
+    assert failed.value.failure.code == "module.not_importable"
+    (plugin / "__init__.py").write_text(well)
+    assert ran(spec)[0].keys() == {"answer"}
+
+
 def test_other_predictors_than_the_probed_ones_do_not_run(plugin: Path) -> None:
     spec = probed("MyRAG", "question -> answer")
     told = spec.parameters
