@@ -185,8 +185,6 @@ def test_brg_02_every_action_is_a_command_with_one_handler() -> None:
 def test_brg_06_an_unknown_command_is_a_typed_refusal(api: TestClient) -> None:
     reply = api.post("/v1/programs/triage/explode", json={})
     assert (reply.status_code, reply.json()["code"]) == (404, "route.unknown")
-    reply = api.post("/v1/healthz", json={})
-    assert reply.json()["code"] in ("route.unknown", "method.not_allowed")
 
 
 @pytest.mark.feature("BRG-19")
