@@ -371,6 +371,8 @@ class Program(Aggregate[ProgramEvent]):
                 self.description = event.description
             case ProgramConfigured():
                 self.config, self.default_optimizer = event.config, event.default_optimizer
+            case _:
+                assert_never(event)
 
     def _move(
         self,
@@ -392,3 +394,5 @@ class Program(Aggregate[ProgramEvent]):
                 self.is_archived = False
             case ProgramRetired():
                 self.stage, self.is_archived = LEADS_TO[Action.RETIRE], False
+            case _:
+                assert_never(event)

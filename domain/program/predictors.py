@@ -192,10 +192,14 @@ def _sampling(spec: ModuleSpec) -> Iterator[_Asked]:
 def _comparison(spec: ModuleSpec) -> Iterator[_Asked]:
     assert isinstance(spec.parameters, Chains)
     inputs, outputs = _names(spec.signature)
+    if REASONING.name in outputs:
+        outputs = _thought(outputs)
     yield _once(spec, ModuleKind.CHAIN_OF_THOUGHT, ".chain")
     attempts = range(1, spec.parameters.chains + 1)
     seen = (*inputs, *(f"reasoning_attempt_{number}" for number in attempts))
-    yield _Asked(".compare.predict", seen, ("rationale", *outputs), _worded(spec.signature))
+    yield _Asked(
+        ".compare.predict", seen, ("rationale", *outputs), _worded(spec.signature, outputs)
+    )
 
 
 def _ensemble(spec: ModuleSpec) -> Iterator[_Asked]:

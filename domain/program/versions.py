@@ -1,6 +1,6 @@
 """The versions of a program: what each one is, and which earlier one it was made of."""
 
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from domain.program.events import (
@@ -102,3 +102,5 @@ def _derived(
                 training_score=event.training_score,
                 reason=event.reason,
             )
+        case _:
+            assert_never(event)

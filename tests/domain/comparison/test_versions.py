@@ -21,7 +21,7 @@ from domain.program.graph import ProgramGraph, single
 from domain.program.predictors import predictors
 from domain.program.values import Pins
 from domain.signature.syntax import parse
-from tests.support.graphs import module
+from tests.support.graphs import module, sources, step
 from tests.support.random_graphs import random_graphs
 
 DEMO, OTHER = {"question": "1+1?", "answer": "2"}, {"question": "2+2?", "answer": "4"}
@@ -128,11 +128,29 @@ def test_tools_are_compared_by_name() -> None:
     assert told(agent(), agent(one)) == [("tool_added", pointer)]
     assert told(agent(one), agent()) == [("tool_removed", pointer)]
     assert told(agent(one), agent(moved)) == [("tool_changed", pointer)]
+    other = tool("look_up", "https://c.example")
+    assert told(agent(one), agent(other, one)) == [("tool_added", pointer)]
+
+
+def test_nodes_in_another_order_are_the_same_nodes() -> None:
+    steps = (
+        step("plan", "question -> plan", question="question"),
+        step("answer", "plan -> answer", plan="plan.plan"),
+    )
+    written = ProgramGraph(
+        signature=parse("question -> answer"),
+        nodes=steps,
+        outputs=sources({"answer": "answer.answer"}),
+    )
+    turned = written.model_copy(update={"nodes": steps[::-1]})
+    (change,) = compare_versions(version(written), version(turned))
+    assert (change.kind.value, change.severity) == ("nodes_reordered", Severity.COSMETIC)
+    assert change.after == ["answer", "plan"]
 
 
 def test_the_adapter_and_the_libraries_are_compared() -> None:
-    old = Pins(adapter="chat", libraries={"dspy": "3.4.1", "pydantic": "2"})
-    new = Pins(adapter="json", libraries={"dspy": "3.4.2", "python": "3.11"})
+    old = Pins(adapter="chat", libraries={"dspy": "3.4.1", "numpy": "2", "pydantic": "2"})
+    new = Pins(adapter="json", libraries={"dspy": "3.4.2", "numpy": "2", "python": "3.11"})
     found = compare_versions(version(pins=old), version(pins=new))
     assert [(each.kind.value, each.severity) for each in found] == [
         ("adapter_changed", Severity.COMPATIBLE),

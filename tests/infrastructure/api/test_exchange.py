@@ -136,6 +136,7 @@ HOSTILE: dict[str, Spoil] = {
     "a compiled version with a graph": lambda document: document["versions"][1].update(
         graph=document["versions"][0]["graph"]
     ),
+    "a written version with a state": version(3, state={"predict": STATE}),
     "another format": lambda document: document.update(format="pickle"),
     "a format of the future": lambda document: document.update(format_version=2),
     "no versions": lambda document: document.update(versions=[]),

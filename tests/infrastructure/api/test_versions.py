@@ -224,6 +224,9 @@ def test_prg_09_a_program_is_renamed_described_and_configured(api: TestClient) -
     row = api.get("/v1/programs/sorting").json()
     assert (row["program_id"], row["description"]) == (program, "Sorts.")
     assert (row["config"], row["default_optimizer"]) == ({"owner": "ann"}, "copro")
+    api.post("/v1/programs/sorting/configure", json={"config": {"owner": "bob"}})
+    assert api.get("/v1/programs/sorting").json()["config"] == {"owner": "bob"}
+    assert api.get("/v1/programs/sorting").json()["default_optimizer"] == "copro"
     assert api.get("/v1/programs/triage").json()["name"] == "sorting"
     taken = api.post("/v1/programs", json={"name": "triage", "modules": INLINE})
     assert (taken.status_code, taken.json()["code"]) == (409, "name.taken")
