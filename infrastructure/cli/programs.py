@@ -3,6 +3,7 @@
 import json as json_module
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,10 +37,13 @@ class ProgramCommands:
     def create(
         self,
         name: Annotated[str, typer.Argument(help="Name of the new program.")],
-        signature: Annotated[
-            str, typer.Option("--signature", "-s", help="Such as 'question -> answer'.")
-        ],
         *,
+        signature: Annotated[
+            str | None, typer.Option("--signature", "-s", help="Such as 'question -> answer'.")
+        ] = None,
+        graph: Annotated[
+            Path | None, typer.Option(help="A file with a whole graph, as JSON.")
+        ] = None,
         kind: Annotated[str, typer.Option(help="Such as chain_of_thought or react.")] = "predict",
         parameters: Annotated[
             str | None,
@@ -48,10 +52,13 @@ class ProgramCommands:
         description: Annotated[str | None, typer.Option(help="What it is for.")] = None,
         json: Json = False,
     ) -> None:
-        """Create a program of one module."""
+        """Create a program of one module with a signature, or of a whole graph."""
+        if (signature is None) == (graph is None):
+            raise InputIsUnusable("Give either --signature or --graph.")
         created = self.connect().programs.create(
             name,
             signature,
+            graph=None if graph is None else _graph(graph),
             kind=kind,
             parameters=None if parameters is None else json_object("--parameters", parameters),
             description=description,
@@ -161,6 +168,14 @@ def _inputs(pairs: Sequence[str]) -> dict[str, object]:
         except ValueError:
             inputs[name] = value
     return inputs
+
+
+def _graph(file: Path) -> dict[str, object]:
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputIsUnusable(f"{file} cannot be read: {error.strerror}.") from None
+    return json_object(str(file), text)
 
 
 def _kind(node: Data) -> str:
