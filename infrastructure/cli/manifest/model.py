@@ -1,9 +1,9 @@
 """What a manifest may say, and every way in which one says something else."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
@@ -14,6 +14,8 @@ from domain.dataset.shape import common_fields
 from domain.dataset.values import Purpose, Split
 from domain.errors import Fault, InvalidError
 from domain.module.kinds import ModuleKind
+from domain.module.parameters import KindParameters
+from domain.module.values import DEFAULTS
 from domain.program.graph import ProgramGraph
 from domain.program.rules import check
 from domain.signature.fields import SignatureSpec
@@ -21,10 +23,16 @@ from domain.signature.rules import accepted
 from domain.signature.syntax import parse
 from domain.text import JsonObject, LongText, Name, escape
 from infrastructure.cli.manifest.reading import Document, Flaw, ManifestIsUnusable
+from infrastructure.cli.manifest.references import Kind, References
+
+_DATA: Final = frozenset({"value", "default", "demos"})
+"""Where a graph holds plain data, in which no name means anything."""
 
 FORMATS: Final[dict[str, RowFormat]] = {
     ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".csv": "csv",
 }  # fmt: skip
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 Rows = Sequence[dict[str, JsonValue]]
 
@@ -46,6 +54,7 @@ class ModuleEntry(_Entry):
     kind: ModuleKind
     signature: str
     config: ModuleSettings = ModuleSettings()
+    parameters: KindParameters = None
 
 
 class ProgramEntry(_Entry):
@@ -58,6 +67,7 @@ class ProgramEntry(_Entry):
     kind: ModuleKind | None = None
     signature: str | None = None
     settings: ModuleSettings = ModuleSettings()
+    parameters: KindParameters = None
     graph: JsonObject | None = None
 
 
@@ -93,10 +103,32 @@ class Manifest:
 
     document: Document
     wanted: ManifestFile
+    references: References
     signatures: dict[str, SignatureSpec] = field(default_factory=dict[str, SignatureSpec])
     texts: dict[str, SignatureSpec] = field(default_factory=dict[str, SignatureSpec])
     graphs: dict[str, ProgramGraph] = field(default_factory=dict[str, ProgramGraph])
     rows: dict[tuple[str, Split], Rows] = field(default_factory=dict[tuple[str, Split], Rows])
+
+    def with_ids(self, there: Mapping[tuple[Kind, str], str]) -> "Manifest":
+        """This with the ids that the server has for what is named in it."""
+
+        def real(part: _Model, *, as_written: bool) -> _Model:
+            text = part.model_dump_json(exclude_unset=as_written)
+            return type(part).model_validate_json(self.references.replaced(text, there))
+
+        graphs = {name: real(graph, as_written=False) for name, graph in self.graphs.items()}
+        # Settings that nobody wrote stay as the server has them.
+        return replace(self, wanted=real(self.wanted, as_written=True), graphs=graphs)
+
+    def stands_before(self, kind: Kind, name: str, pointer: str) -> bool:
+        """Whether *name* is made before what *pointer* is in: programs are in their order."""
+        if kind == "datasets":
+            return name in self.wanted.datasets
+        programs = list(self.wanted.programs)
+        section, user = pointer.split("/")[1:3]
+        if section == "modules" or name not in programs:
+            return False
+        return programs.index(name) < [escape(each) for each in programs].index(user)
 
 
 def manifest(document: Document) -> Manifest:
@@ -105,12 +137,13 @@ def manifest(document: Document) -> Manifest:
     Raises:
         ManifestIsUnusable: It names every flaw that shows without a server.
     """
+    references = References()
     try:
-        wanted = ManifestFile.model_validate(document.data or {})
+        wanted = ManifestFile.model_validate(references.resolve(document.data) or {})
     except ValidationError as error:
         flaws = [_flaw(document, each) for each in error.errors(include_url=False)]
         raise ManifestIsUnusable(document.file, flaws) from None
-    found = Manifest(document, wanted)
+    found = Manifest(document, wanted, references)
     if flaws := [*_signatures(found), *_modules(found), *_programs(found), *_datasets(found)]:
         raise ManifestIsUnusable(document.file, flaws)
     return found
@@ -163,7 +196,7 @@ def _programs(found: Manifest) -> Iterator[Flaw]:
 
 def _graph(found: Manifest, name: str, graph: JsonObject, pointer: str) -> Iterator[Flaw]:
     flaws: list[Flaw] = []
-    written = _spelled(found.document, graph, pointer, flaws)
+    written = _spelled(found, graph, pointer, flaws)
     if flaws:
         yield from flaws
         return
@@ -177,12 +210,11 @@ def _graph(found: Manifest, name: str, graph: JsonObject, pointer: str) -> Itera
         yield from _faults(found.document, pointer, error)
 
 
-def _spelled(document: Document, value: JsonValue, pointer: str, flaws: list[Flaw]) -> JsonValue:
-    """*value* with every ``signature`` that is a text as data."""
+def _spelled(found: Manifest, value: JsonValue, pointer: str, flaws: list[Flaw]) -> JsonValue:
+    """*value* with every signature as data, and every module with all settings of its kind."""
     if isinstance(value, list):
         return [
-            _spelled(document, each, f"{pointer}/{index}", flaws)
-            for index, each in enumerate(value)
+            _spelled(found, each, f"{pointer}/{index}", flaws) for index, each in enumerate(value)
         ]
     if not isinstance(value, dict):
         return value
@@ -191,12 +223,34 @@ def _spelled(document: Document, value: JsonValue, pointer: str, flaws: list[Fla
         here = f"{pointer}/{escape(name)}"
         if name == "signature" and isinstance(part, str):
             try:
-                spelled[name] = accepted(parse(part)).model_dump(mode="json")
+                spelled[name] = _named_or_written(found, part).model_dump(mode="json")
             except InvalidError as error:
-                flaws.extend(_faults(document, here, error))
+                flaws.extend(_faults(found.document, here, error))
+        elif name in _DATA:
+            spelled[name] = part
         else:
-            spelled[name] = _spelled(document, part, here, flaws)
+            spelled[name] = _spelled(found, part, here, flaws)
+        if name == "module":
+            spelled[name] = _with_all_settings(spelled[name])
     return spelled
+
+
+def _named_or_written(found: Manifest, signature: str) -> SignatureSpec:
+    if is_text(signature):
+        return accepted(parse(signature))
+    if (own := found.signatures.get(signature)) is not None:
+        return own
+    message = f"This file has no signature {signature}. Write one under signatures, or its text."
+    raise InvalidError(message, [Fault("", "reference.unknown", message)])
+
+
+def _with_all_settings(module: JsonValue) -> JsonValue:
+    if not isinstance(module, dict) or module.get("kind") not in set(ModuleKind):
+        return module
+    given, usual = module.get("config", {}), DEFAULTS[ModuleKind(str(module["kind"]))]
+    if not isinstance(given, dict):
+        return module
+    return {**module, "config": {**usual.model_dump(mode="json"), **given}}
 
 
 def _datasets(found: Manifest) -> Iterator[Flaw]:

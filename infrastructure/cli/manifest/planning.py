@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
+
+from pydantic import JsonValue
 
 from domain.comparison.graphs import compare_graphs
 from domain.comparison.signatures import compare_signatures
 from domain.comparison.values import Change
 from domain.dataset.statistics import statistics
 from domain.dataset.values import Split
+from domain.module.parameters import Parameters
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleSpec
 from domain.program.graph import ProgramGraph, single
 from domain.program.rules import check
@@ -26,9 +29,15 @@ from infrastructure.cli.manifest.model import (
     is_text,
 )
 from infrastructure.cli.manifest.reading import Flaw, ManifestIsUnusable
+from infrastructure.cli.manifest.references import Kind
 from infrastructure.client import Stratal, StratalProblem
 
 Act = Callable[[], object]
+
+_WHERE: Final[Mapping[Kind, str]] = {
+    "datasets": "here or on the server",
+    "programs": "further up or on the server",
+}
 
 
 class Step(NamedTuple):
@@ -79,17 +88,28 @@ class _Planner:
         self._known = _Known(client, {})
 
     def steps(self) -> Iterator[Step]:
+        self._manifest = self._manifest.with_ids(self._there())
         wanted = self._manifest.wanted
         for name, spec in self._manifest.signatures.items():
             yield self._signature(name, spec)
+        for name, dataset in wanted.datasets.items():
+            yield self._dataset(name, dataset)
         for name, module in wanted.modules.items():
             if step := self._module(name, module):
                 yield step
         for name, program in wanted.programs.items():
             if step := self._program(name, program):
                 yield step
-        for name, dataset in wanted.datasets.items():
-            yield self._dataset(name, dataset)
+
+    def _there(self) -> dict[tuple[Kind, str], str]:
+        """The ids of what is on the server already; what is not has to stand in the file."""
+        there: dict[tuple[Kind, str], str] = {}
+        for kind, name, pointer in self._manifest.references.asked:
+            if (found := self._known.get(kind, name)) is not None:
+                there[kind, name] = str(found[f"{kind.removesuffix('s')}_id"])
+            elif not self._manifest.stands_before(kind, name, pointer):
+                self._flaw(pointer, f"There is no {kind.removesuffix('s')} {name} {_WHERE[kind]}.")
+        return there
 
     def _flaw(self, pointer: str, message: str) -> None:
         self.flaws.append(self._manifest.document.flaw(pointer, message))
@@ -134,10 +154,16 @@ class _Planner:
         settings = entry.config.model_dump(mode="json", exclude_unset=True)
         found = self._in_service("modules", name)
         if found is None:
-            body = {"name": name, "kind": entry.kind.value, "config": settings}
+            body: dict[str, object] = {
+                "name": name,
+                "kind": entry.kind.value,
+                "config": settings,
+                "parameters": _json(entry.parameters),
+            }
             return Step("create", thing, (), [lambda: self._create_module(body, entry.signature)])
-        if found["kind"] != entry.kind.value or found["signature"] != spec.model_dump(mode="json"):
-            message = f"The module {name} keeps its kind and the signature it froze."
+        kept = found["kind"], found["signature"], found["parameters"]
+        if kept != (entry.kind.value, spec.model_dump(mode="json"), _json(entry.parameters)):
+            message = f"The module {name} keeps its kind, its parameters and its signature."
             self._flaw(pointer, f"{message} Give the changed one another name.")
             return None
         differing = {key: it for key, it in settings.items() if found["config"].get(key) != it}
@@ -164,6 +190,7 @@ class _Planner:
         if found is None:
             about: dict[str, object] = {"description": entry.description, "config": entry.config}
             about |= {"default_optimizer": entry.default_optimizer, "name": name}
+            about["id"] = str(self._manifest.references.id_of("programs", name))
             given = {key: it for key, it in about.items() if it is not None}
             create: Act = lambda: self._client.post(  # noqa: E731
                 "/v1/programs", {**given, **self._written(name, entry)}
@@ -214,7 +241,12 @@ class _Planner:
         signature = self._signature_of(f"{pointer}/signature", entry.signature)
         if signature is None:
             return None
-        return ModuleSpec(kind=entry.kind, signature=signature, config=DEFAULTS[entry.kind])
+        return ModuleSpec(
+            kind=entry.kind,
+            signature=signature,
+            config=DEFAULTS[entry.kind],
+            parameters=entry.parameters,
+        )
 
     def _shelf(self, pointer: str, name: str) -> ModuleSpec | None:
         """The module *name* as it is to be."""
@@ -228,7 +260,9 @@ class _Planner:
             if signature is None:
                 return None
             config = own.config.over(DEFAULTS[own.kind])
-            return ModuleSpec(kind=own.kind, signature=signature, config=config)
+            return ModuleSpec(
+                kind=own.kind, signature=signature, config=config, parameters=own.parameters
+            )
         spec: dict[str, Any] = {key: found[key] for key in ("kind", "signature", "config")}
         there = ModuleSpec.model_validate(spec | {"parameters": found.get("parameters")})
         config = there.config if own is None else own.config.over(there.config)
@@ -246,7 +280,7 @@ class _Planner:
             return {"modules": [module]}
         assert entry.kind is not None
         assert entry.signature is not None
-        module["kind"] = entry.kind.value
+        module |= {"kind": entry.kind.value, "parameters": _json(entry.parameters)}
         if is_text(entry.signature):
             module["signature_syntax"] = entry.signature
         else:
@@ -260,6 +294,7 @@ class _Planner:
         acts: list[Act] = []
         if found is None:
             create = {"purpose": entry.purpose.value, "description": entry.description}
+            create["id"] = str(self._manifest.references.id_of("datasets", name))
             acts.append(lambda: self._client.datasets.create(name, **create))
         elif (found["purpose"], found["description"]) != (entry.purpose.value, entry.description):
             message = f"The dataset {name} keeps its purpose and its description."
@@ -290,6 +325,10 @@ class _Planner:
             self._flaw(pointer, f"{message} Keep those, or give the dataset another name.")
         elif size < len(rows):
             yield rows[size:]
+
+
+def _json(parameters: Parameters) -> JsonValue:
+    return None if parameters is None else parameters.model_dump(mode="json")
 
 
 def _told(changes: Sequence[Change]) -> list[str]:

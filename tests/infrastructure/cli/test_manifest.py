@@ -101,6 +101,8 @@ def test_vis_13_a_plan_shows_the_diff_and_changes_nothing(
     assert said.out.splitlines() == [
         "change  signature route",
         "          compatible  The instructions of the signature changed.",
+        "change  dataset mail",
+        "          1 heldout row(s) are loaded.",
         "create  module kept",
         "change  program triage",
         "          The description changes.",
@@ -110,8 +112,6 @@ def test_vis_13_a_plan_shows_the_diff_and_changes_nothing(
         "change  program answers",
         "          compatible  The max tokens of the node chain_of_thought changed.",
         "same    program drawn",
-        "change  dataset mail",
-        "          1 heldout row(s) are loaded.",
         "1 to create, 4 to change, 1 as they are.",
     ]
     assert stratal("apply", str(file)).status == 0
@@ -122,12 +122,72 @@ def test_vis_13_a_plan_shows_the_diff_and_changes_nothing(
 def test_a_module_is_set_to_what_the_manifest_says(stratal: Call, bench: Bench, file: Path) -> None:
     stratal("apply", str(file))
     file.write_text(WHOLE.replace("temperature: 0.25", "temperature: 0.5"))
-    assert stratal("apply", str(file)).out.splitlines()[1:3] == [
+    assert stratal("apply", str(file)).out.splitlines()[2:4] == [
         "change  module router",
         "          temperature: 0.25 → 0.5",
     ]
     assert bench.connect().modules.get("router")["config"]["temperature"] == 0.5
     assert verbs(stratal("plan", str(file), "--json")) == ["same"] * 6
+
+
+NAMING = """
+datasets:
+  facts: {train: [{text: It is high.}]}
+signatures:
+  find: {syntax: "query -> passages: list[string]"}
+modules:
+  finder:
+    kind: retrieve
+    signature: find
+    parameters: {corpus: {dataset: facts, field: text}}
+programs:
+  search:
+    config: {corpus: {dataset: facts}}
+    graph:
+      signature: "query -> passages: list[string]"
+      nodes:
+        - id: find
+          module:
+            kind: retrieve
+            signature: find
+            parameters: {corpus: {dataset: facts, field: text}, k: 1}
+          inputs: {query: {field: query}}
+      outputs: {passages: {node: find, field: passages}}
+  similar:
+    kind: predict
+    signature: text -> answer
+    settings: {nearest: {dataset: facts, k: 1}}
+  agent:
+    kind: react
+    signature: question -> answer
+    parameters:
+      tools:
+        - {kind: program, name: search, description: Search., program: search, program_version: 1}
+  shelved: {module: finder}
+"""
+
+
+def test_datasets_signatures_and_programs_are_known_by_their_names(
+    stratal: Call, bench: Bench, tmp_path: Path
+) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text(NAMING)
+    assert verbs(stratal("plan", str(file), "--json")) == ["create"] * 7
+    said = stratal("apply", str(file))
+    assert said.out.splitlines()[-1] == "7 created, 0 changed, 0 as they are.", said.err
+    client = bench.connect()
+    facts, search = client.datasets.get("facts"), client.programs.get("search")
+    (find,) = search["graph"]["nodes"]
+    assert find["module"]["parameters"]["corpus"]["dataset_id"] == facts["dataset_id"]
+    assert find["module"]["config"]["max_tokens"] == 1000
+    assert search["config"] == {"corpus": {"dataset": "facts"}}
+    (similar,) = client.programs.get("similar")["graph"]["nodes"]
+    assert similar["module"]["config"]["nearest"]["dataset_id"] == facts["dataset_id"]
+    (agent,) = client.programs.get("agent")["graph"]["nodes"]
+    assert agent["module"]["parameters"]["tools"][0]["program_id"] == search["program_id"]
+    assert verbs(stratal("plan", str(file), "--json")) == ["same"] * 7
+    file.write_text(NAMING.replace("field: text}}", "field: text}, k: 9}"))
+    assert "keeps its kind, its parameters" in stratal("plan", str(file)).err
 
 
 def test_json_is_taken_too(stratal: Call, tmp_path: Path) -> None:
@@ -190,6 +250,13 @@ def test_every_flaw_is_named_with_its_line_before_anything_is_sent(
         ("1: 2", 1, "quotes"),
         ("a: .nan", 1, "NaN"),
         ("a: \"\\0\"", 1, "NUL"),
+        ("programs:\n  a:\n    graph:\n      signature: nobody", 4, "no signature nobody"),
+        ("programs:\n  a:\n    graph:\n      signature: a -> b\n      nodes: [{module: 1}]", 3,
+         "Field required"),
+        ("programs:\n  a:\n    graph:\n      signature: a -> b\n      nodes: [{id: x, module: "
+         "{kind: predict, config: 1}}]", 3, "valid dictionary"),
+        ("programs: [1]", 1, "dictionary"),
+        ("[1]", 1, "dictionary"),
         ("a: [", 1, "cannot be read"),
         ("a: b: c", 1, "cannot be read"),
     ],
@@ -243,6 +310,11 @@ def test_a_file_that_is_too_long_is_refused(
         ("signatures:\n  old: {syntax: a -> b}", "out of service"),
         ("modules:\n  m: {kind: predict, signature: nobody}\nprograms:\n  p: {module: m}",
          "no signature nobody"),
+        ("programs:\n  p: {kind: predict, signature: a -> b, settings: {nearest: {dataset: gone}}}",
+         "no dataset gone here or on the server"),
+        ("programs:\n  p:\n    kind: react\n    signature: a -> b\n    parameters: {tools: [{kind:"
+         " program, name: q, description: q, program: q, program_version: 1}]}\n"
+         "  q: {kind: predict, signature: a -> b}", "no program q further up"),
     ],
 )  # fmt: skip
 def test_what_the_server_cannot_have_is_refused_before_anything_is_sent(
