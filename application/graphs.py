@@ -52,7 +52,8 @@ class ModuleChoice(BaseModel):
     """A module for a program: one from the shelf, a kind with a signature, or one of one's own.
 
     ``probe_id`` is the accepted probe of a module of one's own; it says all but ``config``.
-    ``config`` overrides the settings of the module, or of the kind; ``parameters`` are the kind's.
+    ``config`` overrides the settings of the module, or of the kind; ``parameters`` are the kind's,
+    ``tools`` those of the shelf that it takes copies of.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -64,6 +65,7 @@ class ModuleChoice(BaseModel):
     probe_id: UUID | None = None
     config: ModuleSettings = ModuleSettings()
     parameters: KindParameters = None
+    tools: Annotated[tuple[UUID, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -147,7 +149,9 @@ class GraphReader:
                 kind=choice.kind,
                 signature=signature,
                 config=config,
-                parameters=choice.parameters,
+                parameters=self.supplies.with_tools(
+                    choice.parameters, choice.tools, "/modules/0/tools"
+                ),
             )
         chosen = spec.model_copy(update={"config": choice.config.over(spec.config)})
         with beneath("/modules/0"):

@@ -61,6 +61,7 @@ class CreateModule(Command):
     signature: SafeText | None = None
     config: ModuleSettings = ModuleSettings()
     parameters: KindParameters = None
+    tools: Annotated[tuple[UUID, ...], Field(max_length=50)] = ()
 
     @model_validator(mode="after")
     def _one_signature(self) -> Self:
@@ -102,7 +103,7 @@ class ModuleHandlers:
             kind=command.kind,
             signature=signature.spec,
             config=command.config.over(DEFAULTS[command.kind]),
-            parameters=command.parameters,
+            parameters=self.supplies.with_tools(command.parameters, command.tools, "/tools"),
         )
         self.supplies.check(module_needs(spec))
         frozen_from = FrozenFrom(signature.id, signature.revision)

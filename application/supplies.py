@@ -20,12 +20,14 @@ from domain.dataset.aggregate import Dataset
 from domain.dataset.values import Split
 from domain.errors import Fault, InvalidError
 from domain.module.errors import NO_CODE, CodeIsNotAllowed
+from domain.module.parameters import Agent, Parameters, Recursive
 from domain.program.aggregate import Program
 from domain.program.errors import ProgramVersionNotFound
 from domain.program.graph import ProgramGraph
 from domain.program.needs import Needs, graph_needs
+from domain.tool.aggregate import Tool
 from domain.tool.allowance import Allowance
-from domain.tool.values import Corpus, ProgramTool
+from domain.tool.values import Corpus, ProgramTool, ToolSpec
 from domain.values import PayloadRef
 
 MAX_DEPTH: Final = 4
@@ -70,6 +72,7 @@ class Supplies:
 
     programs: Repository[Program]
     datasets: Repository[Dataset]
+    tools: Repository[Tool]
     payloads: PayloadStore
     allowance: Allowance
     remembered: Remembered = field(default_factory=Remembered)
@@ -90,6 +93,30 @@ class Supplies:
         faults = [*self._program_faults(needs), *self._dataset_faults(needs)]
         if faults:
             raise NeedsAreNotMet(faults)
+
+    def with_tools(self, parameters: Parameters, ids: Sequence[UUID], pointer: str) -> Parameters:
+        """*parameters* with copies of the tools that *ids* name on the shelf; *pointer* is theirs.
+
+        Raises:
+            NeedsAreNotMet: There is none of an id, or the kind of module has no tools.
+            ToolIsRetired: A tool takes no new users.
+        """
+        if not ids:
+            return parameters
+        if not isinstance(parameters, Agent | Recursive):
+            message = "Only agents call tools. Leave them out, or choose a kind such as react."
+            raise NeedsAreNotMet([Fault(pointer, "tools.not_for_kind", message)])
+        copies = [self._copied(each, f"{pointer}/{index}") for index, each in enumerate(ids)]
+        return parameters.model_copy(update={"tools": (*parameters.tools, *copies)})
+
+    def _copied(self, tool_id: UUID, pointer: str) -> ToolSpec:
+        try:
+            tool = self.tools.get(tool_id)
+        except AggregateNotFound as error:
+            fault = Fault(pointer, "reference.unknown", str(error))
+            raise NeedsAreNotMet([fault]) from error
+        tool.require_in_service()
+        return tool.spec
 
     def runnable(self, program: Program, version: int) -> RunnableProgram:
         """Version *version* of *program* with the programs, texts and examples that it needs.

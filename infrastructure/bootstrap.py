@@ -27,6 +27,7 @@ from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
 from application.supplies import Supplies
+from application.tools import ToolHandlers
 from application.tracing import Tracing
 from application.versions import VersionHandlers
 from domain.dataset.aggregate import Dataset
@@ -37,6 +38,7 @@ from domain.optimization.aggregate import Optimization
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
+from domain.tool.aggregate import Tool
 from infrastructure.elsewhere import Elsewhere
 from infrastructure.eventstore.migrations import MIGRATIONS as LOG_MIGRATIONS
 from infrastructure.eventstore.projection_migrations import MIGRATIONS as PROJECTION_MIGRATIONS
@@ -226,7 +228,8 @@ def _bus(
     datasets = EventSourcedRepository(log, Dataset)
     evaluations = EventSourcedRepository(log, Evaluation)
     probes = EventSourcedRepository(log, Probe)
-    supplies = Supplies(programs, datasets, payloads, settings.allowance)
+    tools = EventSourcedRepository(log, Tool)
+    supplies = Supplies(programs, datasets, tools, payloads, settings.allowance)
     graphs = GraphReader(modules, signatures, supplies, probes)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
@@ -237,6 +240,7 @@ def _bus(
         ExchangeHandlers(programs, graphs, clock),
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
+        ToolHandlers(tools, supplies, clock),
         *_run_handlers(log, supplies, evaluations, runtime),
     )
 

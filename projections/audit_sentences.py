@@ -67,6 +67,7 @@ from domain.signature.events import (
     SignatureRetired,
     SignatureRevised,
 )
+from domain.tool.events import ToolCreated, ToolEvent, ToolRetired
 from domain.values import Failure, LmCall, LmSpend, ToolCall
 
 Words = tuple[str | UUID, ...]
@@ -238,6 +239,14 @@ def _execution(id: UUID, event: ExecutionEvent) -> Words:
             return (f"gave up run {id} after {_spent(spend)} because {_why(failure)}",)
         case ExecutionCancelled(reason=reason):
             return (f"cancelled run {id} because {quoted(reason)}",)
+        case ReplayRequested() | ReplayVerified() | ReplayDiverged():
+            return _replay(id, event)
+        case _:
+            assert_never(event)
+
+
+def _replay(id: UUID, event: ReplayRequested | ReplayVerified | ReplayDiverged) -> Words:
+    match event:
         case ReplayRequested(replay=replay):
             return (f"asked for replay {replay} of run {id}",)
         case ReplayVerified(replay=replay, answered_from_log=answered):
@@ -317,6 +326,16 @@ def _probe(id: UUID, event: ProbeEvent) -> Words:
             assert_never(event)
 
 
+def _tool(id: UUID, event: ToolEvent) -> Words:
+    match event:
+        case ToolCreated(spec=spec):
+            return ("created tool ", id, f" of the kind {spec.kind}")
+        case ToolRetired(reason=reason):
+            return ("retired tool ", id, f" because {quoted(reason)}")
+        case _:
+            assert_never(event)
+
+
 def _parking(_id: UUID, event: ParkingEvent) -> Words:
     what = f"event {event.position} ({plain(event.topic)}) of "
     where = f" in version {event.version} of {plain(event.projection)}"
@@ -376,6 +395,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (OptimizationEvent, _optimization),
         (EvaluationEvent, _evaluation),
         (ProbeEvent, _probe),
+        (ToolEvent, _tool),
         (ParkingEvent, _parking),
     )
     for union, say in unions:

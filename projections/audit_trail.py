@@ -13,6 +13,7 @@ from domain.kernel import Event, Recorded
 from domain.module.events import ModuleCreated
 from domain.program.events import ProgramCreated, ProgramRenamed
 from domain.signature.events import SignatureDefined
+from domain.tool.events import ToolCreated
 from projections.audit_sentences import SAID, Words, quoted, sentence
 from projections.folding import row
 from projections.kernel import Projection, ReadStore, Write
@@ -123,6 +124,8 @@ class AuditTrail(Projection):
                 | DatasetCreated(name=name)
             ):
                 yield Write(_NAME, row(recorded, name=quoted(name)))
+            case ToolCreated(spec=spec):
+                yield Write(_NAME, row(recorded, name=quoted(spec.name)))
             case ProgramRenamed(name=name):
                 yield Write(_RENAME, row(recorded, name=quoted(name)))
             case _:

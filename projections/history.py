@@ -15,7 +15,15 @@ from projections.paging import DEFAULT_LIMIT, Cursor, CursorIsInvalid, Page, Row
 
 Mode = Literal["changes_only", "snapshot", "full_diff"]
 Kind = Literal[
-    "signature", "module", "program", "dataset", "execution", "optimization", "evaluation", "probe"
+    "signature",
+    "module",
+    "program",
+    "dataset",
+    "execution",
+    "optimization",
+    "evaluation",
+    "probe",
+    "tool",
 ]
 
 Fold = Callable[[Any, Recorded], Row]
@@ -30,6 +38,7 @@ _FOLDS: Final[Mapping[Kind, Fold]] = {
     "optimization": run_states.optimization,
     "evaluation": run_states.evaluation,
     "probe": states.probe,
+    "tool": states.tool,
 }
 _ELSEWHERE: Final = frozenset({"adopted_version", "adopted_at"})
 """What an event of another thing changes: that thing's history has it."""

@@ -15,6 +15,7 @@ from projections.probes import Probes
 from projections.program_catalog import ProgramCatalog
 from projections.program_versions import ProgramVersions
 from projections.signatures import Signatures
+from projections.tools import Tools
 
 PROJECTIONS: Final[tuple[Projection, ...]] = (
     Signatures(),
@@ -26,6 +27,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     OptimizationBoard(),
     Evaluations(),
     Probes(),
+    Tools(),
     Datasets(),
     AuditTrail(),
     LmUsage(),

@@ -1,4 +1,4 @@
-"""What a signature, module, program, dataset or probe was after each event, as its row has it."""
+"""What a signature, module, tool, program, dataset or probe was after each of its events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,11 +30,13 @@ from domain.program.events import (
 from domain.program.graph import ProgramGraph
 from domain.program.values import Origin, Stage
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
+from domain.tool.events import ToolCreated, ToolRetired
 from projections.datasets import DatasetRow
 from projections.modules import ModuleRow
 from projections.probes import ProbeRow
 from projections.program_catalog import ProgramMetrics, ProgramRow, live_score
 from projections.signatures import SignatureRow
+from projections.tools import ToolRow
 
 Values = Mapping[str, Any]
 
@@ -83,6 +85,26 @@ def module(before: ModuleRow | None, recorded: Recorded) -> ModuleRow:
         case ModuleConfigured(config=config):
             changes = {"config": config}
         case ModuleRetired(reason=reason):
+            changes = _ended(recorded, reason)
+        case _:
+            pass
+    assert before is not None
+    return before.model_copy(update={**changes, **_touched(recorded)})
+
+
+def tool(before: ToolRow | None, recorded: Recorded) -> ToolRow:
+    """The tool after *recorded*; ``None`` is before its first event."""
+    changes: Values = {}
+    match recorded.event:
+        case ToolCreated(spec=spec):
+            before = ToolRow(
+                tool_id=recorded.originator_id,
+                name=spec.name,
+                spec=spec,
+                **_begun(recorded),
+                **_ended(None, None),
+            )
+        case ToolRetired(reason=reason):
             changes = _ended(recorded, reason)
         case _:
             pass

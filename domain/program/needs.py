@@ -41,6 +41,12 @@ def module_needs(spec: ModuleSpec, pointer: str = "") -> Needs:
     return Needs(tools, corpora, examples, code)
 
 
+def tool_needs(spec: ToolSpec, pointer: str = "") -> Needs:
+    """What the tool *spec* needs; *pointer* is where it stands."""
+    corpora = [(f"{pointer}/corpus", spec.corpus)] if isinstance(spec, RetrieverTool) else []
+    return Needs([(pointer, spec)], corpora)
+
+
 def graph_needs(graph: ProgramGraph) -> Needs:
     """What the modules of *graph* need."""
     each = [module_needs(node.module, f"{at}/module") for at, node in module_nodes(graph)]

@@ -59,10 +59,11 @@ def tool_faults(tools: Sequence[ToolSpec], pointer: str) -> Iterator[Fault]:
             message = f"The name {tool.name} is used twice. Every tool needs its own."
             yield Fault(f"{at}/name", "tool.repeated", message)
         seen.add(tool.name)
-        yield from _own_faults(tool, at)
+        yield from own_faults(tool, at)
 
 
-def _own_faults(tool: ToolSpec, at: str) -> Iterator[Fault]:
+def own_faults(tool: ToolSpec, at: str) -> Iterator[Fault]:
+    """Everything that keeps *tool*, which stands at the pointer *at*, from being used."""
     if tool.name in RESERVED or iskeyword(tool.name):
         message = f"The name {tool.name} is reserved. Choose another, such as {tool.name}_it."
         yield Fault(f"{at}/name", "name.reserved", message)

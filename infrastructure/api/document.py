@@ -17,6 +17,7 @@ DESCRIPTION: Final = (
 TAGS: Final = [
     {"name": "signatures", "description": "What goes in and what comes out."},
     {"name": "modules", "description": "A signature with a way to ask for it."},
+    {"name": "tools", "description": "What agents may call."},
     {"name": "programs", "description": "Modules wired together, in versions and stages."},
     {"name": "executions", "description": "Runs of a program, with every model call."},
     {"name": "optimizations", "description": "Searches for a better version."},

@@ -22,6 +22,7 @@ Resource = Literal[
     "optimizations",
     "evaluations",
     "probes",
+    "tools",
 ]
 
 _KINDS: Final[Mapping[Resource, Kind]] = {
@@ -33,6 +34,7 @@ _KINDS: Final[Mapping[Resource, Kind]] = {
     "optimizations": "optimization",
     "evaluations": "evaluation",
     "probes": "probe",
+    "tools": "tool",
 }
 
 

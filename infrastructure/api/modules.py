@@ -45,6 +45,9 @@ class NewModule(NewThing):
     parameters: Annotated[
         KindParameters, Field(description="What the kind takes; else as it has it.")
     ] = None
+    tools: Annotated[
+        tuple[UUID, ...], Field(max_length=50, description="Tools on the shelf, to be copied.")
+    ] = ()
 
 
 class NewSettings(Body):

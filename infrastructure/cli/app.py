@@ -22,6 +22,7 @@ from infrastructure.cli.programs import ProgramCommands
 from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.runs import RunCommands
 from infrastructure.cli.signatures import SignatureCommands
+from infrastructure.cli.tools import ToolCommands
 from infrastructure.cli.trail import TrailCommands
 from infrastructure.cli.versions import VersionCommands
 
@@ -74,6 +75,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     programs.command("diff")(DiffCommands(verbs.connect).versions)
     VersionCommands(verbs.connect).add_to(programs)
     app.add_typer(programs, name="program")
+    app.add_typer(ToolCommands(verbs.connect).app(), name="tool")
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")
     app.add_typer(ClientCommands(verbs.connect).app(), name="client")

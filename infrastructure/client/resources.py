@@ -103,9 +103,12 @@ class Modules(Retirable):
         signature: str | None = None,
         config: Mapping[str, object] | None = None,
         parameters: Mapping[str, object] | None = None,
+        tools: Sequence[str] | None = None,
         id: str | None = None,
     ) -> JsonObject:
         """Create a module of *kind*, with what that takes as *parameters*.
+
+        An agent takes copies of the *tools* that are named by their ids, too.
 
         It is of the signature with *signature_id*, or of the *signature* written in place.
         """
@@ -116,6 +119,7 @@ class Modules(Retirable):
             signature=signature,
             config=config,
             parameters=parameters,
+            tools=tools,
             id=id,
         )
 
@@ -128,6 +132,17 @@ class Modules(Retirable):
     ) -> JsonObject:
         """Change settings; what *config* leaves out stays."""
         return self._do(id_or_name, "configure", expected_version, config=config)
+
+
+class Tools(Retirable):
+    """What agents may call."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "/v1/tools")
+
+    def create(self, spec: Mapping[str, object], *, id: str | None = None) -> JsonObject:
+        """Create a tool, which is called as its ``spec`` says."""
+        return self._create(spec=spec, id=id)
 
 
 class Programs(Retirable):

@@ -18,6 +18,7 @@ from infrastructure.client.resources import (
     Modules,
     Programs,
     Runs,
+    Tools,
 )
 from infrastructure.client.signatures import Signatures
 from infrastructure.client.streams import audit_lines, facts
@@ -48,6 +49,7 @@ class Stratal:
         self._seen, self._lock = 0, Lock()
         self.signatures = Signatures(self)
         self.modules = Modules(self)
+        self.tools = Tools(self)
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.probes = Probes(self)

@@ -14,6 +14,7 @@ from domain.parking.events import ParkingEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
 from domain.signature.events import SignatureEvent
+from domain.tool.events import ToolEvent
 
 Registry = Mapping[str, type[Event]]
 
@@ -26,6 +27,7 @@ UNIONS = (
     OptimizationEvent,
     EvaluationEvent,
     ProbeEvent,
+    ToolEvent,
     ParkingEvent,
 )
 

@@ -14,11 +14,12 @@ from domain.parking.events import ParkingEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
 from domain.signature.events import SignatureEvent
+from domain.tool.events import ToolEvent
 
 GOLDEN = Path(__file__).parent / "golden" / "events.json"
 UNIONS = (
     DatasetEvent, EvaluationEvent, ExecutionEvent, ModuleEvent, OptimizationEvent, ParkingEvent,
-    ProbeEvent, ProgramEvent, SignatureEvent,
+    ProbeEvent, ProgramEvent, SignatureEvent, ToolEvent,
 )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from application.tool_ports import OutsideTool
 from domain.dataset.values import Split
 from domain.evaluation.events import EvaluationCompleted, EvaluationToolCalled
 from domain.execution.events import ExecutionCompleted, ExecutionToolCalled, ReplayVerified
+from domain.module.events import ModuleCreated
+from domain.module.parameters import Agent
 from domain.optimization.events import OptimizationCompleted, OptimizationToolCalled
 from domain.program.graph import ProgramGraph
 from infrastructure.dspy_runtime.evaluator import DspyEvaluator
@@ -318,3 +320,40 @@ def test_an_optimizer_that_tries_a_row_again_searches_once() -> None:
     assert ended.training_score == 1
     assert world.used(optimization_id) == 4
     assert len(shop.asked) == 5
+
+
+@pytest.mark.feature("MOD-25")
+def test_mod_25_a_tool_on_the_shelf_is_copied_into_the_modules_that_name_it(scene: Scene) -> None:
+    tool_id = scene.posts("/v1/tools", {"spec": SEARCH})["id"]
+    again = scene.posts("/v1/tools", {"spec": SEARCH}, 409)
+    assert again["code"] == "name.taken"
+    module = {"name": "seeker", "kind": "react", "signature": "question -> answer"}
+    made = scene.posts("/v1/modules", {**module, "tools": [tool_id]})
+    (created,) = [
+        each.event
+        for each in scene.world.log.recorded
+        if isinstance(each.event, ModuleCreated) and str(each.originator_id) == made["id"]
+    ]
+    assert isinstance(created.spec.parameters, Agent)
+    assert [tool.name for tool in created.spec.parameters.tools] == ["search"]
+    choice = {"kind": "react", "signature_syntax": "question -> answer", "tools": [tool_id]}
+    scene.posts("/v1/programs", {"name": "direct", "modules": [choice]})
+    wrong = {"kind": "predict", "signature_syntax": "question -> answer", "tools": [tool_id]}
+    told = scene.posts("/v1/programs", {"name": "none", "modules": [wrong]}, 422)
+    assert [fault["code"] for fault in told["faults"]] == ["tools.not_for_kind"]
+    absent = {**choice, "tools": [str(uuid4())]}
+    told = scene.posts("/v1/programs", {"name": "none", "modules": [absent]}, 422)
+    assert [(fault["pointer"], fault["code"]) for fault in told["faults"]] == [
+        ("/modules/0/tools/0", "reference.unknown")
+    ]
+    scene.posts(f"/v1/tools/{tool_id}/retire", {"reason": "Old."}, 200)
+    told = scene.posts("/v1/modules", {**module, "name": "late", "tools": [tool_id]}, 409)
+    assert told["code"] == "tool.retired"
+
+
+@pytest.mark.feature("MOD-25")
+def test_mod_25_what_is_not_allowed_does_not_come_onto_the_shelf(scene: Scene) -> None:
+    told = scene.posts("/v1/tools", {"spec": {**SEARCH, "entry_point": "os:system"}}, 403)
+    assert (told["code"], told["faults"][0]["pointer"]) == ("tool.not_allowed", "/spec")
+    told = scene.posts("/v1/tools", {"spec": {**SEARCH, "name": "finish"}}, 422)
+    assert (told["code"], told["faults"][0]["pointer"]) == ("tool.invalid", "/spec/name")

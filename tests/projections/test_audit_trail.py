@@ -19,6 +19,7 @@ from domain.parking.events import ParkingEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent, ProgramTestingStarted
 from domain.signature.events import SignatureEvent
+from domain.tool.events import ToolEvent
 from projections.audit_sentences import SAID, plain, quoted
 from projections.audit_trail import AuditTrail, Cause, audit
 from projections.topics import TopicIsUnknown, matching
@@ -36,6 +37,7 @@ UNIONS = (
     OptimizationEvent,
     EvaluationEvent,
     ProbeEvent,
+    ToolEvent,
     ParkingEvent,
 )
 

@@ -22,6 +22,7 @@ from projections.paging import CursorIsInvalid
 from projections.probes import probe
 from projections.program_catalog import program
 from projections.signatures import signature
+from projections.tools import tool
 from tests.projections.test_laws import property_test
 from tests.support import histories as build
 from tests.support.histories import Log, an_id
@@ -39,6 +40,7 @@ READ: Final[Mapping[str, Callable[..., Any]]] = {
     "optimization": optimization,
     "evaluation": evaluation,
     "probe": probe,
+    "tool": tool,
 }
 
 

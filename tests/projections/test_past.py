@@ -19,6 +19,7 @@ from domain.optimization.aggregate import Optimization
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
+from domain.tool.aggregate import Tool
 from infrastructure.eventstore.past_fold import PastFold
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
@@ -34,6 +35,7 @@ from projections.optimization_board import optimization
 from projections.probes import probe
 from projections.program_catalog import program
 from projections.signatures import signature
+from projections.tools import tool
 from tests.contracts.repository import CONTEXT
 from tests.support.histories import Log
 from tests.support.legal_histories import logs
@@ -52,11 +54,22 @@ property_test = settings(
 
 AGGREGATES: Mapping[str, type[Any]] = {
     each.KIND: each
-    for each in (Signature, Module, Program, Dataset, Execution, Optimization, Evaluation, Probe)
+    for each in (
+        Signature,
+        Module,
+        Program,
+        Dataset,
+        Execution,
+        Optimization,
+        Evaluation,
+        Probe,
+        Tool,
+    )
 }
 QUERIES: Mapping[str, Callable[..., Any]] = {
     "signature": signature,
     "probe": probe,
+    "tool": tool,
     "module": module,
     "program": program,
     "dataset": dataset,
@@ -73,6 +86,7 @@ STATE: Mapping[str, Sequence[str]] = {
     "optimization": ("version", "status"),
     "evaluation": ("version", "status"),
     "probe": ("version", "status", "promise", "findings"),
+    "tool": ("version", "spec"),
 }
 """What an aggregate and its read model call by the same name, texts left out: those are mended."""
 

@@ -30,6 +30,7 @@ from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
 from application.supplies import Supplies
+from application.tools import ToolHandlers
 from application.tracing import NoTracing
 from application.versions import VersionHandlers
 from domain.dataset.aggregate import Dataset
@@ -41,6 +42,7 @@ from domain.optimization.aggregate import Optimization
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
+from domain.tool.aggregate import Tool
 from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies, Lag
 from infrastructure.users import ProjectedUsers
@@ -206,7 +208,8 @@ class ApiWorld:
         evaluations, executions = repository(Evaluation), repository(Execution)
         probes = repository(Probe)
         ticks = count()
-        supplies = Supplies(programs, datasets, self.payloads, ALLOWED)
+        tools = repository(Tool)
+        supplies = Supplies(programs, datasets, tools, self.payloads, ALLOWED)
         timed: dict[str, Any] = {
             "programs": programs,
             "payloads": self.payloads,
@@ -225,6 +228,7 @@ class ApiWorld:
             VersionHandlers(programs, graphs, self.payloads, FixedPins(), self.clock),
             ExchangeHandlers(programs, graphs, self.clock),
             DatasetHandlers(datasets, self.clock),
+            ToolHandlers(tools, supplies, self.clock),
             ExecutionHandlers(executions=executions, runner=self.runner, **run),
             ReplayHandlers(executions=executions, runner=self.runner, **timed),
             OptimizationHandlers(

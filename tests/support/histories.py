@@ -56,6 +56,7 @@ from domain.program.values import Evidence, Origin, Pins
 from domain.signature.events import SignatureDefined, SignatureRevised
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.types import EnumOf
+from domain.tool.values import PythonTool
 from domain.values import Digest, Failure, LmCall, LmSpend, LmUsage, PayloadRef
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -69,6 +70,14 @@ _NAMESPACE = UUID("6d1f4c1e-6f0b-4f43-8d1a-5a6f1a8c2b11")
 def an_id(name: str) -> UUID:
     """The same id for the same *name*, in every run."""
     return uuid5(_NAMESPACE, name)
+
+
+TOOL = PythonTool(
+    name="search",
+    description="Find articles.",
+    entry_point="shop.tools:search",
+    arguments=(FieldSpec(name="query"),),
+)
 
 
 def digest_of(text: str) -> Digest:

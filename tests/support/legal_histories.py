@@ -34,6 +34,7 @@ from domain.optimization.events import (
 )
 from domain.program.events import ProgramRetired, ProgramTestingStarted
 from domain.signature.events import SignatureRetired
+from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import Failure, LmCall, LmUsage, ToolCall
 from tests.support import histories as build
 from tests.support.histories import Log, an_id, ref, spend_of
@@ -42,6 +43,7 @@ from tests.support.probes import a_probe
 T = TypeVar("T")
 Stream = list[Event]
 
+A_TOOL: Stream = [ToolCreated(spec=build.TOOL)]
 PROGRAMS = ("program", "another program")
 TEXTS = st.text(max_size=40) | st.just("“quoted”\n\x00 %(tenant)s %s {0}")
 SCORES = st.floats(0, 1)
@@ -204,6 +206,7 @@ STREAMS = (
     | optimizations()
     | evaluations()
     | st.sampled_from((a_probe(), a_probe(refused=True))).map(list)
+    | st.sampled_from((A_TOOL, [*A_TOOL, ToolRetired(reason="Old.")])).map(list)
 )
 
 

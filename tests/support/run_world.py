@@ -42,6 +42,7 @@ from domain.optimization.aggregate import Optimization
 from domain.program.aggregate import Program
 from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
+from domain.tool.aggregate import Tool
 from domain.tool.allowance import Allowance
 from domain.values import Failure
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
@@ -194,7 +195,13 @@ class World:
         self.executions = MortalRepository(Execution, self.log)
         self.optimizations = MortalRepository(Optimization, self.log)
         self.evaluations = MortalRepository(Evaluation, self.log)
-        self.supplies = Supplies(self.programs, self.datasets, self.payloads, Allowance())
+        self.supplies = Supplies(
+            self.programs,
+            self.datasets,
+            MortalRepository(Tool, self.log),
+            self.payloads,
+            Allowance(),
+        )
         self.runner = ScriptedProgram()
         self.evaluator = ScriptedEvaluator(self.runner)
         self.optimizer = ScriptedOptimizer(self.runner)

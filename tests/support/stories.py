@@ -21,6 +21,7 @@ from domain.optimization.events import (
 from domain.parking.events import EventParked, ParkedEventReplayed
 from domain.program.events import ProgramRetired, ProgramTestingStarted
 from domain.signature.events import SignatureRetired
+from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import LmSpend
 from tests.support import histories as build
 from tests.support.histories import TENANT, Log, an_id
@@ -65,9 +66,7 @@ def everything() -> Log:
     log = a_story()
     log.append(an_id("signature"), build.signature_revised(), SignatureRetired(reason="Old."))
     log.append(an_id("module"), build.module_configured(), ModuleRetired(reason="Old."))
-    log.append(
-        an_id("program"), *build.later_versions(3), *build.program_changes()
-    )
+    log.append(an_id("program"), *build.later_versions(3), *build.program_changes())
     log.append(an_id("program"), ProgramRetired(reason="Old."))
     used, _, _ = a_tool_call("search")
     failing = build.execution_requested(), ExecutionStarted(attempt=1, worker="worker-1")
@@ -94,6 +93,7 @@ def everything() -> Log:
     halt = EvaluationCancelled(reason="Enough.")
     log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
     log.append(an_id("probe"), *a_probe())
+    log.append(an_id("tool"), ToolCreated(spec=build.TOOL), ToolRetired(reason="Old."))
     log.append(an_id("refused probe"), *a_probe(refused=True))
     where = {"projection": "executions", "version": 1, "position": 9, "topic": "execution.started"}
     about: dict[str, Any] = {**where, "stream_id": an_id("execution 1")}

@@ -65,6 +65,7 @@ from domain.program.events import (
 )
 from domain.program.values import Evidence, Origin, Pins
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
+from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef, ToolCall
 from tests.architecture.golden.graphs import (
     BARE_GRAPH,
@@ -78,6 +79,7 @@ from tests.architecture.golden.graphs import (
     RICH_MODULE,
     RICH_SPEC,
     SPEC,
+    TOOLS,
 )
 from tests.support.histories import an_id, digest_of, ref
 
@@ -132,6 +134,7 @@ _FAILED_CALL = LmCall(
     latency_ms=0,
     failure=_BARE_FAILURE,
 )
+_EVERY_TYPE = (*RICH_SPEC.inputs, *RICH_SPEC.outputs, *SPEC.outputs)
 _TOOL_CALL = ToolCall(
     key=digest_of("code"),
     kind="code",
@@ -202,6 +205,15 @@ _THINGS: Sequence[Sequence[Event]] = (
     ),
     (ModuleConfigured(config=CONFIG), ModuleConfigured(config=BARE_MODULE.config)),
     (ModuleRetired(reason="Nobody uses it."),),
+    tuple(
+        ToolCreated(spec=spec)
+        for spec in (
+            TOOLS[0].model_copy(update={"arguments": SPEC.inputs}),
+            TOOLS[0].model_copy(update={"arguments": _EVERY_TYPE}),
+            *TOOLS,
+        )
+    ),
+    (ToolRetired(reason="Nobody uses it."),),
     (
         ProgramCreated(
             name="triage",

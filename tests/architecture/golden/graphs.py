@@ -129,7 +129,7 @@ BARE_MODULE = ModuleSpec(
 RICH_MODULE = BARE_MODULE.model_copy(update={"signature": RICH_SPEC})
 _CORPUS = Corpus(dataset_id=an_id("dataset"), field="text")
 _ARGUMENT = FieldSpec(name="city", description="Where.")
-_TOOLS = (
+TOOLS = (
     PythonTool(
         name="look", description="Looks.", entry_point="acme.tools:look", arguments=(_ARGUMENT,)
     ),
@@ -159,11 +159,11 @@ _REWARDS = (
 MODULES = tuple(
     ModuleSpec(kind=kind, signature=BARE_SPEC, config=BARE_MODULE.config, parameters=told)
     for kind, told in (
-        (ModuleKind.REACT, Agent(tools=_TOOLS, max_iterations=4)),
+        (ModuleKind.REACT, Agent(tools=TOOLS, max_iterations=4)),
         (ModuleKind.REACT_V2, Agent()),
         (ModuleKind.PROGRAM_OF_THOUGHT, Code(max_iterations=2)),
         (ModuleKind.CODE_ACT, Agent()),
-        (ModuleKind.RLM, Recursive(tools=_TOOLS[:1])),
+        (ModuleKind.RLM, Recursive(tools=TOOLS[:1])),
         (ModuleKind.RETRIEVE, Retrieve(corpus=_CORPUS, k=5)),
         *((ModuleKind.BEST_OF_N, Sampling(reward=each, threshold=0.5)) for each in _REWARDS),
         (ModuleKind.REFINE, Sampling(of=ModuleKind.PREDICT, n=2)),
