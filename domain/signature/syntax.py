@@ -50,12 +50,22 @@ def parse(text: str) -> SignatureSpec:
         UnknownType: A type is none of the known ones.
         InvalidSignature: A name, type, default or description breaks a rule.
     """
+    return accepted(written(text))
+
+
+def written(text: str) -> SignatureSpec:
+    """The signature that *text* writes by the grammar alone: part of what has rules as a whole.
+
+    Raises:
+        SignatureSyntaxError: The text breaks the grammar; the error says where.
+        UnknownType: A type is none of the known ones.
+    """
     if len(text) > MAX_LENGTH:
         problem = f"it is longer than {MAX_LENGTH} characters"
         raise SignatureSyntaxError(text, MAX_LENGTH, problem, "Send it as JSON, or shorten it.")
     if fault := text_fault(text):
         raise SignatureSyntaxError(text, 0, "this text is unsafe", fault.message)
-    return accepted(_Parser(text).signature())
+    return _Parser(text).signature()
 
 
 class _Parser(TypeReader):

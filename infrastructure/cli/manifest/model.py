@@ -20,7 +20,7 @@ from domain.program.graph import ProgramGraph
 from domain.program.rules import check
 from domain.signature.fields import SignatureSpec
 from domain.signature.rules import accepted
-from domain.signature.syntax import parse
+from domain.signature.syntax import parse, written
 from domain.text import JsonObject, LongText, Name, escape
 from infrastructure.cli.manifest.reading import Document, Flaw, ManifestIsUnusable
 from infrastructure.cli.manifest.references import Kind, References
@@ -237,7 +237,7 @@ def _spelled(found: Manifest, value: JsonValue, pointer: str, flaws: list[Flaw])
 
 def _named_or_written(found: Manifest, signature: str) -> SignatureSpec:
     if is_text(signature):
-        return accepted(parse(signature))
+        return written(signature)  # the rules are those of the whole graph
     if (own := found.signatures.get(signature)) is not None:
         return own
     message = f"This file has no signature {signature}. Write one under signatures, or its text."
