@@ -41,7 +41,9 @@ class ReplayRow(Row):
     requested_by: str
     finished_at: datetime | None
     duration_ms: float | None
-    answered_from_log: int | None = Field(description="Calls of models and tools that the log answered.")
+    answered_from_log: int | None = Field(
+        description="Calls of models and tools that the log answered."
+    )
     failure: Failure | None
     outputs: PayloadRef | None = Field(description="What a diverged replay gave instead.")
 
@@ -144,10 +146,14 @@ def executions(
     actor: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    tokens_above: int | None = None,
     limit: int = DEFAULT_LIMIT,
     after: Cursor | None = None,
 ) -> Page[ExecutionRow]:
-    """The newest runs first, requested at or after *since* and before *until*."""
+    """The newest runs first, requested at or after *since* and before *until*.
+
+    Those whose tokens nobody counted are not among those with more than *tokens_above*.
+    """
     select = Select(_SELECT, of=Executions, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
     select.where("program_version = %(program_version)s", program_version=program_version)
@@ -155,6 +161,7 @@ def executions(
     select.where("actor = %(actor)s", actor=actor)
     select.where("requested_at >= %(since)s", since=since)
     select.where("requested_at < %(until)s", until=until)
+    select.where("total_tokens > %(tokens_above)s", tokens_above=tokens_above)
     return select.page(store, ExecutionRow, NEWEST_FIRST, limit=limit, after=after)
 
 

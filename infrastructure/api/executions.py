@@ -107,6 +107,9 @@ async def list_executions(
     actor: Annotated[str | None, Query(description="Only those that they requested.")] = None,
     since: Annotated[AwareDatetime | None, Query(description="Requested then or later.")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Requested before then.")] = None,
+    tokens_above: Annotated[
+        int | None, Query(ge=0, lt=2**63, description="Took more tokens than that.")
+    ] = None,
     limit: Limit = LIMIT,
     cursor: After = None,
 ) -> PageView[ExecutionRow]:
@@ -123,6 +126,7 @@ async def list_executions(
                 actor=actor,
                 since=since,
                 until=until,
+                tokens_above=tokens_above,
                 limit=limit,
                 after=after,
             )

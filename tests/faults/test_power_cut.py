@@ -13,6 +13,7 @@ from tests.support.triage import SYNTAX, Triage
 pytestmark = [pytest.mark.slow, pytest.mark.worker, pytest.mark.timeout(300)]
 
 
+@pytest.mark.feature("BRG-04")
 @pytest.mark.feature("VIS-14")
 def test_vis_14_after_every_process_was_killed_all_reads_are_as_they_were(
     service: Service, postgres: EmbeddedPostgres

@@ -10,6 +10,7 @@ from tests.support.probes import PLUGIN
 MOST_LINES = 80
 
 
+@pytest.mark.feature("BRG-14")
 @pytest.mark.feature("VIS-28")
 @pytest.mark.feature("MOD-31")
 def test_vis_28_a_plug_in_module_registers_in_less_than_80_lines(

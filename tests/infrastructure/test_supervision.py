@@ -53,6 +53,25 @@ def test_a_killed_child_is_started_again() -> None:
         supervisor.stop()
 
 
+@pytest.mark.feature("BRG-09")
+def test_brg_09_one_of_four_is_killed_and_started_again_while_the_others_go_on() -> None:
+    four = [child(f"worker {number}", SLEEP) for number in range(4)]
+    supervisor, stop = Supervisor(four), threading.Event()
+    supervisor.start()
+    runner = threading.Thread(target=supervisor.run, args=(stop,), kwargs={"every_s": 0.02})
+    runner.start()
+    try:
+        first = [pid_of(each) for each in four]
+        os.kill(first[2], signal.SIGKILL)
+        until(lambda: four[2].process is not None and four[2].process.pid not in first, timeout_s=5)
+        assert [pid_of(four[number]) for number in (0, 1, 3)] == [first[0], first[1], first[3]]
+        assert all(psutil.Process(pid_of(each)).is_running() for each in four)
+    finally:
+        stop.set()
+        runner.join()
+        supervisor.stop()
+
+
 def test_children_stop_in_reverse_order_of_start() -> None:
     first, second = child("first", SLEEP), child("second", SLEEP)
     order: list[str] = []

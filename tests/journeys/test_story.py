@@ -219,6 +219,7 @@ def test_prg_06_each_version_says_what_it_was_compiled_from(story: Story) -> Non
     assert [each["base_version"] for each in versions] == [1, 1, None]
 
 
+@pytest.mark.feature("VIS-32")
 @pytest.mark.feature("PRG-04")
 @pytest.mark.feature("EVL-01")
 def test_prg_04_a_better_version_shows_by_its_scores(story: Story) -> None:

@@ -20,6 +20,7 @@ def script(service: Service) -> Iterator[Script]:
     service.lm.script.latency_ms = 0
 
 
+@pytest.mark.feature("BRG-10")
 @pytest.mark.feature("EXE-07")
 def test_exe_07_a_key_in_the_providers_error_is_redacted(
     service: Service, triage: Triage, script: Script
@@ -29,7 +30,10 @@ def test_exe_07_a_key_in_the_providers_error_is_redacted(
     assert (failed["status"], failed["outputs"]) == ("failed", None)
     failure = failed["failure"]
     assert (failure["provider_status"], failure["retryable"]) == (401, False)
+    assert failed["execution_id"]
     assert failure["code"]
+    assert failure["message"]
+    assert "sk-of-a-test" not in str(failed)
     assert "sk-of-a-test" not in str(triage.http.events())
     assert "sk-of-a-test" not in service.logs(lines=10_000)
 

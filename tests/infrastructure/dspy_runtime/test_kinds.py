@@ -55,6 +55,7 @@ def test_mod_13_a_kind_asks_what_plain_dspy_asks(kind: str, adapter: str) -> Non
     assert page(ours.requests) == (GOLDEN / f"{kind}_{adapter}.txt").read_text()
 
 
+@pytest.mark.feature("BRG-13")
 @pytest.mark.parametrize("kind", IN_DSPY)
 def test_the_state_of_a_kind_goes_into_plain_dspy_and_back(kind: str) -> None:
     ours, theirs = build(as_data(kind)).solve, written(kind)

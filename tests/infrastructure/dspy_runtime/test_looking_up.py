@@ -21,6 +21,7 @@ def texts(journal: MemoryJournal) -> list[str]:
     return ["".join(part["text"] for part in message["parts"]) for message in messages]
 
 
+@pytest.mark.feature("PRD-02")
 @pytest.mark.feature("MOD-03")
 def test_mod_03_a_retriever_gives_the_nearest_passages_and_asks_no_model() -> None:
     outputs, journal = run("retrieve")

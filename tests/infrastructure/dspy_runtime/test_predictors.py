@@ -59,6 +59,7 @@ def told(found: dict[str, Predictor]) -> dict[str, tuple[object, ...]]:
     }
 
 
+@pytest.mark.feature("PRD-02")
 @pytest.mark.feature("PRD-01")
 @pytest.mark.parametrize("signature", SIGNATURES)
 @pytest.mark.parametrize("kind", BUILT_HERE)

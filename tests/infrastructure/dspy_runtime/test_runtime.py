@@ -17,9 +17,11 @@ from application.tracing import Attributes
 from domain.module.values import ModuleConfig, ModuleKind
 from domain.program.graph import Source
 from domain.signature.fields import FieldSpec
-from domain.signature.types import STRING, EnumOf, Primitive
+from domain.signature.types import STRING, EnumOf, FieldType, Primitive
 from domain.values import LmCall
+from infrastructure.dspy_runtime import state as states
 from infrastructure.dspy_runtime.runtime import DspyRunner
+from infrastructure.dspy_runtime.wire import response_of
 from infrastructure.models.answers import answer_text
 from infrastructure.models.scripted import Rule, Script, ScriptedEngine
 from tests.support.dspy_programs import (
@@ -43,7 +45,7 @@ class SeenSpans:
         self.depth = 0
 
     @contextmanager
-    def span(self, name: str, attributes: Attributes = {}) -> Iterator["SeenSpans"]:  # noqa: B006 - as the port says
+    def span(self, name: str, attributes: Attributes | None = None) -> Iterator["SeenSpans"]:
         self.seen.append((self.depth, name))
         self.depth += 1
         try:
@@ -121,7 +123,7 @@ def test_mod_10_demos_are_in_the_prompt_in_their_order() -> None:
 
 
 def test_outputs_have_the_types_of_the_signature() -> None:
-    outputs = {
+    outputs: dict[str, FieldType] = {
         "queue": EnumOf(values=("bug", "billing")),
         "sure": Primitive(name="probability"),
         "urgent": Primitive(name="boolean"),
@@ -239,6 +241,33 @@ def test_running_changes_nothing_in_the_shared_program() -> None:
     runner.run(two_steps(), QUESTION, MemoryJournal(), live=True)
     assert runner.program(two_steps()) is built
     assert seen() == before
+
+
+@pytest.mark.feature("VIS-21")
+def test_vis_21_what_a_version_learned_is_loaded_once_for_all_its_executions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loads: list[object] = []
+    monkeypatch.setattr(states, "load", lambda module, state: loads.append(state["of"]))
+    runner = DspyRunner(bound(FakeEngine()))
+    for version in ("p@1", "p@2", "p@1", "p@2"):
+        learned = single(key=version, state={"of": version})
+        runner.run(learned, QUESTION, MemoryJournal(), live=True)
+    assert loads == ["p@1", "p@2"]
+
+
+@pytest.mark.feature("MOD-19")
+def test_mod_19_the_trace_of_a_chain_of_thought_holds_the_reasoning_that_came_out() -> None:
+    reasoned = spec("question", {"reasoning": STRING, "answer": STRING})
+    program = single(reasoned, kind=ModuleKind.CHAIN_OF_THOUGHT)
+    runner = DspyRunner(bound(replying(reasoning="Two and two are four.", answer="4")))
+    journal = MemoryJournal()
+    outputs = runner.run(program, QUESTION, journal, live=True)
+    (recorded,) = journal.responses
+    assert isinstance(recorded, dict)
+    signature = runner.program(program).predictors()[0].signature
+    traced = dspy.ChatAdapter().parse(signature, response_of(recorded).message.text)
+    assert traced["reasoning"] == outputs["reasoning"] == "Two and two are four."
 
 
 def test_programs_run_side_by_side_in_threads_that_know_nothing_of_dspy() -> None:

@@ -33,6 +33,7 @@ def test_opt_19_a_state_is_plain_json_without_a_model() -> None:
     assert all(part["lm"] is None for part in parts.values())
 
 
+@pytest.mark.feature("BRG-13")
 @pytest.mark.feature("OPT-19")
 def test_opt_19_a_loaded_state_gives_back_the_same_state_and_prompt() -> None:
     loaded = build(two_steps(state=state()))
