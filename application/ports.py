@@ -76,7 +76,7 @@ class Names(Protocol):
 
 class Pinning(Protocol):
     def pins(self) -> Pins:
-        """What a version that is made now depends on: the adapter of this service, its libraries."""
+        """What a version that is made now depends on: this service's adapter and libraries."""
         ...
 
 

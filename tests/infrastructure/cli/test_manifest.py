@@ -203,7 +203,7 @@ FLAWED = """
 signatures:
   route: {syntax: "message -> queue: strng"}
 modules:
-  router: {kind: predict, signature: nobody, confg: {}}
+  router: {kind: predict, signature: nobody, conf: {}}
 program: {}
 """
 
@@ -217,7 +217,7 @@ def test_every_flaw_is_named_with_its_line_before_anything_is_sent(
     said = stratal("apply", str(file))
     assert said.status == 1
     assert said.err.splitlines()[1:] == [
-        f"  {file}:5: There is no key confg here. Did you mean config?",
+        f"  {file}:5: There is no key conf here. Did you mean config?",
         f"  {file}:6: There is no key program here. Did you mean programs? (manifest.unusable)",
     ]
     assert len(world.log.recorded) == before
@@ -242,7 +242,7 @@ def test_every_flaw_is_named_with_its_line_before_anything_is_sent(
         ("datasets:\n  a:\n    train: gone.jsonl", 3, "cannot be read"),
         ("datasets:\n  a:\n    train: bad.jsonl", 3, "Line 1"),
         ("datasets:\n  a:\n    train:\n      - {a: 1}\n      - {b: 1}", 5, "lacks a"),
-        ("programs:\n  a: {module: m, settings: {temprature: 1}}", 2, "temperature?"),
+        ("programs:\n  a: {module: m, settings: {temperatures: 1}}", 2, "temperature?"),
         ("programs:\n  a: {module: m, zzz: 1}", 2, "Choose one of"),
         ("signatures: &x\n  a: {syntax: a -> b}\nmodules: *x", 1, "alias"),
         ("a: !!python/object:os.system {}", 1, "tag"),
