@@ -14,11 +14,12 @@ from domain.module.events import ModuleCreated
 from domain.program.events import ProgramCreated, ProgramRenamed
 from domain.signature.events import SignatureDefined
 from domain.tool.events import ToolCreated
-from projections.audit_sentences import SAID, Words, quoted, sentence
+from projections.audit_sentences import SAID, sentence
 from projections.folding import row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, OLDEST_FIRST, Cursor, Page, Row, Select
 from projections.past import grown
+from projections.words import Words, quoted
 
 
 class Cause(Row):

@@ -20,9 +20,10 @@ from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent, ProgramTestingStarted
 from domain.signature.events import SignatureEvent
 from domain.tool.events import ToolEvent
-from projections.audit_sentences import SAID, plain, quoted
+from projections.audit_sentences import SAID
 from projections.audit_trail import AuditTrail, Cause, audit
 from projections.topics import TopicIsUnknown, matching
+from projections.words import plain, quoted
 from tests.support import histories as build
 from tests.support.histories import Log, an_id
 from tests.support.projecting import ProjectionScenario

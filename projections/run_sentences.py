@@ -1,0 +1,151 @@
+"""What each event of an execution, optimization or evaluation says in plain English."""
+
+from typing import assert_never
+from uuid import UUID
+
+from domain.evaluation.events import (
+    EvaluationCancelled,
+    EvaluationCompleted,
+    EvaluationEvent,
+    EvaluationFailed,
+    EvaluationLmCalled,
+    EvaluationRequested,
+    EvaluationStarted,
+    EvaluationToolCalled,
+)
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionCompleted,
+    ExecutionEvent,
+    ExecutionFailed,
+    ExecutionLmCalled,
+    ExecutionRequested,
+    ExecutionStarted,
+    ExecutionToolCalled,
+    ReplayDiverged,
+    ReplayRequested,
+    ReplayVerified,
+)
+from domain.optimization.events import (
+    OptimizationCancelled,
+    OptimizationCompleted,
+    OptimizationEvent,
+    OptimizationFailed,
+    OptimizationLmCalled,
+    OptimizationRequested,
+    OptimizationStarted,
+    OptimizationToolCalled,
+    TrialScored,
+)
+from domain.values import LmCall, LmSpend, ToolCall
+from projections.words import Words, cause_of, many, plain, quoted, score_of, time_of
+
+
+def execution(id: UUID, event: ExecutionEvent) -> Words:
+    match event:
+        case ExecutionRequested(program_id=program_id, program_version=version):
+            return (f"asked to run version {version} of program ", program_id, f" as run {id}")
+        case ExecutionStarted(attempt=attempt, worker=worker):
+            return (f"began attempt {attempt} of run {id} on worker {plain(worker)}",)
+        case ExecutionLmCalled(call=call):
+            return (_called(call, f"run {id}"),)
+        case ExecutionToolCalled(call=call):
+            return (_used(call, f"run {id}"),)
+        case ExecutionCompleted(duration_ms=duration_ms, spend=spend):
+            return (f"completed run {id} in {time_of(duration_ms)} with {_spent(spend)}",)
+        case ExecutionFailed(failure=failure, spend=spend):
+            return (f"gave up run {id} after {_spent(spend)} because {cause_of(failure)}",)
+        case ExecutionCancelled(reason=reason):
+            return (f"cancelled run {id} because {quoted(reason)}",)
+        case ReplayRequested() | ReplayVerified() | ReplayDiverged():
+            return _replay(id, event)
+        case _:
+            assert_never(event)
+
+
+def _replay(id: UUID, event: ReplayRequested | ReplayVerified | ReplayDiverged) -> Words:
+    match event:
+        case ReplayRequested(replay=replay):
+            return (f"asked for replay {replay} of run {id}",)
+        case ReplayVerified(replay=replay, answered_from_log=answered):
+            how = f"with equal outputs, {many(answered, 'call')} from the log and none made"
+            return (f"verified replay {replay} of run {id} {how}",)
+        case ReplayDiverged(replay=replay, failure=failure):
+            return (f"found that replay {replay} of run {id} diverges because {cause_of(failure)}",)
+        case _:
+            assert_never(event)
+
+
+def optimization(id: UUID, event: OptimizationEvent) -> Words:
+    match event:
+        case OptimizationRequested() as asked:
+            what = f"asked {plain(asked.optimizer)} to optimize version {asked.program_version}"
+            learn = f" for {plain(asked.metric)} on {many(asked.dataset_rows, 'row')} of dataset "
+            as_ = f" as optimization {id}"
+            return (what + " of program ", asked.program_id, learn, asked.dataset_id, as_)
+        case OptimizationStarted(attempt=attempt, worker=worker):
+            return (f"began attempt {attempt} of optimization {id} on worker {plain(worker)}",)
+        case OptimizationLmCalled(call=call):
+            return (_called(call, f"optimization {id}"),)
+        case OptimizationToolCalled(call=call):
+            return (_used(call, f"optimization {id}"),)
+        case TrialScored(trial=trial, score=score):
+            return (f"scored trial {trial} of optimization {id} at {score_of(score)}",)
+        case OptimizationCompleted(trials=trials, training_score=score, spend=spend) as done:
+            after = (
+                f"after {many(trials, 'trial')}, {time_of(done.duration_ms)} and {_spent(spend)}"
+            )
+            return (
+                f"completed optimization {id} with a training score of {score_of(score)} {after}",
+            )
+        case OptimizationFailed(failure=failure, spend=spend):
+            return (f"gave up optimization {id} after {_spent(spend)} because {cause_of(failure)}",)
+        case OptimizationCancelled(reason=reason):
+            return (f"cancelled optimization {id} because {quoted(reason)}",)
+        case _:
+            assert_never(event)
+
+
+def evaluation(id: UUID, event: EvaluationEvent) -> Words:
+    match event:
+        case EvaluationRequested() as asked:
+            what = f"asked to score version {asked.program_version} of program "
+            rows = f" by {plain(asked.metric)} on {many(asked.dataset_rows, 'row')}"
+            part = f"{rows} of the {asked.split.value} part of dataset "
+            return (what, asked.program_id, part, asked.dataset_id, f" as evaluation {id}")
+        case EvaluationStarted(attempt=attempt, worker=worker):
+            return (f"began attempt {attempt} of evaluation {id} on worker {plain(worker)}",)
+        case EvaluationLmCalled(call=call):
+            return (_called(call, f"evaluation {id}"),)
+        case EvaluationToolCalled(call=call):
+            return (_used(call, f"evaluation {id}"),)
+        case EvaluationCompleted(score=score, rows_total=total, rows_failed=failed, spend=spend):
+            rows = f"over {many(total, 'row')}, {failed} of them failed"
+            return (f"completed evaluation {id} at {score_of(score)} {rows}, with {_spent(spend)}",)
+        case EvaluationFailed(failure=failure, spend=spend):
+            return (f"gave up evaluation {id} after {_spent(spend)} because {cause_of(failure)}",)
+        case EvaluationCancelled(reason=reason):
+            return (f"cancelled evaluation {id} because {quoted(reason)}",)
+        case _:
+            assert_never(event)
+
+
+def _called(call: LmCall, run: str) -> str:
+    tokens = call.usage.total_tokens
+    counted = "an unknown number of tokens" if tokens is None else many(tokens, "token")
+    cost = "unknown cost" if call.cost_usd is None else f"${call.cost_usd:f}"
+    text = f"called model {plain(call.model)} for predictor {plain(call.node)} in {run}"
+    text += f" with {counted}, {cost} and {time_of(call.latency_ms)}"
+    return text if call.failure is None else text + f" and got no answer: {cause_of(call.failure)}"
+
+
+def _used(call: ToolCall, run: str) -> str:
+    what = {"tool": "tool", "retrieval": "retriever", "code": "interpreter"}[call.kind]
+    text = f"called {what} {plain(call.tool)} for {plain(call.node)} in {run}"
+    text += f" in {time_of(call.latency_ms)}"
+    return text if call.failure is None else text + f" and was told: {cause_of(call.failure)}"
+
+
+def _spent(spend: LmSpend) -> str:
+    cost = "at unknown cost" if spend.cost_usd is None else f"at ${spend.cost_usd:f}"
+    return f"{many(spend.calls, 'model call')} {cost}"
