@@ -1,7 +1,8 @@
 """An execution: one run of a program version on one set of inputs, with all its model calls."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Self, assert_never
+from typing import ClassVar, Final, Self, assert_never
 from uuid import UUID
 
 from domain.execution.errors import ExecutionForbids, ReplayNotFound
@@ -21,6 +22,12 @@ from domain.execution.events import (
 from domain.execution.values import TRANSITIONS, ExecutionAction, ReplayStatus
 from domain.run import MAX_ATTEMPTS, ActionForbidden, Run, RunStatus, Transitions
 from domain.values import Failure, LmCall, PayloadRef, ToolCall
+
+_REPLAYS: Final[Mapping[type[ExecutionEvent], ReplayStatus]] = {
+    ReplayRequested: ReplayStatus.PENDING,
+    ReplayVerified: ReplayStatus.VERIFIED,
+    ReplayDiverged: ReplayStatus.DIVERGED,
+}
 
 
 class Execution(Run[ExecutionEvent]):
@@ -169,11 +176,11 @@ class Execution(Run[ExecutionEvent]):
                 self.status, self.failure = RunStatus.FAILED, failure
             case ExecutionCancelled():
                 self.status = RunStatus.CANCELLED
-            case ReplayRequested(replay=replay):
-                self.replays[replay] = ReplayStatus.PENDING
-            case ReplayVerified(replay=replay):
-                self.replays[replay] = ReplayStatus.VERIFIED
-            case ReplayDiverged(replay=replay):
-                self.replays[replay] = ReplayStatus.DIVERGED
+            case (
+                ReplayRequested(replay=replay)
+                | ReplayVerified(replay=replay)
+                | ReplayDiverged(replay=replay)
+            ):
+                self.replays[replay] = _REPLAYS[type(event)]
             case _:
                 assert_never(event)

@@ -20,7 +20,6 @@ from domain.values import Failure
 from infrastructure.dspy_runtime.side_calls import program_call, side_call, the_run
 from infrastructure.dspy_runtime.stable import stable_text
 
-
 _Do = Callable[[dict[str, JsonValue]], JsonValue]
 
 
@@ -81,7 +80,9 @@ def _dspy_tool(node: str, spec: ToolSpec, program: RunnableProgram) -> RecordedT
         except ToolFailed as error:
             return f"Execution error in {spec.name}: {error.failure.message}"
 
-    return RecordedTool(call, name=spec.name, desc=spec.description, args=_schemas(takes), arg_types={})
+    return RecordedTool(
+        call, name=spec.name, desc=spec.description, args=_schemas(takes), arg_types={}
+    )
 
 
 def _schemas(takes: Sequence[FieldSpec]) -> dict[str, dict[str, Any]]:
