@@ -6,22 +6,32 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from docs.generators.later import LATER
 from docs.generators.markdown import code, table
 from docs.generators.packages import ROOT
 
-WANTED: Final = (
-    *(f"SIG-{number:02}" for number in (*range(1, 20), 23)),
-    *(f"MOD-{number:02}" for number in (*range(1, 8), *range(12, 18))),
-    *(f"PRG-{number:02}" for number in range(1, 7)),
-    *(f"EXE-{number:02}" for number in range(1, 9)),
-    *(f"DST-{number:02}" for number in range(1, 5)),
-    *(f"OPT-{number:02}" for number in range(1, 9)),
-    *(f"MET-{number:02}" for number in range(1, 5)),
-    *(f"LMP-{number:02}" for number in range(1, 7)),
-    *(f"AUD-{number:02}" for number in range(1, 6)),
-    *(f"VIS-{number:02}" for number in (6, 14, 16, 23, 26)),
+_HIGHEST: Final = {
+    "SIG": 34,
+    "MOD": 31,
+    "PRD": 2,
+    "TRC": 2,
+    "EXM": 2,
+    "PRG": 23,
+    "BRG": 19,
+    "VIS": 32,
+    "EXE": 8,
+    "DST": 4,
+    "OPT": 8,
+    "MET": 4,
+    "LMP": 6,
+    "AUD": 5,
+}
+"""The last number of each group that was set out; the first is 1."""
+
+WANTED: Final = tuple(
+    f"{group}-{number:02}" for group, last in _HIGHEST.items() for number in range(1, last + 1)
 )
-"""The ids that the issues so far set out to hold."""
+"""The ids that were set out to hold."""
 
 _HEAD: Final = """# Features
 
@@ -113,12 +123,11 @@ def _row(id: str, found: Iterable[Claim]) -> tuple[str, str, str]:
 
 
 def _missing(shown: set[str]) -> str:
-    missing = [feature for feature in WANTED if feature not in shown]
-    head = "## Without a test\n\n"
-    if not missing:
-        return f"{head}Every one of the {len(WANTED)} features that were set out has its test.\n"
-    listed = "".join(f"- {feature}\n" for feature in missing)
-    return (
-        f"{head}Of the {len(WANTED)} features that were set out, no test claims these "
-        f"{len(missing)}. They may work; nothing shows it.\n\n{listed}"
-    )
+    missing = [feature for feature in WANTED if feature not in shown and feature not in LATER]
+    count = len(WANTED) - len(LATER) - len(missing)
+    said = f"Of the {len(WANTED)} features that were set out, {count} have their test.\n"
+    if missing:
+        listed = "".join(f"- {feature}\n" for feature in missing)
+        said += f"No test claims these {len(missing)}; they may work, nothing shows it:\n\n{listed}"
+    waiting = table(("id", "waits for"), sorted(LATER.items()))
+    return f"## Without a test\n\n{said}\nThese {len(LATER)} are not there yet:\n\n{waiting}"

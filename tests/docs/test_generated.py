@@ -8,6 +8,7 @@ import pytest
 
 from docs.generate import DOCS, PAGES
 from docs.generators import benchmark, features
+from docs.generators.later import LATER
 from docs.generators.packages import ROOT, modules
 from docs.generators.python_names import NAMES, found
 from infrastructure.settings import PREFIX, Settings
@@ -104,6 +105,15 @@ def helper(): ...
     page = features.features()
     assert "| ABC-02 | It holds. | `tests/test_it.py` |" in page
     assert "- SIG-01\n" in page
+
+
+def test_what_waits_for_later_was_set_out_and_is_claimed_by_no_test() -> None:
+    waiting = set(LATER)
+    assert waiting <= set(features.WANTED)
+    assert waiting & {claim.id for claim in features.claims()} == set()
+    assert all(
+        f"| {each} | {why} |" in PAGES["reference/features.md"]() for each, why in LATER.items()
+    )
 
 
 def test_figures_of_the_benchmark_are_those_it_wrote(

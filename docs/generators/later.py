@@ -1,0 +1,29 @@
+"""Features that later work brings, each with what it waits for."""
+
+from typing import Final
+
+LATER: Final = {
+    "BRG-03": "workers that end themselves after so many jobs or so much memory",
+    "BRG-05": "one port with the six words of the papers; here they are commands",
+    "BRG-07": "engines in a process of their own, and how they are talked to",
+    "BRG-08": "deadlines of single calls, and a 504 for those that pass one",
+    "BRG-12": "engines that are not DSPy",
+    "BRG-15": "second attempts at answers that cannot be read, with feedback",
+    "BRG-16": "figures of the pools for whoever watches them",
+    "BRG-17": "a warning where a state was learned under another DSPy",
+    "EXM-01": "versions of datasets: rows are only ever appended so far",
+    "EXM-02": "datasets that are held against a signature",
+    "PRG-13": "rows sent along with the wish to optimize",
+    "PRG-20": "approval before what an optimizer found becomes a version",
+    "SIG-28": "GraphQL",
+    "VIS-02": "programs that are bound to commands of other things",
+    "VIS-04": "permissions",
+    "VIS-09": "programs that are bound to commands of other things",
+    "VIS-17": "webhooks, and ways of several steps through other services",
+    "VIS-18": "rates and permissions",
+    "VIS-22": "a page that proves each promise by its tests",
+    "VIS-24": "accounts, and rows that the database itself keeps apart",
+    "VIS-25": "limits of each provider over all workers",
+    "VIS-31": "ways of several steps, with what undoes each",
+}
+"""What each id waits for, so that nobody takes it for forgotten. None of them has a test."""
