@@ -10,6 +10,7 @@ from pydantic import Field
 
 from application import lm_ports
 from application.commands import Command, handles
+from application.fitting import fit
 from application.payloads import Payload
 from application.ports import Claim, Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object
@@ -117,15 +118,8 @@ def fitting_rows(dataset: Dataset, split: Split, spec: SignatureSpec) -> int:
     """
     if not dataset.rows[split]:
         raise DatasetPartIsEmpty(dataset, split)
-    faults = [
-        Fault("/dataset_id", "dataset.input_missing", f"The program needs the input {field.name}.")
-        for field in spec.inputs
-        if not (field.optional or field.has_default) and field.name not in dataset.fields
-    ]
-    outputs = [field.name for field in spec.outputs]
-    if not set(outputs) & set(dataset.fields):
-        message = f"No row is labelled: at least one of {', '.join(outputs)} has to be a field."
-        faults.append(Fault("/dataset_id", "dataset.label_missing", message))
+    found = fit(spec, dataset.fields).faults
+    faults = [Fault("/dataset_id", each.code, each.message) for each in found]
     if faults:
         raise DatasetDoesNotFit(dataset, faults)
     return dataset.rows[split]

@@ -5,13 +5,16 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Query, Request, Response, status
+from pydantic import PositiveInt
 
 from application.datasets import CreateDataset, LoadRows, rows_of
 from application.errors import AggregateNotFound
+from application.fitting import DatasetFit, fit
 from application.rows import RowFormat, parse_rows
 from domain.dataset.aggregate import Dataset
 from domain.dataset.statistics import DatasetStatistics, statistics
 from domain.dataset.values import Purpose, Split
+from domain.program.aggregate import Program
 from domain.text import LongText, Name
 from infrastructure.api.bodies import NewThing
 from infrastructure.api.dependencies import (
@@ -143,7 +146,31 @@ async def dataset_statistics(
     return await desk.run(partial(_statistics, desk, dataset_id, split))
 
 
+@routes.get("/{dataset}/fit")
+async def fit_dataset(
+    dataset: IdOrName,
+    desk: Reading,
+    program: Annotated[str, Query(min_length=1, max_length=200, description="Its id or name.")],
+    program_version: Annotated[
+        PositiveInt | None, Query(description="The deployed one if left out, or else the latest.")
+    ] = None,
+) -> DatasetFit:
+    """Hold a dataset against a program: what each field is to it, what lacks, what is not used."""
+    dataset_id, program_id = await desk.id_of(KIND, dataset), await desk.id_of("program", program)
+    return await desk.run(partial(_fit, desk, dataset_id, program_id, program_version))
+
+
+def _fit(desk: Reader, id: UUID, program_id: UUID, version: int | None) -> DatasetFit:
+    program = Program.fold(program_id, (each.event for each in desk.history("program", program_id)))  # type: ignore[misc]  # history checks the kind
+    number = version or program.deployed_version or program.latest_version
+    return fit(program.version_state(number).graph.signature, _dataset(desk, id).fields)
+
+
+def _dataset(desk: Reader, id: UUID) -> Dataset:
+    return Dataset.fold(id, (each.event for each in desk.history(KIND, id)))  # type: ignore[misc]  # history checks the kind
+
+
 def _statistics(desk: Reader, id: UUID, split: Split | None) -> DatasetStatistics:
-    dataset = Dataset.fold(id, (each.event for each in desk.history(KIND, id)))  # type: ignore[misc]  # history checks the kind
+    dataset = _dataset(desk, id)
     parts = list(Split) if split is None else [split]
     return statistics(row for part in parts for row in rows_of(dataset, part, desk.deps.payloads))

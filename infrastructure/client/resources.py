@@ -299,6 +299,13 @@ class Datasets(_Resource):
         """Its rows in figures."""
         return self._api.get(self._at(id_or_name, "/statistics"), split=split, as_of=as_of)
 
+    def fit(
+        self, id_or_name: str, program: str, *, program_version: int | None = None
+    ) -> JsonObject:
+        """What its fields are to *program*: what lacks, and what is not used."""
+        at = self._at(id_or_name, "/fit")
+        return self._api.get(at, program=program, program_version=program_version)
+
 
 class Runs(_Resource):
     """Work that goes on in the background and ends."""

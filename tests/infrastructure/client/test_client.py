@@ -116,6 +116,7 @@ def test_a_program_is_compiled_evaluated_and_deployed(api: Stratal, world: ApiWo
     for split in ("train", "heldout"):
         api.datasets.load("tickets", ROWS, split=split)
     assert api.datasets.statistics("tickets", split="train")["size"] == 1
+    assert api.datasets.fit("tickets", "triage")["warnings"] == []
     optimization = api.programs.compile(
         "triage", "tickets", "exact_match", optimizer="bootstrap_fewshot", seed=7
     )
