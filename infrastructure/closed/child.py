@@ -26,6 +26,7 @@ MODULES: Final = (
 """What code may import: what needs nothing of the machine but its processor."""
 
 MAX_OUTPUT: Final = 200_000
+MAX_ANSWER: Final = 3_000_000
 FILE: Final = "<code>"
 
 
@@ -70,7 +71,7 @@ def main() -> None:
     namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": _builtins()}
     _send({"closed": True})
     while (request := _receive()) is not None:
-        _send(_ran(request, namespace))
+        _send(_bounded(_ran(request, namespace)))
 
 
 def _ran(request: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
@@ -90,6 +91,12 @@ def _ran(request: Mapping[str, Any], namespace: dict[str, Any]) -> dict[str, Any
     finally:
         sys.stdout = before
     return {"value": _json(value), "printed": "".join(printed.parts)}
+
+
+def _bounded(answer: dict[str, Any]) -> dict[str, Any]:
+    if len(json.dumps(answer)) <= MAX_ANSWER:
+        return answer
+    return {"error": f"ValueError: this is longer than {MAX_ANSWER} bytes of JSON, give less"}
 
 
 def _value(code: str, namespace: dict[str, Any]) -> object:

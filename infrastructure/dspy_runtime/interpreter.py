@@ -19,7 +19,7 @@ from dspy.primitives.code_interpreter import CodeExecutionError, CodeInterpreter
 
 _ROOT: Final = Path(__file__).parents[2]
 _CHILD: Final = "infrastructure.closed.child"
-_MAX_MESSAGE: Final = 64 * 1024 * 1024
+_MAX_MESSAGE: Final = 4 * 1024 * 1024  # as JSON; read, it may take twenty times as much
 _START_S: Final = 20.0
 
 
@@ -118,8 +118,10 @@ class ClosedInterpreter:
 
     def _called(self, request: Mapping[str, Any]) -> dict[str, Any]:
         name, args, kwargs = (request.get(part) for part in ("tool", "args", "kwargs"))
-        if name not in self.tools or not isinstance(args, list) or not isinstance(kwargs, dict):
+        if not isinstance(name, str) or name not in self.tools:
             return {"error": "There is no such tool."}
+        if not isinstance(args, list) or not isinstance(kwargs, dict):
+            return {"error": f"These are no arguments of {name}."}
         try:
             result = self.tools[name](*args, **kwargs)
             json.dumps(result)
@@ -170,7 +172,9 @@ class ClosedInterpreter:
     def _wait(self, pipe: int, ready: int, deadline: float) -> None:
         poll = select.poll()  # a worker may have more files open than select can name
         poll.register(pipe, ready)
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        left_s = deadline - time.monotonic()
+        # What is there too late counts as well: code could write its requests ahead.
+        if left_s <= 0 or not poll.poll(left_s * 1000):
             raise self._ended(f"It took longer than {self._limits.execution_s:g} s.")
 
     def _pipe(self, name: str) -> int:

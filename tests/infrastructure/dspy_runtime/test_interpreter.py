@@ -1,9 +1,11 @@
 """Code of a model can compute, and nothing else: whatever it tries, the machine stays as it was."""
 
 import contextlib
+import json
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -236,6 +238,7 @@ def say(body):
     ("body", "said"),
     [
         ("posix.write(1, b'\\xff\\xff\\xff\\xff')", "It gave too much."),
+        ("posix.write(1, (5_000_000).to_bytes(4, 'big'))", "It gave too much."),
         ("say(b'nonsense')", "It gave nonsense."),
         ("say(b'[]')", "It gave nonsense."),
         ("say(b'[' * 100000)", "It gave nonsense."),
@@ -248,16 +251,43 @@ def test_nothing_that_code_forges_is_believed(
     assert interpreter.execute("1") == 1
 
 
-def test_a_forged_call_reaches_no_other_tool(interpreter: ClosedInterpreter) -> None:
-    code = (
-        FORGED
-        + """
-say(b'{"tool": "__class__", "args": [], "kwargs": {}}')
-posix.read(0, 4)
-posix.read(0, 10000).decode()
-"""
-    )
-    assert interpreter.execute(code) == '{"error": "There is no such tool."}'
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ('"tool": "__class__", "args": [], "kwargs": {}', "There is no such tool."),
+        ('"tool": ["add"], "args": [], "kwargs": {}', "There is no such tool."),
+        ('"tool": "add", "args": {}, "kwargs": {}', "These are no arguments of add."),
+        ('"tool": "add", "args": [], "kwargs": null', "These are no arguments of add."),
+    ],
+)
+def test_a_forged_call_reaches_no_other_tool(
+    interpreter: ClosedInterpreter, call: str, told: str
+) -> None:
+    interpreter.tools = {"add": lambda a, b: a + b}
+    code = f"{FORGED}\nsay(b'{{{call}}}')\nposix.read(0, 4)\nposix.read(0, 10000).decode()"
+    assert interpreter.execute(code) == json.dumps({"error": told})
+
+
+def test_a_value_that_is_too_long_is_told_and_the_variables_stay(
+    interpreter: ClosedInterpreter,
+) -> None:
+    said = refused(interpreter, "kept = 'x' * 3_500_000\nkept")
+    assert said == "ValueError: this is longer than 3000000 bytes of JSON, give less"
+    assert interpreter.execute("len(kept)") == 3_500_000
+
+
+def test_no_tool_is_called_after_the_time_though_the_calls_were_written_ahead() -> None:
+    interpreter, called = ClosedInterpreter(Limits(execution_s=1)), list[int]()
+
+    def slow() -> None:
+        called.append(1)
+        time.sleep(0.6)
+
+    interpreter.tools = {"slow": slow}
+    ahead = 'for _ in range(9): say(b\'{"tool": "slow", "args": [], "kwargs": {}}\')'
+    code = f"{FORGED}\n{ahead}\nwhile True: pass"
+    assert "It took longer than 1 s." in refused(interpreter, code)
+    assert len(called) <= 2
 
 
 def test_what_does_not_end_itself_in_time_cannot_hold_us_up_by_not_reading() -> None:
