@@ -55,7 +55,7 @@ def _leaf(card: Card) -> Box:
     if card.key in (IN, OUT):
         sides = max(map(width_of, named[0])) + 2 * PADDING
     else:
-        sides = sum(max(map(width_of, names)) for names in named) + 3 * PADDING
+        sides = sum(max(map(width_of, names)) for names in named) + 4 * PADDING
     width = max(sides, _header_width(card))
     return Box(
         card,

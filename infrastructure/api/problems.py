@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from application.errors import AsOfIsBusy, ProjectionIsLate, StoreIsUnavailable
+from application.wording import sentence
 from domain.errors import (
     ConflictError,
     DomainError,
@@ -181,14 +182,23 @@ def kinds(root: type[DomainError] = DomainError) -> Iterator[type[DomainError]]:
 
 def invalid_request(error: RequestValidationError) -> RequestIsInvalid:
     """What FastAPI found wrong with a request, all at once."""
-    views = [_view(detail, detail["loc"], error.body) for detail in error.errors()]
+    views = [_view(detail, detail["loc"], error.body) for detail in _told(error.errors())]
     return RequestIsInvalid(views)
 
 
 def invalid_body(error: ValidationError, command: str) -> RequestIsInvalid:
     """What *command* found wrong with the body it was made from, all at once."""
-    views = [_view(detail, ("body", *detail["loc"])) for detail in error.errors()]
+    views = [_view(detail, ("body", *detail["loc"])) for detail in _told(error.errors())]
     return RequestIsInvalid(views, command)
+
+
+def _told(found: Sequence[ErrorDetails]) -> Iterator[ErrorDetails]:
+    """What was *found*, without lists that are too short only because their items are wrong."""
+    for detail in found:
+        here = detail["loc"]
+        inside = any(other["loc"][:-1][: len(here)] == here for other in found)
+        if not (detail["type"] == "too_short" and inside):
+            yield detail
 
 
 def _view(detail: ErrorDetails, location: Sequence[str | int], sent: object = None) -> FaultView:
@@ -200,7 +210,7 @@ def _view(detail: ErrorDetails, location: Sequence[str | int], sent: object = No
         part=_part(part),
         pointer="".join(f"/{escape(step)}" for step in steps) + str(context.get("pointer", "")),
         code=detail["type"],
-        message=str(context.get("reason") or detail["msg"]),
+        message=sentence(detail),
     )
 
 

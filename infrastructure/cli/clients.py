@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infrastructure.cli.connection import Connect, Data, InputIsUnusable
+from infrastructure.cli.connection import Connect, Data, InputIsUnusable, write
 from infrastructure.cli.output import errors, say
 from infrastructure.client.generator import typed_client, typed_programs
 
@@ -44,15 +44,8 @@ class ClientCommands:
         if out is None:
             say(text)
             return
-        _write(out, text)
+        write(out, text)
         errors.print(f"{out} has the types of {_count(found, document)}.", markup=False)
-
-
-def _write(out: Path, text: str) -> None:
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputIsUnusable(f"{out} cannot be written: {error.strerror}.") from None
 
 
 def _count(found: Sized, document: Data) -> str:

@@ -1,7 +1,8 @@
 """What the verbs that ask the API have in common."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any, cast
 from urllib.parse import quote
 
@@ -26,14 +27,30 @@ ExecutionId = Annotated[str, typer.Argument(help="Id of an execution.", metavar=
 
 
 class InputIsUnusable(Exception):
-    """What was typed cannot be sent; nothing was."""
+    """What was typed cannot be sent; nothing was. ``faults`` say where, if it is long."""
 
     code = "cli.input_unusable"
+
+    def __init__(self, sentence: str, faults: Sequence[str] = ()) -> None:
+        super().__init__(sentence)
+        self.faults = faults
 
 
 def at(kind: str, name: str, action: str) -> str:
     """The path of *action* on the thing of that *kind* and *name*, whatever the name holds."""
     return f"/v1/{kind}/{quote(name, safe='')}/{action}"
+
+
+def write(out: Path, text: str) -> None:
+    """Put *text* into the file *out*.
+
+    Raises:
+        InputIsUnusable: It cannot be written.
+    """
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputIsUnusable(f"{out} cannot be written: {error.strerror}.") from None
 
 
 def json_object(option: str, text: str) -> dict[str, object]:

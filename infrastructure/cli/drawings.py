@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from infrastructure.cli.connection import Connect, InputIsUnusable, ProgramName, at
+from infrastructure.cli.connection import Connect, ProgramName, at, write
 from infrastructure.cli.output import say
 
 
@@ -42,8 +42,5 @@ class DrawingCommands:
         if out is None:
             typer.echo(text, nl=False)
             return
-        try:
-            out.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise InputIsUnusable(f"{out} cannot be written: {error.strerror}.") from None
+        write(out, text)
         say(f"{out} shows version {number} of {program}.")

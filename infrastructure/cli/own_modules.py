@@ -108,6 +108,9 @@ class OwnModuleCommands:
                 ]
             )
             return
+        if not offers:
+            say("No package of this machine offers modules.")
+            return
         show_table(
             ["name", "module", "of", "allowed"],
             [

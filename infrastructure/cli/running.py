@@ -36,7 +36,7 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
         # Every refusal of ours carries a code; anything else is a defect and keeps its trace.
         if not isinstance(code := getattr(error, "code", None), str):
             raise
-        refuse(code, str(error), [], as_json=as_json)
+        refuse(code, str(error), getattr(error, "faults", ()), as_json=as_json)
         return REFUSED
     return ended if isinstance(ended, int) else 0
 
@@ -56,7 +56,7 @@ def refuse(code: str, detail: str, faults: Sequence[str], *, as_json: bool) -> N
 def _misused(misuse: typer.TyperException, *, as_json: bool) -> int:
     """Say what is wrong with the call itself, as every such error of Typer's can tell."""
     told: Any = misuse
-    said = str(told.format_message()).rstrip(".")
+    said = str(told.format_message()).replace(": Value error, ", ": ").rstrip(".")
     if said:  # a group that was called without a verb has shown its help, and says no more
         stop = "" if said.endswith("?") else "."
         sentence = f"{said}{stop} See `{told.ctx.command_path} --help`."

@@ -8,7 +8,15 @@ from typing import Annotated, cast
 
 import typer
 
-from infrastructure.cli.connection import Connect, Data, InputIsUnusable, Json, ProgramName, at
+from infrastructure.cli.connection import (
+    Connect,
+    Data,
+    InputIsUnusable,
+    Json,
+    ProgramName,
+    at,
+    write,
+)
 from infrastructure.cli.output import say, show_json, show_table
 from infrastructure.client import Stratal
 
@@ -75,6 +83,8 @@ class VersionCommands:
         """Change what a predictor is told: a new version, beside the one it is made of."""
         said = {"instructions": instructions, "demos": demos and _objects(demos)}
         told = {name: value for name, value in said.items() if value is not None}
+        if not told:
+            raise InputIsUnusable("Nothing to change. Give --instructions, --demos, or both.")
         body = {"predictors": {predictor: told}, "base_version": base, "reason": because}
         self._do(program, "edit", body, json=json)
 
@@ -137,7 +147,7 @@ class VersionCommands:
         if out is None:
             sys.stdout.write(text)
             return
-        out.write_text(text, encoding="utf-8")
+        write(out, text)
         say(f"Wrote {program} with {len(document['versions'])} version(s) to {out}.")
 
     def take_in(

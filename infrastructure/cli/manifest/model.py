@@ -3,18 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from pydantic_core import ErrorDetails
 
 from application.modules import ModuleSettings
 from application.rows import RowFormat, parse_rows
+from application.wording import sentence
 from domain.dataset.shape import common_fields
 from domain.dataset.values import Purpose, Split
 from domain.errors import Fault, InvalidError
 from domain.module.kinds import ModuleKind
-from domain.module.parameters import KindParameters
+from domain.module.parameters import PARAMETERS, KindParameters
 from domain.module.values import DEFAULTS
 from domain.program.graph import ProgramGraph
 from domain.program.rules import check
@@ -205,7 +206,7 @@ def _graph(found: Manifest, name: str, graph: JsonObject, pointer: str) -> Itera
     except ValidationError as error:
         for each in error.errors(include_url=False):
             where = "".join(f"/{escape(step)}" for step in each["loc"])
-            yield found.document.flaw(pointer + where, f"{each['msg']}.")
+            yield found.document.flaw(pointer + where, sentence(each))
     except InvalidError as error:
         yield from _faults(found.document, pointer, error)
 
@@ -289,20 +290,26 @@ def _flaw(document: Document, error: ErrorDetails) -> Flaw:
     steps = [str(step) for step in error["loc"]]
     pointer = "".join(f"/{escape(step)}" for step in steps)
     if error["type"] != "extra_forbidden":
-        context = error.get("ctx", {})
-        return document.flaw(pointer, str(context.get("reason") or f"{error['msg']}."))
-    known = _known(steps)
+        return document.flaw(pointer, sentence(error))
+    known = _known(document, steps)
     near = get_close_matches(steps[-1], known, n=1)
-    hint = f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(known)}."
+    others = f"Choose one of {', '.join(known)}." if known else "Remove it."
+    hint = f"Did you mean {near[0]}?" if near else others
     return document.flaw(pointer, f"There is no key {steps[-1]} here. {hint}")
 
 
-def _known(steps: Sequence[str]) -> list[str]:
-    """The keys that may stand beside the last of *steps*."""
+def _known(document: Document, steps: Sequence[str]) -> list[str]:
+    """The keys that may stand beside the last of *steps*, where they are few."""
     match steps:
         case [_]:
             return list(_ENTRIES)
         case [section, _, _]:
             return list(_ENTRIES[section].model_fields)
-        case _:
+        case [_, _, "config" | "settings", _]:
             return list(ModuleSettings.model_fields)
+        case [section, name, "parameters", _]:
+            entry = cast("Mapping[str, Mapping[str, Mapping[str, str]]]", document.data)
+            taken = PARAMETERS[ModuleKind(entry[section][name]["kind"])]
+            return [] if taken is None else list(taken.model_fields)
+        case _:
+            return []

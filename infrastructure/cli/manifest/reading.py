@@ -29,14 +29,13 @@ class Flaw:
 
 
 class ManifestIsUnusable(InputIsUnusable):
-    """A manifest cannot be applied; nothing was sent. The message names every flaw."""
+    """A manifest cannot be applied; nothing was sent. ``faults`` name every flaw."""
 
     code = "manifest.unusable"
 
     def __init__(self, file: Path, flaws: list[Flaw]) -> None:
-        lines = "\n".join(f"  {file}:{flaw.line}: {flaw.message}" for flaw in sorted(set(flaws)))
-        super().__init__(f"{file} cannot be applied; nothing was sent.\n{lines}")
-        self.flaws = sorted(set(flaws))
+        faults = [f"{file}:{flaw.line}: {flaw.message}" for flaw in sorted(set(flaws))]
+        super().__init__(f"{file} cannot be applied; nothing was sent.", faults)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,15 @@ def test_every_fault_of_a_body_is_named_at_once(api: TestClient) -> None:
     assert sorted(pointers) == ["/id", "/name", "/surprise", "/syntax"]
 
 
+def test_a_list_is_not_called_too_short_when_its_items_are_wrong(api: TestClient) -> None:
+    signature = {"inputs": [{"name": "a"}], "outputs": [{"name": "a"}]}
+    graph = {"signature": signature, "nodes": [{"kind": "lop"}], "outputs": {}}
+    _, _, pointers = refused(api, "/v1/programs", {"name": "x", "graph": graph})
+    assert pointers == ["/graph/nodes/0"]
+    _, _, pointers = refused(api, "/v1/programs", {"name": "x", "graph": {**graph, "nodes": []}})
+    assert pointers == ["/graph/nodes"]
+
+
 def test_a_signature_lives_and_leaves(api: TestClient) -> None:
     made = api.post("/v1/signatures", json={"name": "route", "syntax": SYNTAX})
     assert made.status_code == 201

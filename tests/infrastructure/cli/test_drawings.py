@@ -36,6 +36,8 @@ def test_what_cannot_be_drawn_or_written_is_said(stratal: Call, tmp_path: Path) 
     nowhere = stratal("program", "draw", "triage", "--out", str(tmp_path / "no" / "where.svg"))
     assert nowhere.status != 0
     assert "cannot be written" in nowhere.err
+    strange = stratal("program", "draw", "triage", "--format", "png")
+    assert strange.err.startswith("Invalid value for '--format': 'png' is not one of ")
 
 
 def test_a_program_is_made_of_a_graph_in_a_file(stratal: Call, tmp_path: Path) -> None:

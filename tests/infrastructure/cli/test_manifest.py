@@ -216,10 +216,14 @@ def test_every_flaw_is_named_with_its_line_before_anything_is_sent(
     before = len(world.log.recorded)
     said = stratal("apply", str(file))
     assert said.status == 1
-    assert said.err.splitlines()[1:] == [
+    told = said.err.splitlines()
+    assert told == [
+        f"{file} cannot be applied; nothing was sent. (manifest.unusable)",
         f"  {file}:5: There is no key conf here. Did you mean config?",
-        f"  {file}:6: There is no key program here. Did you mean programs? (manifest.unusable)",
+        f"  {file}:6: There is no key program here. Did you mean programs?",
     ]
+    faults = stratal("apply", str(file), "--json").problem["faults"]
+    assert [f"  {each}" for each in faults] == told[1:]
     assert len(world.log.recorded) == before
 
 
@@ -233,7 +237,7 @@ def test_every_flaw_is_named_with_its_line_before_anything_is_sent(
         ("programs:\n  a: {kind: predict}", 2, "Give one"),
         ("programs:\n  a: {module: m, kind: predict, signature: a -> b}", 2, "Give one"),
         ("programs:\n  a: {kind: predict, signature: a -> }", 2, "column"),
-        ("programs:\n  a:\n    graph: {nodes: []}", 3, "Field required"),
+        ("programs:\n  a:\n    graph: {nodes: []}", 3, "outputs is missing"),
         ("programs:\n  a:\n    graph: {signature: 'a -> '}", 3, "column"),
         ("programs:\n  a:\n    graph:\n      signature: a -> b\n      nodes: [{id: x, module: "
          "{kind: predict, signature: a -> b, config: {temperature: 0, max_tokens: 1}}, "
@@ -244,6 +248,10 @@ def test_every_flaw_is_named_with_its_line_before_anything_is_sent(
         ("datasets:\n  a:\n    train:\n      - {a: 1}\n      - {b: 1}", 5, "lacks a"),
         ("programs:\n  a: {module: m, settings: {temperatures: 1}}", 2, "temperature?"),
         ("programs:\n  a: {module: m, zzz: 1}", 2, "Choose one of"),
+        ("modules:\n  a: {kind: react, signature: a -> b, parameters: {max_iteration: 9}}", 2,
+         "Did you mean max_iterations?"),
+        ("modules:\n  a:\n    kind: ensemble\n    signature: a -> b\n    parameters:\n"
+         "      members: [{zzz: 1}]", 6, "There is no key zzz here. Remove it."),
         ("signatures: &x\n  a: {syntax: a -> b}\nmodules: *x", 1, "alias"),
         ("a: !!python/object:os.system {}", 1, "tag"),
         ("a: 1\na: 2", 2, "twice"),
@@ -252,11 +260,11 @@ def test_every_flaw_is_named_with_its_line_before_anything_is_sent(
         ("a: \"\\0\"", 1, "NUL"),
         ("programs:\n  a:\n    graph:\n      signature: nobody", 4, "no signature nobody"),
         ("programs:\n  a:\n    graph:\n      signature: a -> b\n      nodes: [{module: 1}]", 3,
-         "Field required"),
+         "id is missing"),
         ("programs:\n  a:\n    graph:\n      signature: a -> b\n      nodes: [{id: x, module: "
-         "{kind: predict, config: 1}}]", 3, "valid dictionary"),
-        ("programs: [1]", 1, "dictionary"),
-        ("[1]", 1, "dictionary"),
+         "{kind: predict, config: 1}}]", 3, "An object"),
+        ("programs: [1]", 1, "An object"),
+        ("[1]", 1, "An object"),
         ("a: [", 1, "cannot be read"),
         ("a: b: c", 1, "cannot be read"),
     ],

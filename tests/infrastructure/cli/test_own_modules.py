@@ -77,6 +77,12 @@ def test_arguments_that_are_no_object_are_not_sent(stratal: Call, args: str) -> 
     assert (said.status, said.problem["code"]) == (1, "cli.input_unusable")
 
 
+def test_that_no_package_offers_anything_is_said(stratal: Call, bench: Bench) -> None:
+    bench.offers = []
+    assert stratal("modules").out == "No package of this machine offers modules.\n"
+    assert stratal("modules", "--json").json == []
+
+
 @pytest.mark.feature("VIS-28")
 def test_vis_28_what_packages_offer_is_listed(stratal: Call, bench: Bench) -> None:
     bench.offers = [ModuleOffer("rag", MODULE, "acme-rag", "1.2.3", is_allowed=True)]

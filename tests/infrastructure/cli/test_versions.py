@@ -156,3 +156,15 @@ def test_revisions_of_a_signature_are_compared_by_name(stratal: Call, bench: Ben
     said = stratal("signature", "diff", "route@1", "route")
     assert said.out == "compatible  The output why (string) was added.\n"
     assert stratal("signature", "diff", "route@7", "route").status == 1
+
+
+def test_an_export_that_cannot_be_written_is_a_sentence(triage: Call, tmp_path: Path) -> None:
+    said = triage("program", "export", "triage", "--out", str(tmp_path))
+    assert (said.status, said.out) == (1, "")
+    assert "cannot be written: Is a directory. (cli.input_unusable)" in said.err
+
+
+def test_an_edit_that_changes_nothing_by_its_words_is_refused(triage: Call) -> None:
+    said = triage("program", "edit", "triage", "predict")
+    assert said.status == 1
+    assert "Give --instructions, --demos, or both. (cli.input_unusable)" in said.err
