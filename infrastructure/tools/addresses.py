@@ -10,9 +10,13 @@ from domain.values import Failure
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-_METADATA: Final = ipaddress.ip_address("fd00:ec2::254")
+_METADATA: Final = frozenset(
+    map(ipaddress.ip_address, ("fd00:ec2::254", "168.63.129.16", "192.0.0.192", "100.100.100.200"))
+)
+"""Where clouds tell their machines secrets, beside link-local addresses."""
+
 _HOLDS_ANOTHER: Final = tuple(
-    map(ipaddress.ip_network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48"))
+    map(ipaddress.ip_network, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"))
 )
 
 
@@ -56,7 +60,7 @@ def _inner(address: Address) -> list[Address]:
 def _is_allowed(address: Address, reach: Reach) -> bool:
     if address.is_multicast or address.is_unspecified or address.is_link_local:
         return False
-    if address == _METADATA:
+    if address in _METADATA:
         return False
     if reach is Reach.ANYWHERE or isinstance(address, ipaddress.IPv4Address):
         return reach is Reach.ANYWHERE or address.is_global

@@ -3,13 +3,14 @@
 Only what a tool call needs is spoken of the protocol: the greeting, and ``tools/call``.
 """
 
+import contextlib
 import json
 import os
-import queue
+import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, Final, Protocol, cast
 
 from pydantic import JsonValue
@@ -55,7 +56,6 @@ class ProcessServer:
         self._environment = {**inherited, **environment}
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._sent = 0
 
     def call(self, tool: McpTool, arguments: JsonObject) -> JsonValue:
@@ -67,18 +67,19 @@ class ProcessServer:
         until = time.monotonic() + self._timeout_s
         with self._lock:
             try:
-                if self._process is None or self._process.poll() is not None:
-                    self._start(until)
-                named: JsonObject = {"name": tool.tool, "arguments": dict(arguments)}
-                return _given(self._ask("tools/call", named, until))
-            except (OSError, EOFError, ValueError) as error:
+                with self._ending_at(until):
+                    if self._process is None or self._process.poll() is not None:
+                        self._start(until)
+                    named: JsonObject = {"name": tool.tool, "arguments": dict(arguments)}
+                    return _given(self._ask("tools/call", named, until))
+            except (OSError, EOFError, ValueError, RecursionError) as error:
                 self._stop()
+                if time.monotonic() >= until:
+                    within = f"within {self._timeout_s:g} s"
+                    message = f"The server {tool.server} did not answer {within}."
+                    raise failed("tool.timeout", message) from error
                 message = f"The server {tool.server} cannot be asked ({type(error).__name__})."
                 raise failed("tool.unreachable", message) from error
-            except queue.Empty:
-                self._stop()
-                message = f"The server {tool.server} did not answer within {self._timeout_s:g} s."
-                raise failed("tool.timeout", message) from None
 
     def close(self) -> None:
         """End the process; a later call starts another."""
@@ -87,41 +88,63 @@ class ProcessServer:
 
     def _start(self, until: float) -> None:
         self._stop()
-        process = self._process = subprocess.Popen(  # noqa: S603 whoever runs us chose it
+        self._process = subprocess.Popen(  # noqa: S603 whoever runs us chose it
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=self._environment,
+            start_new_session=True,
         )
-        lines = self._lines = queue.SimpleQueue()
-        threading.Thread(target=_read_lines, args=(process, lines), daemon=True).start()
         self._ask("initialize", _GREETING, until)
         self._tell({"jsonrpc": "2.0", "method": "notifications/initialized"})
 
     def _stop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
+            _kill(process)
             process.wait()
             for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
+                with contextlib.suppress(OSError):  # what was not sent cannot be any more
+                    assert pipe is not None
                     pipe.close()
 
+    @contextlib.contextmanager
+    def _ending_at(self, until: float) -> Generator[None, None, None]:
+        """End the process when the time is over: then nothing waits for it to read or to write."""
+
+        def end() -> None:
+            if (process := self._process) is not None:
+                _kill(process)
+
+        watchdog = threading.Timer(max(until - time.monotonic(), 0), end)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            yield
+        finally:
+            watchdog.cancel()
+
     def _ask(self, method: str, params: JsonObject, until: float) -> JsonObject:
+        if time.monotonic() >= until:  # the watchdog may have looked before there was a process
+            raise TimeoutError
         self._sent += 1
         request: JsonObject = {"jsonrpc": "2.0", "id": self._sent, "method": method}
         self._tell({**request, "params": dict(params)})
         while True:
-            line = self._lines.get(timeout=max(until - time.monotonic(), 0.001))
-            if not line:
-                raise EOFError
-            message = _object(json.loads(line))
+            message = _object(json.loads(self._line()))
             if message.get("id") == self._sent and "method" not in message:
                 return message
             if "id" in message and "method" in message:  # it asks us, and we offer nothing
                 error: JsonValue = {"code": -32601, "message": "Not offered."}
                 self._tell({"jsonrpc": "2.0", "id": message["id"], "error": error})
+
+    def _line(self) -> bytes:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        if not (line := self._process.stdout.readline(MAX_RESPONSE_BYTES)):
+            raise EOFError
+        return line
 
     def _tell(self, message: JsonObject) -> None:
         assert self._process is not None
@@ -176,14 +199,10 @@ class AddressServer:
         return exchange(asked, headers, Reach.ANYWHERE, timeout_s=self._timeout_s, until=until)
 
 
-def _read_lines(process: "subprocess.Popen[bytes]", lines: "queue.SimpleQueue[bytes]") -> None:
-    assert process.stdout is not None
-    try:
-        while line := process.stdout.readline(MAX_RESPONSE_BYTES):
-            lines.put(line)
-    except (OSError, ValueError):
-        pass  # the pipe was closed: the process is being stopped
-    lines.put(b"")
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    """End *process* and what it started, which has its pipes, too."""
+    with contextlib.suppress(ProcessLookupError):  # nothing of it is left
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _answer_in(answered: Answered, number: int) -> JsonObject:

@@ -45,8 +45,8 @@ def _function(tool: PythonTool, package: str | None) -> Callable[..., Any]:
     where, _, name = tool.entry_point.partition(":")
     try:
         found = getattr(import_module(where), name)
-    except (ImportError, AttributeError) as error:
-        message = f"{tool.entry_point} cannot be imported here."
+    except (Exception, SystemExit) as error:
+        message = f"{tool.entry_point} cannot be imported here ({type(error).__name__})."
         raise ToolFailed(Failure(code="tool.unavailable", message=message)) from error
     if not callable(found):
         message = f"{tool.entry_point} is a {type(found).__name__}, not a function."

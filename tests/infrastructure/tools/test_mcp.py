@@ -88,6 +88,39 @@ def test_a_process_that_is_silent_is_ended() -> None:
     server.close()
 
 
+GREETS = """
+import json, subprocess, sys, time
+sys.stdin.readline()
+print(json.dumps({"id": 1, "result": {}}), flush=True)
+sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        "time.sleep(60)",
+        "while True: print('{}')",
+        "while True: print(json.dumps({'id': 7, 'method': 'ping'}))",
+        "subprocess.run(['sleep', '60'])",
+    ],
+    ids=["reads nothing", "says too much", "asks too much", "has a child"],
+)
+def test_a_process_holds_nobody_up_whatever_it_does(then: str) -> None:
+    server = ProcessServer((sys.executable, "-c", GREETS + then), {}, timeout_s=1)
+    with pytest.raises(ToolFailed) as timed_out:
+        call(server, "echo", text="x" * 1_000_000)
+    assert timed_out.value.failure.code == "tool.timeout"
+    server.close()
+
+
+def test_what_nests_too_deep_to_be_read_ends_the_process() -> None:
+    then = "sys.stdin.readline()\nprint('[' * 100_000, flush=True)\ntime.sleep(60)"
+    server = ProcessServer((sys.executable, "-c", GREETS + then), {}, timeout_s=20)
+    assert failure(server, "echo")[1] == "The server files cannot be asked (RecursionError)."
+    assert server._process is None
+
+
 def test_a_command_that_is_not_there_is_a_failure_of_the_tool() -> None:
     code, message = failure(ProcessServer(("/no/such/command",), {}), "echo")
     assert (code, message) == (

@@ -1,5 +1,6 @@
 """Functions as tools: of allowed packages only, and never what those import."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,6 +74,18 @@ def test_a_module_that_is_gone_is_a_failure_of_the_tool() -> None:
     gone: Any = WorkerToolbox(Allowance(entry_points=frozenset({"shop.gone"})))
     with pytest.raises(ToolFailed, match=r"shop\.gone:search cannot be imported here"):
         gone.call(tool("search", "shop.gone"), ARGUMENTS)
+
+
+@pytest.mark.parametrize("error", ["SystemExit", "RuntimeError"])
+def test_a_module_that_fails_when_it_is_imported_is_a_failure_of_the_tool(
+    error: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = f"shop_that_raises_{error.lower()}"
+    (tmp_path / f"{package}.py").write_text(f"raise {error}")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    box = WorkerToolbox(Allowance(entry_points=frozenset({package})))
+    with pytest.raises(ToolFailed, match=rf"{package}:search cannot be imported here \({error}\)"):
+        box.call(tool("search", package), ARGUMENTS)
 
 
 def test_a_server_that_nobody_configured_is_not_reached() -> None:
