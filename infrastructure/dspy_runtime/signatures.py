@@ -21,6 +21,7 @@ _CONTENT: Final[Mapping[str, Any]] = {
     "file": dspy.File,
     "history": dspy.History,
 }
+_METHODS: Final = frozenset(dir(dspy.Prediction()))
 
 
 def dspy_signature(spec: SignatureSpec, name: str) -> type[dspy.Signature]:
@@ -64,6 +65,18 @@ def safe_name(name: str) -> str:
         message = f"{name!r} cannot be a field of a program. Rename it in the signature."
         raise ProgramFailed(Failure(code="program.unbuildable", message=message))
     return name
+
+
+def attribute(field: str) -> str:
+    """How generated source takes *field* from a prediction: ``.answer``, or ``['labels']``.
+
+    A prediction has methods, and those come before fields of the same name.
+
+    Raises:
+        ProgramFailed: As ``safe_name``.
+    """
+    name = safe_name(field)
+    return f"[{name!r}]" if name in _METHODS else f".{name}"
 
 
 def _described(field: FieldSpec) -> dict[str, Any]:

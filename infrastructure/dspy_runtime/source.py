@@ -31,7 +31,7 @@ from domain.signature.types import STRING
 from domain.values import Failure
 from infrastructure.dspy_runtime.conditions import condition_text
 from infrastructure.dspy_runtime.names import Names
-from infrastructure.dspy_runtime.signatures import safe_name
+from infrastructure.dspy_runtime.signatures import attribute, safe_name
 
 CLASS_NAME: Final = "Program"
 
@@ -108,7 +108,7 @@ class _Scope:
             InvalidGraph: There is no such value.
         """
         if source.node in self.modules:
-            return f"{self.modules[source.node]}.{safe_name(source.field)}"
+            return f"{self.modules[source.node]}{attribute(source.field)}"
         known = self.inputs if source.node is None else self._of(source.node)
         if source.field not in known:
             message = f"Nothing gives {source.field} of node {source.node}."
@@ -179,7 +179,7 @@ class _Writer:
         call = f"{self._names.helper('each')}({function}, {items}, at_once={node.at_once})"
         self._page.add(scope.depth, f"{variable} = {call}", node.id)
         for each in node.body.signature.outputs:
-            scope.values[node.id, each.name] = f"[it.{safe_name(each.name)} for it in {variable}]"
+            scope.values[node.id, each.name] = f"[it{attribute(each.name)} for it in {variable}]"
 
     def _branch(self, node: BranchNode, scope: _Scope) -> None:
         given = {name: scope.value(source) for name, source in node.inputs.items()}

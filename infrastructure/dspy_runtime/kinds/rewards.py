@@ -16,7 +16,7 @@ from domain.module.rewards import (
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.fields import SignatureSpec
 from domain.signature.validation import validate_outputs
-from infrastructure.dspy_runtime.signatures import safe_name
+from infrastructure.dspy_runtime.signatures import attribute, safe_name
 
 RewardFunction = Callable[[Any, Any], float]
 
@@ -46,13 +46,13 @@ def reward_function(name: str, reward: Reward, signature: SignatureSpec) -> Rewa
 def _judged(reward: Reward) -> str:
     match reward:
         case NumberReward(field=field):
-            return f"float(outputs.{safe_name(field)})"
+            return f"float(outputs{attribute(field)})"
         case EqualsReward(field=field, value=value):
-            return f"float(outputs.{safe_name(field)} == {value!r})"
+            return f"float(outputs{attribute(field)} == {value!r})"
         case ContainsReward(field=field, text=text):
-            return f"float({text.casefold()!r} in outputs.{safe_name(field)}.casefold())"
+            return f"float({text.casefold()!r} in outputs{attribute(field)}.casefold())"
         case WordsReward(field=field):
-            words = f"len(outputs.{safe_name(field)}.split())"
+            words = f"len(outputs{attribute(field)}.split())"
             return f"float({reward.at_least!r} <= {words} <= {reward.at_most!r})"
         case ValidReward():
             return "float(outputs_fit_their_types_and_bounds(outputs))"

@@ -187,6 +187,7 @@ def prediction(**outputs: Any) -> dspy.Prediction:
         ({"kind": "contains", "field": "x", "text": "'); import os #"}, {"x": "in"}, 0.0),
         ({"kind": "words", "field": "x", "at_least": 2, "at_most": 3}, {"x": "one two"}, 1.0),
         ({"kind": "words", "field": "x", "at_most": 1}, {"x": "one two"}, 0.0),
+        ({"kind": "equals", "field": "labels", "value": "a"}, {"labels": "a"}, 1.0),
         ({"kind": "valid"}, {"x": "text"}, 1.0),
         ({"kind": "valid"}, {"x": 3}, 0.0),
         ({"kind": "valid"}, {}, 0.0),

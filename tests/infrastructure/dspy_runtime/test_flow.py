@@ -53,6 +53,20 @@ def test_a_map_gives_what_each_item_gave_in_their_order() -> None:
     assert [call.node for call in journal.calls] == ["write"] * 3
 
 
+def test_fields_are_found_that_are_called_as_the_methods_of_a_prediction() -> None:
+    get = body("values -> get", step("tell", "values -> get", values="values"), get="tell.get")
+    it = program(
+        "keys: list[string] -> items: list[string], labels",
+        each("named", "values", get, values="keys"),
+        step("sort", "get: list[string] -> labels", get="named.get"),
+        items="named.get",
+        labels="sort.labels",
+    )
+    outputs, _ = run(it, keys=["a"])
+    assert outputs["items"] == ["<get of a>"]
+    assert str(outputs["labels"]).startswith("<labels of")
+
+
 def test_a_map_over_nothing_gives_nothing() -> None:
     outputs, journal = run(LETTERS, words=[], tone="kind")
     assert outputs == {"notes": [], "text": "kind; kind"}
