@@ -15,7 +15,7 @@ from domain.signature.fields import FieldSpec
 from domain.signature.schemas import json_schema
 from domain.signature.validation import validate_arguments
 from domain.tool.rules import arguments_of
-from domain.tool.values import ProgramTool, RetrieverTool, ToolSpec
+from domain.tool.values import Corpus, ProgramTool, RetrieverTool, ToolSpec
 from domain.values import Failure
 from infrastructure.dspy_runtime.side_calls import program_call, side_call, the_run
 from infrastructure.dspy_runtime.stable import stable_text
@@ -54,9 +54,18 @@ def dspy_tools(
 
 
 def passages(
-    node: str, name: str, ranking: Ranking, texts: Sequence[str], query: str, k: int
+    node: str,
+    name: str,
+    ranking: Ranking,
+    texts: Sequence[str],
+    query: str,
+    k: int,
+    *,
+    corpus: Corpus,
 ) -> list[str]:
     """The *k* of *texts* nearest to *query* that share a word with it, as a recorded retrieval.
+
+    It is known by its *corpus*, not by the texts: more of them shall not change what was asked.
 
     Raises:
         ToolFailed: As recorded, it failed.
@@ -66,7 +75,8 @@ def passages(
     def search() -> JsonValue:
         return [texts[place] for place, score in ranking.nearest(query, k) if score > 0]
 
-    found = side_call("retrieval", node, name, {"query": query, "k": k}, search)
+    identity = corpus.model_dump_json()
+    found = side_call("retrieval", node, name, {"query": query, "k": k}, search, identity=identity)
     return cast("list[str]", found)
 
 
@@ -141,7 +151,8 @@ def _retrieve(
     texts: Sequence[str],
     arguments: dict[str, JsonValue],
 ) -> JsonValue:
-    return list(passages(node, spec.name, ranking, texts, str(arguments["query"]), spec.k))
+    query, corpus = str(arguments["query"]), spec.corpus
+    return list(passages(node, spec.name, ranking, texts, query, spec.k, corpus=corpus))
 
 
 def _ask_program(

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
+from uuid import UUID
 
 import dspy
 from pydantic import JsonValue
@@ -20,7 +21,10 @@ from infrastructure.dspy_runtime.side_calls import side_call
 class Examples:
     """The rows of a dataset, to be compared with inputs by their words."""
 
-    def __init__(self, rows: Sequence[JsonObject], signature: SignatureSpec) -> None:
+    def __init__(
+        self, rows: Sequence[JsonObject], signature: SignatureSpec, *, dataset_id: UUID
+    ) -> None:
+        self._identity = str(dataset_id)
         self._inputs = [field.name for field in signature.inputs]
         known = [*self._inputs, *(field.name for field in signature.outputs)]
         self._rows = [{name: row[name] for name in known if name in row} for row in rows]
@@ -46,7 +50,7 @@ class Examples:
             return [dict(self._rows[place]) for place in reversed(others)]
 
         arguments: dict[str, JsonValue] = {"query": query, "k": k}
-        rows = side_call("retrieval", node, "nearest", arguments, look_up)
+        rows = side_call("retrieval", node, "nearest", arguments, look_up, identity=self._identity)
         return cast("list[dict[str, Any]]", rows)
 
     def _text(self, values: Mapping[str, Any]) -> str:
@@ -81,4 +85,4 @@ def examples_of(program: RunnableProgram, nearest: Nearest, signature: Signature
     if rows is None:
         message = f"The dataset {nearest.dataset_id} was not given to the run. Name another one."
         raise ProgramFailed(Failure(code="program.unbuildable", message=message))
-    return Examples(rows, signature)
+    return Examples(rows, signature, dataset_id=nearest.dataset_id)

@@ -9,30 +9,33 @@ from application.lm_ports import ProgramFailed, RunnableProgram
 from domain.module.parameters import Retrieve
 from domain.module.values import ModuleSpec
 from domain.retrieval.ranking import Ranking
+from domain.tool.values import Corpus
 from domain.values import Failure
 from infrastructure.dspy_runtime.kinds.building import Built, Place
 from infrastructure.dspy_runtime.tools import passages
 
 
-class Corpus:
-    """Texts made ready to be searched for one node; every search is a fact of the run."""
+class Texts:
+    """A corpus made ready to be searched for one node; every search is a fact of the run."""
 
-    def __init__(self, node: str, texts: Sequence[str]) -> None:
-        self._node, self._texts, self._ranking = node, texts, Ranking(texts)
+    def __init__(self, node: str, corpus: Corpus, texts: Sequence[str]) -> None:
+        self._node, self._corpus = node, corpus
+        self._texts, self._ranking = texts, Ranking(texts)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Corpus":
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Texts":
         # Programs are copied all the time; the texts never change.
         return self
 
     def search(self, query: str, k: int) -> list[str]:
         """The *k* texts nearest to *query* that share a word with it."""
-        return passages(self._node, "retrieve", self._ranking, self._texts, query, k)
+        ranking, texts = self._ranking, self._texts
+        return passages(self._node, "retrieve", ranking, texts, query, k, corpus=self._corpus)
 
 
 class Retriever(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
     """The *k* passages of a corpus nearest to its one input, as its one output."""
 
-    def __init__(self, signature: Any, corpus: Corpus, k: int) -> None:
+    def __init__(self, signature: Any, corpus: Texts, k: int) -> None:
         super().__init__()
         (self.query,) = signature.input_fields
         (self.passages,) = signature.output_fields
@@ -53,7 +56,7 @@ def built(place: Place, spec: ModuleSpec) -> Built:
         if texts is None:
             message = f"The dataset {told.corpus.dataset_id} was not given to the run."
             raise ProgramFailed(Failure(code="program.unbuildable", message=message))
-        return {corpus: Corpus(place.node_id, texts)}
+        return {corpus: Texts(place.node_id, told.corpus, texts)}
 
     return Built(
         f"Retriever({signature}, {corpus}, k={told.k!r})",

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -88,6 +89,17 @@ def test_a_run_without_what_its_module_looks_in_is_refused(kind: str) -> None:
 def test_a_search_that_many_copies_share_is_made_ready_once() -> None:
     built = build(as_data("retrieve"))
     assert built.deepcopy().solve.corpus is built.solve.corpus
+
+
+def test_nobody_is_told_the_examples_of_another_dataset() -> None:
+    _, journal = run("predict", config=THREE)
+    other = UUID(int=8)
+    config = {"nearest": Nearest(dataset_id=other, k=3)}
+    rows = [{"question": "Is this another Eiffel Tower?", "answer": "no"}]
+    program = replace(as_data("predict", config=config), key="other", examples={other: rows})
+    runner("predict").run(program, {"question": QUESTION}, journal, live=True)
+    first, second = (journal.answers[call.key] for call in journal.tool_calls)
+    assert second == {"result": rows} != first
 
 
 def test_rows_that_came_later_change_nothing_of_what_was_asked() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -248,6 +249,18 @@ def test_a_retriever_gives_the_nearest_passages_and_none_that_shares_no_word() -
     assert Desk(Shelf(), journal, live=False).run(ask) == got
 
 
+def test_a_retriever_is_not_told_what_another_corpus_gave_under_the_same_name() -> None:
+    """As where an optimizer's next candidate takes the other branch for the same row."""
+    weather = LOOK_UP.model_copy(update={"corpus": Corpus(dataset_id=UUID(int=9), field="text")})
+    corpora = {CORPUS: EIFFEL, weather.corpus: ["It rains."]}
+    program, journal = with_parts(single(), corpora=corpora), MemoryJournal()
+    got: list[Any] = []
+    for each_tool in (LOOK_UP, weather):
+        (look_up,) = tools(each_tool, program=program)
+        got += Desk(Shelf(), journal).run(partial(look_up, query="rains"), row="1")
+    assert got == [EIFFEL[2], "It rains."]
+
+
 def test_a_corpus_or_a_program_that_was_not_given_is_a_fault_of_the_program() -> None:
     for spec, what in ((LOOK_UP, "the dataset"), (WORKER, "version 1 of")):
         with pytest.raises(ProgramFailed, match=what):
@@ -324,7 +337,8 @@ def test_a_tool_may_be_awaited() -> None:
 
 def test_outside_of_a_run_side_calls_are_made_and_tools_are_not() -> None:
     assert side_call("code", "agent", "python", {"code": "1"}, lambda: 1) == 1
-    assert passages("agent", "search", Ranking(EIFFEL), EIFFEL, "rains", 3) == [EIFFEL[2]]
+    found = passages("agent", "search", Ranking(EIFFEL), EIFFEL, "rains", 3, corpus=CORPUS)
+    assert found == [EIFFEL[2]]
     assert each(lambda row: row, [1, 2], at_once=1) == [1, 2]
     with pytest.raises(RuntimeError, match="within a run"):
         the_run()
