@@ -2,21 +2,31 @@
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+import dspy
 from dspy.primitives.code_interpreter import CodeExecutionError, FinalOutput
 from pydantic import JsonValue
 from pydantic_core import to_jsonable_python
 
 from application.lm_ports import ProgramFailed
+from application.payloads import Payload
 from application.tool_ports import ToolFailed
 from domain.module.errors import NO_CODE
 from domain.values import Failure
 from infrastructure.dspy_runtime.interpreter import CannotRunCode, ClosedInterpreter, Limits
 from infrastructure.dspy_runtime.recording import calling_node
-from infrastructure.dspy_runtime.side_calls import side_call, the_run
+from infrastructure.dspy_runtime.side_calls import side_call, the_run, within_code
 
 LANGUAGE = "python"
+
+
+class _Piece(NamedTuple):
+    """Code with its variables, and the settings of DSPy under which it runs."""
+
+    code: str
+    variables: dict[str, Any]
+    within: dict[str, object]
 
 
 class RecordedInterpreter:
@@ -30,7 +40,8 @@ class RecordedInterpreter:
         self.tools: dict[str, Callable[..., Any]] = {}
         self.output_fields: list[dict[str, Any]] | None = None
         self._inner = inner
-        self._answered: list[tuple[str, dict[str, Any]]] = []
+        self._answered: list[_Piece] = []
+        self._before = ""
 
     def start(self) -> None:
         """Nothing: a replay needs no process."""
@@ -47,11 +58,13 @@ class RecordedInterpreter:
             raise CodeExecutionError(f"There is no tool {hidden[0]} for code.")
         given = cast("dict[str, Any]", to_jsonable_python(dict(variables or {}), fallback=str))
         before = len(self._answered)
-        self._answered.append((code, given))
+        self._answered.append(_Piece(code, given, within_code(code)))
         arguments: dict[str, JsonValue] = {"code": code, "variables": given}
-        do = partial(self._run, before)
+        do, node = partial(self._run, before), calling_node() or "unknown"
+        # What comes of it depends on the variables that all pieces before it left.
+        identity, self._before = self._before, Payload.of([self._before, arguments]).ref.digest
         try:
-            came = side_call("code", calling_node() or "unknown", LANGUAGE, arguments, do)
+            came = side_call("code", node, LANGUAGE, arguments, do, identity=identity)
         except ToolFailed as error:
             raise CodeExecutionError(error.failure.message) from error
         return _told(cast("Mapping[str, JsonValue]", came))
@@ -64,8 +77,9 @@ class RecordedInterpreter:
         """Run piece *number*, after all that only the log has run so far."""
         self._inner.tools, self._inner.output_fields = self.tools, self.output_fields
         came: dict[str, JsonValue] = {}
-        for code, variables in self._answered[: number + 1]:
-            came = _came(self._inner, code, variables)
+        for piece in self._answered[: number + 1]:
+            with dspy.context(**piece.within):
+                came = _came(self._inner, piece.code, piece.variables)
         self._answered[: number + 1] = []
         return came
 
@@ -84,11 +98,13 @@ class Interpreters:
         Raises:
             ProgramFailed: Code is not allowed here, or this machine cannot keep it in.
         """
-        if self._limits is None:
-            raise ProgramFailed(Failure(code="module.code_not_allowed", message=NO_CODE))
-        if the_run().recorder.live and (why := _why_not(self._limits)) is not None:
-            raise ProgramFailed(Failure(code="module.code_cannot_run", message=why))
-        return RecordedInterpreter(ClosedInterpreter(self._limits))
+        if the_run().recorder.live:
+            if self._limits is None:
+                raise ProgramFailed(Failure(code="module.code_not_allowed", message=NO_CODE))
+            if (why := _why_not(self._limits)) is not None:
+                raise ProgramFailed(Failure(code="module.code_cannot_run", message=why))
+        # In a replay the log answers, so no process is started, whatever is allowed by now.
+        return RecordedInterpreter(ClosedInterpreter(self._limits or Limits()))
 
 
 @cache

@@ -114,9 +114,22 @@ def apart(items: int) -> list[dict[str, object]]:
     if (outer := cast("ProgramCall | None", dspy.settings.get(_CALL))) is None:
         return [{} for _ in range(items)]
     return [
-        {_CALL: ProgramCall({}, outer.path, outer.key_of(SideCall("code", "", f"item {item}", {})))}
-        for item in range(items)
+        _counted_below(outer, SideCall("code", "", f"item {item}", {})) for item in range(items)
     ]
+
+
+def within_code(code: str) -> dict[str, object]:
+    """DSPy's settings under which the side calls of a piece of *code* are counted apart.
+
+    A replay runs no code: the same call by a node after it must not become another one by that.
+    """
+    if (outer := cast("ProgramCall | None", dspy.settings.get(_CALL))) is None:
+        return {}
+    return _counted_below(outer, SideCall("code", "", "within", {"code": code}))
+
+
+def _counted_below(outer: ProgramCall, cause: SideCall) -> dict[str, object]:
+    return {_CALL: ProgramCall({}, outer.path, outer.key_of(cause))}
 
 
 def counting(program: type[dspy.Module]) -> type[dspy.Module]:

@@ -3,13 +3,28 @@
 from typing import Any
 
 import pytest
+from dspy import lm15
+from pydantic import JsonValue
 
-from application.lm_ports import ProgramFailed, RunStopped
+from application.lm_ports import JsonObject, ProgramFailed, RunnableProgram, RunStopped
+from application.tool_ports import OutsideTool
+from domain.program.graph import ProgramGraph, Source
 from infrastructure.dspy_runtime import recorded_code
 from infrastructure.dspy_runtime.interpreter import CannotRunCode, ClosedInterpreter, Limits
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from tests.support.dspy_programs import MemoryJournal, bound
-from tests.support.handwritten import QUESTION, Reply, Shelf, Told, as_data, by_hand, run, runner
+from tests.support.handwritten import (
+    QUESTION,
+    REPLIES,
+    SIGNATURE,
+    Reply,
+    Shelf,
+    Told,
+    as_data,
+    by_hand,
+    run,
+    runner,
+)
 
 INPUTS: dict[str, Any] = {"question": QUESTION}
 KINDS = pytest.mark.parametrize("kind", ["program_of_thought", "code_act", "rlm"])
@@ -48,6 +63,13 @@ def test_a_run_with_code_is_replayed_without_a_process(
     assert runner(kind).run(as_data(kind), INPUTS, journal, live=False) == outputs
 
 
+@KINDS
+def test_a_run_with_code_is_replayed_where_code_may_not_run_any_more(kind: str) -> None:
+    outputs, journal = run(kind)
+    closed = DspyRunner(bound(Told(("", {}))), toolbox=Shelf())
+    assert closed.run(as_data(kind), INPUTS, journal, live=False) == outputs
+
+
 def _must_not(_: ClosedInterpreter) -> None:
     raise AssertionError("a replay starts no process")
 
@@ -84,6 +106,79 @@ def test_a_replay_of_other_code_has_diverged() -> None:
     with pytest.raises(RunStopped) as stopped:
         runner("program_of_thought").run(as_data("program_of_thought"), INPUTS, journal, live=False)
     assert stopped.value.failure.code == "replay.diverged"
+
+
+def test_a_replay_tells_the_tool_calls_of_code_from_those_of_a_node_after_it() -> None:
+    """The code is not run again in a replay, so what it asked is not asked again either."""
+    program, journal = code_then_agent(), MemoryJournal()
+    outputs = by_both().run(program, INPUTS, journal, live=True)
+    assert [(call.kind, call.node) for call in journal.tool_calls] == [
+        ("tool", "coder"),
+        ("code", "coder"),
+        ("code", "coder"),
+        ("tool", "agent"),
+    ]
+    assert by_both().run(program, INPUTS, journal, live=False) == outputs
+
+
+def code_then_agent() -> RunnableProgram:
+    """Two nodes that look the same thing up."""
+    coder, agent = (as_data(kind).graph for kind in ("rlm", "react"))
+    nodes = tuple(
+        graph.nodes[0].model_copy(update={"id": node})
+        for graph, node in ((coder, "coder"), (agent, "agent"))
+    )
+    (answer,) = SIGNATURE.outputs
+    outputs = (answer, answer.model_copy(update={"name": "second"}))
+    graph = ProgramGraph(
+        signature=SIGNATURE.model_copy(update={"outputs": outputs}),
+        nodes=nodes,
+        outputs={
+            "answer": Source(node="coder", field="answer"),
+            "second": Source(node="agent", field="answer"),
+        },
+    )
+    return RunnableProgram("both@1", graph, None)
+
+
+def by_both() -> DspyRunner:
+    """A runner whose tool never says the same twice."""
+
+    class Both(Told):
+        def answer(self, request: lm15.Request) -> str:
+            kind = "rlm" if "REPL" in f"{request.system} {request.messages}" else "react"
+            return Told(*REPLIES[kind]).answer(request)
+
+    class Clock:
+        said = 0
+
+        def call(self, tool: OutsideTool, arguments: JsonObject) -> JsonValue:
+            self.said += 1
+            return f"It is tall at {self.said}."
+
+    return DspyRunner(bound(Both()), toolbox=Clock(), code=Limits())
+
+
+def test_the_same_code_after_other_code_is_another_piece() -> None:
+    """An optimizer tries a row with several candidates; none is told another one's variables."""
+
+    def told(first: str) -> MemoryJournal:
+        replies = (
+            ("the value is", code("SUBMIT('yes')")),
+            ("it is kept", code("print('the value is', kept)")),
+            ("", code(f"kept = {first}\nprint('it is kept')")),
+        )
+        known = {key: it for key, it in journal.answers.items() if key in pieces}
+        own = MemoryJournal(known)
+        runner("rlm", *replies).run(as_data("rlm"), INPUTS, own, live=True)
+        return own
+
+    journal, pieces = MemoryJournal(), set[str]()
+    journal = told("1")
+    pieces = {call.key for call in journal.tool_calls}
+    other = told("2")
+    seen = [other.answers[call.key] for call in other.tool_calls]
+    assert {"result": {"result": "the value is 2\n"}} in seen
 
 
 def test_what_is_no_python_is_told_to_the_model_also_in_a_replay() -> None:
