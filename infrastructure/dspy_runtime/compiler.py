@@ -22,7 +22,7 @@ class ProgramCache:
 
     def __init__(self, size: int = 256) -> None:
         self._size = size
-        self._lock = threading.Lock()
+        self._lock, self._building = threading.Lock(), threading.Lock()
         self._built: OrderedDict[str, dspy.Module] = OrderedDict()
 
     def get(self, program: RunnableProgram) -> dspy.Module:
@@ -31,13 +31,25 @@ class ProgramCache:
         Raises:
             ProgramFailed: The graph cannot be built, or the state does not fit it.
         """
-        with self._lock:
-            built = self._built.get(program.key)
-            if built is None:
-                built = self._built[program.key] = build(program)
+        if (known := self._known(program.key)) is not None:
+            return known
+        # One at a time, and without holding up those whose program is there: a large corpus takes
+        # seconds.
+        with self._building:
+            if (known := self._known(program.key)) is not None:
+                return known
+            made = build(program)
+            with self._lock:
+                self._built[program.key] = made
                 while len(self._built) > self._size:
                     self._built.popitem(last=False)
-            self._built.move_to_end(program.key)
+        return made
+
+    def _known(self, key: str) -> dspy.Module | None:
+        with self._lock:
+            built = self._built.get(key)
+            if built is not None:
+                self._built.move_to_end(key)
         return built
 
 

@@ -2,6 +2,8 @@
 
 import inspect
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import dspy
 import pytest
@@ -11,6 +13,7 @@ from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
 from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec
 from domain.signature.types import STRING, EnumOf, ListOf, OptionalOf, Primitive
+from infrastructure.dspy_runtime import compiler
 from infrastructure.dspy_runtime.compiler import ProgramCache, build, source
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from infrastructure.dspy_runtime.signatures import dspy_signature
@@ -181,3 +184,25 @@ def test_the_cache_forgets_what_was_not_used_for_longest() -> None:
     for key in ("a@1", "b@1", "a@1", "c@1"):
         cache.get(single(key=key))
     assert list(cache._built) == ["a@1", "c@1"]
+
+
+def test_a_program_that_is_there_waits_for_none_that_is_being_built(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cache = ProgramCache()
+    cache.get(single(key="there@1"))
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(program: RunnableProgram) -> dspy.Module:
+        begun.set()
+        assert go_on.wait(10)
+        return build(program)
+
+    monkeypatch.setattr(compiler, "build", slow)
+    with ThreadPoolExecutor(3) as pool:
+        large = [pool.submit(cache.get, single(key="large@1")) for _ in range(2)]
+        assert begun.wait(10)
+        there = pool.submit(cache.get, single(key="there@1")).result(10)
+        go_on.set()
+        assert large[0].result(10) is large[1].result(10)
+    assert isinstance(there, dspy.Module)
