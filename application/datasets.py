@@ -1,15 +1,18 @@
 """Creating datasets, loading rows into them, and reading them back."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Annotated, ClassVar
-from uuid import UUID
+from typing import Annotated, ClassVar, Final
+from uuid import UUID, uuid5
 
 from pydantic import Field
 
 from application import lm_ports
 from application.commands import Command, handles
+from application.context import current, within
+from application.errors import AggregateNotFound, ConcurrentWrite
 from application.fitting import fit
 from application.payloads import Payload
 from application.ports import Claim, Clock, PayloadStore, Receipt, Repository
@@ -23,6 +26,8 @@ from domain.text import JsonObject, LongText, Name
 
 CHUNK_ROWS = 1000
 """How many rows one stored text holds."""
+
+_IN_PLACE: Final = UUID("5e6d3f0e-6d0b-5c39-9f35-5a5f6d1b7c11")
 
 
 class DatasetPartIsEmpty(ConflictError):
@@ -96,6 +101,29 @@ class DatasetHandlers:
             at=self.clock.now(),
         )
         return self.datasets.save(dataset, payloads=chunks)
+
+
+def written_in_place(
+    datasets: Repository[Dataset], rows: tuple[JsonObject, ...], spec: SignatureSpec, clock: Clock
+) -> Dataset:
+    """The dataset that was made of just these *rows* to learn from; made if need be.
+
+    Raises:
+        RowsAreMalformed: They do not all have the same fields.
+        DatasetDoesNotFit: A program with *spec* cannot learn from them.
+    """
+    chunk, fields, at = Payload.of(list(rows)), common_fields(rows), clock.now()
+    dataset_id = uuid5(_IN_PLACE, f"{current().tenant}/{chunk.ref.digest}")
+    with suppress(AggregateNotFound):
+        return datasets.get(dataset_id)
+    name = f"rows-{chunk.ref.digest[:8]}"
+    made = Dataset.create(dataset_id, name=name, purpose=Purpose.TRAINING, description=None, at=at)
+    made.load(Split.TRAIN, (chunk.ref,), count=len(rows), fields=fields, at=at)
+    fitting_rows(made, Split.TRAIN, spec)
+    # The receipt of the command is for what it asked for, not for this.
+    with within(replace(current(), fingerprint=None)), suppress(ConcurrentWrite):
+        datasets.save(made, payloads=[chunk])
+    return datasets.get(dataset_id)
 
 
 def rows_of(

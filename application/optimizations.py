@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Final
+from typing import Annotated, ClassVar, Final, Self
 from uuid import UUID
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
+from pydantic_core import PydanticCustomError
 
 from application import lm_ports
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.commands import Command, handles
-from application.datasets import fitting_rows, rows_of
+from application.datasets import CHUNK_ROWS, fitting_rows, rows_of, written_in_place
 from application.journal import Decision, RunJournal
 from application.lm_ports import OptimizerJob, OptimizerRunner
 from application.payloads import Payload
@@ -28,6 +29,7 @@ from domain.optimization.values import DEFAULT_SEED
 from domain.program.aggregate import Program
 from domain.program.values import Action, Stage
 from domain.run import RunStatus
+from domain.signature.fields import SignatureSpec
 from domain.text import JsonObject, LongText
 from domain.values import Failure
 
@@ -45,16 +47,26 @@ class NothingToAdopt(ConflictError):
 
 
 class RequestOptimization(Command):
-    """Without an optimizer the program's own is used; ``config`` overrides its defaults."""
+    """Without an optimizer the program's own is used; ``config`` overrides its defaults.
+
+    A ``trainset`` becomes a dataset of its own, the same for the same rows.
+    """
 
     optimization_id: UUID
     program_id: UUID
     program_version: PositiveInt | None = None
     optimizer: str | None = None
     config: JsonObject = {}
-    dataset_id: UUID
+    dataset_id: UUID | None = None
+    trainset: Annotated[tuple[JsonObject, ...], Field(max_length=CHUNK_ROWS)] = ()
     metric: str
     seed: Annotated[int, Field(ge=1, lt=2**32)] = DEFAULT_SEED
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.dataset_id is None) == (not self.trainset):
+            raise PydanticCustomError("optimization.one_form", "Send either dataset or trainset.")
+        return self
 
 
 class RunOptimization(Command):
@@ -94,20 +106,26 @@ class OptimizationHandlers:
         optimizer = command.optimizer or program.default_optimizer or DEFAULT_OPTIMIZER
         config = complete_config(optimizer, command.config)
         metric(command.metric)
-        dataset = self.datasets.get(command.dataset_id)
         signature = program.version_state(version).graph.signature
+        dataset = self._dataset(command, signature)
+        rows = fitting_rows(dataset, Split.TRAIN, signature)
         wish = OptimizationRequested(
             program_id=program.id,
             program_version=version,
             optimizer=optimizer,
             config=config,
             dataset_id=dataset.id,
-            dataset_rows=fitting_rows(dataset, Split.TRAIN, signature),
+            dataset_rows=len(command.trainset) or rows,
             metric=command.metric,
             seed=command.seed,
         )
         at = self.clock.now()
         return self.optimizations.save(Optimization.request(command.optimization_id, wish, at=at))
+
+    def _dataset(self, command: RequestOptimization, spec: SignatureSpec) -> Dataset:
+        if command.dataset_id is None:
+            return written_in_place(self.datasets, command.trainset, spec, self.clock)
+        return self.datasets.get(command.dataset_id)
 
     @handles(CancelOptimization)
     def cancel(self, command: CancelOptimization) -> Receipt:

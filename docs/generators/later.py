@@ -12,7 +12,6 @@ LATER: Final = {
     "BRG-16": "figures of the pools for whoever watches them",
     "BRG-17": "a warning where a state was learned under another DSPy",
     "EXM-01": "versions of datasets: rows are only ever appended so far",
-    "PRG-13": "rows sent along with the wish to optimize",
     "PRG-20": "approval before what an optimizer found becomes a version",
     "SIG-28": "GraphQL",
     "VIS-02": "programs that are bound to commands of other things",

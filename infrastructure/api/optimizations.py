@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Path, Query, Response, status
 from pydantic import Field, PositiveInt
 
+from application.datasets import CHUNK_ROWS
 from application.errors import AggregateNotFound
 from application.optimizations import CancelOptimization, RequestOptimization
 from domain.optimization.values import DEFAULT_SEED
@@ -33,7 +34,15 @@ Id = Annotated[UUID, Path(alias="optimization_id")]
 class NewOptimization(NewThing):
     """How to look for a better version of a program."""
 
-    dataset: str = Field(description="Id or name; its train part is learned from.")
+    dataset: str | None = Field(
+        default=None, description="Id or name; its train part is learned from."
+    )
+    trainset: tuple[JsonObject, ...] = Field(
+        default=(),
+        max_length=CHUNK_ROWS,
+        description="Or the rows to learn from themselves; they become a dataset.",
+        examples=[[{"message": "It crashes.", "queue": "bug"}]],
+    )
     metric: str = Field(description="What is good.", examples=["exact_match"])
     optimizer: str | None = Field(
         default=None,
@@ -59,7 +68,7 @@ async def compile_program(
 ) -> Requested:
     """Look for a better version in the background. What is found becomes the next version."""
     program_id = await desk.id_of("program", program)
-    dataset_id = await desk.id_of("dataset", body.dataset)
+    dataset_id = body.dataset and await desk.id_of("dataset", body.dataset)
     receipt = await desk.dispatch(
         wish(
             RequestOptimization,
