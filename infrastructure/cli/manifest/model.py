@@ -274,7 +274,10 @@ def _datasets(found: Manifest) -> Iterator[Flaw]:
 
 
 def _file(found: Manifest, name: str) -> Rows:
-    file = found.document.file.parent / name
+    folder = found.document.file.parent.resolve()
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder):
+        raise InvalidError(f"{name} lies outside the folder of the manifest. Put it there.")
     form = FORMATS.get(file.suffix.lower())
     if form is None:
         raise InvalidError(f"{name} is none of {', '.join(FORMATS)}. Give it such a name.")

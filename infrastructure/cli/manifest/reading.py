@@ -121,6 +121,8 @@ class _Reading:
             name: str = key.value
             if name in known:
                 self._refuse(key, f"The key {name} is given twice. Give it once.")
+            if fault := text_fault(name):
+                self._refuse(key, fault.message)
             known.add(name)
             at = f"{pointer}/{escape(name)}"
             self.lines[at] = _line(key)
@@ -136,7 +138,11 @@ class _Reading:
             if fault := text_fault(text):
                 self._refuse(node, fault.message)
             return text
-        found: JsonValue = self._scalars.construct_object(node)
+        try:
+            found: JsonValue = self._scalars.construct_object(node)
+        except (ValueError, LookupError):  # such as 0x_, which looks like a number and is none
+            self._refuse(node, f"{text[:40]!a} cannot be read as {kind}. Put it into quotes.")
+            return None
         if isinstance(found, float) and not math.isfinite(found):
             self._refuse(node, "There is no NaN and no infinity. Write a number or null.")
         return found

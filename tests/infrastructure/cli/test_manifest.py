@@ -258,6 +258,14 @@ def test_every_flaw_is_named_with_its_line_before_anything_is_sent(
         ("1: 2", 1, "quotes"),
         ("a: .nan", 1, "NaN"),
         ("a: \"\\0\"", 1, "NUL"),
+        ("\"\\0\": a", 1, "NUL"),
+        ("a: 0x_", 1, "'0x_' cannot be read as int"),
+        ("a: !!bool maybe", 1, "'maybe' cannot be read as bool"),
+        ("a: !!int ''", 1, "'' cannot be read as int"),
+        (f"a: {'1' * 5000}", 1, "cannot be read as int"),
+        ("datasets:\n  a:\n    train: ../rows.jsonl", 3, "outside the folder of the manifest"),
+        ("datasets:\n  a:\n    train: /etc/rows.json", 3, "outside the folder of the manifest"),
+        ("datasets:\n  a:\n    train: away/rows.csv", 3, "outside the folder of the manifest"),
         ("programs:\n  a:\n    graph:\n      signature: nobody", 4, "no signature nobody"),
         ("programs:\n  a:\n    graph:\n      signature: a -> b\n      nodes: [{module: 1}]", 3,
          "id is missing"),
@@ -273,6 +281,7 @@ def test_a_flaw_is_told_with_its_line(
     stratal: Call, tmp_path: Path, text: str, line: int, why: str
 ) -> None:
     (tmp_path / "bad.jsonl").write_text("nothing")
+    (tmp_path / "away").symlink_to("/")
     file = tmp_path / "m.yaml"
     file.write_text(dedent(text))
     said = stratal("plan", str(file))
