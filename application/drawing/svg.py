@@ -1,14 +1,17 @@
 """A program graph as an SVG picture that stands alone: no script, no font, no link."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
-from xml.sax.saxutils import escape, quoteattr
+from xml.sax.saxutils import escape as marked_up
+from xml.sax.saxutils import quoteattr
 
 from application.drawing.cards import IN, OUT, cards
 from application.drawing.layout import PADDING, Box, Point, layout
 from domain.program.graph import ProgramGraph
 
 _MARGIN: Final = 20
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STYLE: Final = """
 svg { --paper: #ffffff; --ink: #1f2430; --soft: #667085; --line: #98a2b3; --card: #ffffff;
   --module: #4f46e5; --const: #64748b; --join: #0d9488; --map: #d97706; --branch: #db2777;
@@ -111,6 +114,11 @@ def _curve(points: Sequence[Point], x: float, y: float) -> str:
         path += f"C{_n(half)} {_n(top)} {_n(half)} {_n(down)} {_n(across)} {_n(down)}"
         left, top = across, down
     return path
+
+
+def escape(text: str) -> str:
+    """*text* as XML has it; what no XML can hold becomes U+FFFD."""
+    return marked_up(_NO_XML.sub("\ufffd", text))
 
 
 def _n(length: float) -> str:

@@ -128,7 +128,10 @@ def test_an_input_of_a_loop_may_be_called_rounds() -> None:
     assert {"rounds", "rounds_"} <= set(texts(it))
 
 
-HOSTILE = """</text><script>alert("1")</script>&amp; ]]> "]-->|"x"| %% `end` #quot; \n\u2028"""
+HOSTILE = (
+    """</text><script>alert("1")</script>&amp; ]]> "]-->|"x"| %% `end` #quot; \n\u2028"""
+    "\x1b\ufffe\U0001ffff"
+)
 
 
 def test_no_text_of_a_graph_becomes_markup() -> None:
