@@ -55,6 +55,8 @@ class Packages:
             self._modules[module] = source
         if not (isinstance(found, type) and issubclass(found, dspy.Module)):
             raise refused("not_a_module", f"{import_path} is no class that extends dspy.Module.")
+        if not f"{found.__module__}.".startswith(f"{source.package}."):
+            raise refused("package_not_allowed", _FROM_ELSEWHERE.format(import_path, found))
         return Imported(found, source)
 
     def _new(self, module: str) -> Source:
@@ -220,6 +222,11 @@ def _prediction(
 _NOT_ALLOWED = (
     "{path} is in no package that this worker may import. "
     "Name its package in STRATAL_MODULES of the workers, too."
+)
+
+_FROM_ELSEWHERE = (
+    "{0} comes from {1.__module__}: its source is not that of the package. "
+    "Extend it there, or name the package that it comes from."
 )
 
 _here = Packages(frozenset())

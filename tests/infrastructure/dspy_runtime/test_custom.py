@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from application.lm_ports import ProgramFailed, RunnableProgram
+from application.probing import ModuleRefused
 from domain.module.parameters import Custom
 from domain.module.values import ModuleConfig, ModuleKind, ModuleSpec
 from domain.probe.values import ModulePromise
@@ -85,6 +86,17 @@ def test_mod_27_a_class_of_an_allowed_package_runs_as_a_node(plugin: Path) -> No
     assert [call.node for call in journal.calls] == ["rag", "rag"]
     assert "Rome is the capital of Italy." in journal.prompts[1]
     assert "Paris" not in journal.prompts[1]
+
+
+@pytest.mark.feature("MOD-27")
+def test_mod_27_what_a_package_imports_from_elsewhere_is_no_module_of_it(plugin: Path) -> None:
+    with (plugin / "rag.py").open("a") as file:
+        file.write("\nfrom dspy import ProgramOfThought\n")
+    with pytest.raises(ModuleRefused) as told:
+        custom.Packages(PACKAGES).imported("acme_rag.rag:ProgramOfThought")
+    assert told.value.failure.code == "module.package_not_allowed"
+    assert "comes from dspy.predict.program_of_thought" in told.value.failure.message
+    assert custom.Packages(PACKAGES).imported("acme_rag.rag:MyRAG").source.package == "acme_rag"
 
 
 def test_its_predictors_can_be_read_and_changed_by_their_paths(plugin: Path) -> None:
