@@ -55,7 +55,8 @@ def typed_programs(document: Mapping[str, Any]) -> Mapping[str, str]:
             if "x-stratal-program" in operation:
                 body = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"]
                 word = body.rpartition("/")[2].removesuffix("Request")
-                found[operation["x-stratal-program"]] = word
+                if _WORD.fullmatch(word):  # whatever a server says, it writes no code here
+                    found[operation["x-stratal-program"]] = word
     return found
 
 
@@ -93,7 +94,7 @@ class _Classes:
     def _fields(self, name: str, schema: Schema) -> Iterator[tuple[str, str]]:
         required = schema.get("required", ())
         for field, each in schema["properties"].items():
-            found = self._type(each, f"{name}_{field}")
+            found = self._type(each, re.sub(r"\W", "_", f"{name}_{field}"))
             yield field, found if field in required else f"NotRequired[{found}]"
 
     def _type(self, schema: Schema, name: str) -> str:

@@ -56,6 +56,26 @@ def loaded(text: str) -> Any:
     return module
 
 
+def test_what_a_hostile_server_says_is_no_code() -> None:
+    schema = {"properties": {HOSTILE: {"type": "object", "properties": {"a": {}}}}}
+
+    def client(word: str) -> str:
+        schemas = {f"{word}{part}": schema for part in ("Inputs", "Outputs")}
+        ref = {"schema": {"$ref": f"#/components/schemas/{word}Request"}}
+        body = {"content": {"application/json": ref}}
+        post = {"x-stratal-program": HOSTILE, "requestBody": body}
+        return typed_client({"components": {"schemas": schemas}, "paths": {"/": {"post": post}}})
+
+    for word in (HOSTILE, "A: int = 1\nclass B", "Plain"):
+        calls = {
+            ast.unparse(it.func)
+            for it in ast.walk(ast.parse(client(word)))
+            if isinstance(it, ast.Call)
+        }
+        assert calls <= {"Program", "TypedDict"}
+    assert "Plain" in client("Plain")
+
+
 def checked(folder: Path, generated: str, call: str) -> str:
     """What mypy says of *call* in a project that has the client *generated*."""
     (folder / "client.py").write_text(generated)
