@@ -55,6 +55,8 @@ class ProgramCommands:
         """Create a program of one module with a signature, or of a whole graph."""
         if (signature is None) == (graph is None):
             raise InputIsUnusable("Give either --signature or --graph.")
+        if kind == "custom":
+            raise InputIsUnusable("A module of your own is added with `stratal program add`.")
         created = self.connect().programs.create(
             name,
             signature,

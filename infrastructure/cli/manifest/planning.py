@@ -142,7 +142,7 @@ class _Planner:
             return own
         found = self._known.get("signatures", signature)
         if found is None:
-            self._flaw(pointer, f"There is no signature {signature}, here or on the server.")
+            self._flaw(pointer, f"There is no signature {signature} here or on the server.")
             return None
         return SignatureSpec.model_validate(found["spec"])
 
@@ -206,15 +206,17 @@ class _Planner:
     def _about(self, name: str, entry: ProgramEntry, found: Data) -> tuple[list[str], list[Act]]:
         told: list[str] = []
         acts: list[Act] = []
-        if entry.description != found["description"]:
+        said = entry.model_fields_set  # what is not written stays as it is
+        if "description" in said and entry.description != found["description"]:
             told.append("The description changes.")
             description = {"description": entry.description}
             acts.append(lambda: self._post(name, "describe", description))
-        wanted = entry.config, entry.default_optimizer or found["default_optimizer"]
+        config = entry.config if "config" in said else found["config"]
+        wanted = config, entry.default_optimizer or found["default_optimizer"]
         if wanted != (found["config"], found["default_optimizer"]):
             told.append("The config changes.")
-            config = {"config": wanted[0], "default_optimizer": wanted[1]}
-            acts.append(lambda: self._post(name, "configure", config))
+            settings = {"config": wanted[0], "default_optimizer": wanted[1]}
+            acts.append(lambda: self._post(name, "configure", settings))
         return told, acts
 
     def _post(self, name: str, action: str, body: Mapping[str, object]) -> object:
@@ -252,7 +254,7 @@ class _Planner:
         """The module *name* as it is to be."""
         own, found = self._manifest.wanted.modules.get(name), self._known.get("modules", name)
         if own is None and found is None:
-            self._flaw(f"{pointer}/module", f"There is no module {name}, here or on the server.")
+            self._flaw(f"{pointer}/module", f"There is no module {name} here or on the server.")
             return None
         if found is None:
             assert own is not None
@@ -296,7 +298,10 @@ class _Planner:
             create = {"purpose": entry.purpose.value, "description": entry.description}
             create["id"] = str(self._manifest.references.id_of("datasets", name))
             acts.append(lambda: self._client.datasets.create(name, **create))
-        elif (found["purpose"], found["description"]) != (entry.purpose.value, entry.description):
+        elif any(
+            getattr(entry, part) != found[part]
+            for part in entry.model_fields_set & {"purpose", "description"}
+        ):
             message = f"The dataset {name} keeps its purpose and its description."
             self._flaw(f"/datasets/{escape(name)}", f"{message} Give them as they are.")
         for split in Split:

@@ -58,6 +58,7 @@ def test_a_program_is_made_of_a_graph_in_a_file(stratal: Call, tmp_path: Path) -
     ("words", "said"),
     [
         ([], "Give either --signature or --graph."),
+        (["-s", "a -> b", "--kind", "custom"], "is added with `stratal program add`."),
         (["-s", "a -> b", "--graph", "no.json"], "Give either --signature or --graph."),
         (["--graph", "no.json"], "no.json cannot be read"),
     ],
