@@ -28,6 +28,7 @@ def _on(kind: str, path: str, body: dict[str, Any]) -> Step:
 SIGNATURE = {"name": "routing", "syntax": SYNTAX}
 PROGRAM = {"name": "triage", "modules": [{"kind": "predict", "signature_syntax": SYNTAX}]}
 ON_MAIL = {"dataset": "mail", "metric": "exact_match"}
+WITH_ROWS = {"trainset": [{"message": "Why?", "queue": "howto"}], "metric": "exact_match"}
 EVERY_POST: list[Step] = [
     _new("signature", "/v1/signatures", SIGNATURE),
     _on("signature", "/v1/signatures/{}/revise", {"syntax": f"{SYNTAX}, why: str"}),
@@ -43,6 +44,8 @@ EVERY_POST: list[Step] = [
     ("evaluation", lambda _: "/v1/programs/triage/evaluate", ON_MAIL),
     _on("evaluation", "/v1/evaluations/{}/cancel", {}),
     ("optimization", lambda _: "/v1/programs/triage/compile", ON_MAIL),
+    _on("optimization", "/v1/optimizations/{}/cancel", {}),
+    _new("optimization", "/v1/programs/triage/compile", WITH_ROWS),
     _on("optimization", "/v1/optimizations/{}/cancel", {}),
     _on("program", "/v1/programs/{}/deploy", {"reason": "Why not."}),
     _on("module", "/v1/modules/{}/retire", {}),
@@ -68,7 +71,9 @@ def test_a_repeated_request_has_one_effect_and_one_answer(http: Http) -> None:
             made[kind] = first.json().get("id") or first.json()["execution_id"]
     keys = [each["command_id"] for each in http.events()]
     assert {f"step-{n}": keys.count(f"step-{n}") for n in range(len(EVERY_POST))} == {
-        f"step-{n}": 1 for n in range(len(EVERY_POST))
+        # Rows that are sent along become a dataset, which is created and loaded.
+        f"step-{n}": 3 if body is WITH_ROWS else 1
+        for n, (*_, body) in enumerate(EVERY_POST)
     }
 
 
