@@ -16,7 +16,7 @@ from domain.module.errors import NO_CODE
 from domain.values import Failure
 from infrastructure.dspy_runtime.interpreter import CannotRunCode, ClosedInterpreter, Limits
 from infrastructure.dspy_runtime.recording import calling_node
-from infrastructure.dspy_runtime.side_calls import side_call, the_run, within_code
+from infrastructure.dspy_runtime.side_calls import refused_once, side_call, within_code
 
 LANGUAGE = "python"
 
@@ -60,7 +60,7 @@ class RecordedInterpreter:
         before = len(self._answered)
         self._answered.append(_Piece(code, given, within_code(code)))
         arguments: dict[str, JsonValue] = {"code": code, "variables": given}
-        do, node = partial(self._run, before), calling_node() or "unknown"
+        do, node = partial(self._run, before), _node()
         # What comes of it depends on the variables that all pieces before it left.
         identity, self._before = self._before, Payload.of([self._before, arguments]).ref.digest
         try:
@@ -98,13 +98,23 @@ class Interpreters:
         Raises:
             ProgramFailed: Code is not allowed here, or this machine cannot keep it in.
         """
-        if the_run().recorder.live:
-            if self._limits is None:
-                raise ProgramFailed(Failure(code="module.code_not_allowed", message=NO_CODE))
-            if (why := _why_not(self._limits)) is not None:
-                raise ProgramFailed(Failure(code="module.code_cannot_run", message=why))
+        try:
+            refused_once(_node(), LANGUAGE, self._refusal)
+        except ToolFailed as error:
+            raise ProgramFailed(error.failure) from error
         # In a replay the log answers, so no process is started, whatever is allowed by now.
         return RecordedInterpreter(ClosedInterpreter(self._limits or Limits()))
+
+    def _refusal(self) -> Failure | None:
+        if self._limits is None:
+            return Failure(code="module.code_not_allowed", message=NO_CODE)
+        if (why := _why_not(self._limits)) is not None:
+            return Failure(code="module.code_cannot_run", message=why)
+        return None
+
+
+def _node() -> str:
+    return calling_node() or "unknown"
 
 
 @cache

@@ -190,6 +190,23 @@ def side_call(
     return _result(run.recorder.answer(key, lambda: _made(run, call, key, do)))
 
 
+def refused_once(node: str, name: str, why: Callable[[], Failure | None]) -> None:
+    """Find out *why* the program may not go on, if it may not; only a refusal is recorded.
+
+    Raises:
+        ToolFailed: It may not, now or when it was recorded, whatever is allowed by now.
+        RunStopped: The run ends now.
+    """
+    run, call = the_run(), SideCall("code", node, name, {}, "may it run")
+    key, started = _current().key_of(call), time.perf_counter()
+    body = run.recorder.recorded(key)
+    if body is None and run.recorder.live and (failure := why()) is not None:
+        body = {"failure": failure.model_dump(mode="json")}
+        _record(run, call, key, body, started)
+    if body is not None:
+        _result(body)
+
+
 def program_call(
     node: str,
     name: str,

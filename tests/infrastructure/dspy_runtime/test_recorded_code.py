@@ -51,6 +51,9 @@ def test_mod_26_no_code_runs_unless_it_is_allowed(kind: str) -> None:
     assert failed.value.failure.code == "module.code_not_allowed"
     assert "STRATAL_ALLOW_CODE=true" in failed.value.failure.message
     assert journal.calls == []
+    with pytest.raises(ProgramFailed) as again:
+        runner(kind).run(as_data(kind), INPUTS, journal, live=False)
+    assert again.value.failure == failed.value.failure
 
 
 @KINDS
