@@ -48,13 +48,13 @@ class _Machine(NamedTuple):
 
 
 # Memory, clocks, locks, randomness and the end: brk, clock_getres, clock_gettime, clock_nanosleep,
-# exit, exit_group, futex, getpid, getrandom, gettid, gettimeofday, madvise, mremap, munmap,
+# exit, exit_group, futex, getpid, getrandom, gettid, gettimeofday, mremap, munmap,
 # nanosleep, restart_syscall, rt_sigreturn, sched_yield; and mmap and mprotect with conditions.
 _MACHINES: Final = {
     "x86_64": _Machine(
         audit=0xC000003E,
         free=(
-            12, 229, 228, 230, 60, 231, 202, 39, 318, 186, 96, 28, 25, 11, 35, 219, 15, 24,
+            12, 229, 228, 230, 60, 231, 202, 39, 318, 186, 96, 25, 11, 35, 219, 15, 24,
         ),
         read=0,
         write=1,
@@ -63,7 +63,7 @@ _MACHINES: Final = {
     "aarch64": _Machine(
         audit=0xC00000B7,
         free=(
-            214, 114, 113, 115, 93, 94, 98, 172, 278, 178, 169, 233, 216, 215, 101, 128, 139, 124,
+            214, 114, 113, 115, 93, 94, 98, 172, 278, 178, 169, 216, 215, 101, 128, 139, 124,
         ),
         read=63,
         write=64,
