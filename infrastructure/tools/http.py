@@ -1,10 +1,11 @@
 """HTTP tools: a bounded request to an allowed host, at an address that was checked."""
 
+import codecs
 import json
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Final, cast
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -19,6 +20,13 @@ from infrastructure.tools.exchange import Answered, Asked, exchange, failed
 
 MAX_REDIRECTS: Final = 3
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_NO_CHARSETS: Final = frozenset(
+    {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
+)
+"""What only Python calls so: some raise whatever the errors, one takes minutes for a megabyte."""
+
+_TELLING: Final = 8
+"""So many characters of a secret are blotted out where a server repeats them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +56,9 @@ class HttpCaller:
             answered = self._ask(tool, asked, until)
             if answered.status not in _REDIRECTS:
                 return _content(answered)
-            target = urljoin(asked.url, answered.headers.get("Location", ""))
             if tool.method != "GET":
                 raise failed("tool.redirected", "The server sends the request elsewhere.")
+            target = urljoin(asked.url, answered.headers.get("Location", ""))
             asked = Asked("GET", target, None)
         raise failed("tool.redirected", f"The server redirects more than {MAX_REDIRECTS} times.")
 
@@ -58,13 +66,24 @@ class HttpCaller:
         reach = self._allowance.reach_of(asked.url)
         if reach is None:
             raise failed("tool.not_allowed", "The server leads to a host that is not allowed.")
-        headers = dict[str, str]()
+        headers, secret = dict[str, str](), None
         if asked.body is not None:
             headers["Content-Type"] = "application/json"
         if tool.secret is not None and self._allowance.is_secret_for(tool.secret, asked.url):
             secret = self._secrets[tool.secret]
             headers[secret.header] = secret.value
-        return exchange(asked, headers, reach, timeout_s=tool.timeout_s, until=until)
+        answered = exchange(asked, headers, reach, timeout_s=tool.timeout_s, until=until)
+        return answered if secret is None else _without(answered, secret)
+
+
+def _without(answered: Answered, secret: Secret) -> Answered:
+    """*answered* without *secret*, which servers repeat in errors: the model is told all of it."""
+    body, reason = answered.body, answered.reason
+    for part in (secret.value, *secret.value.split()):  # the whole first
+        if len(part) >= _TELLING:
+            body = body.replace(part.encode(), b"[redacted]")
+            reason = reason.replace(part, "[redacted]")
+    return replace(answered, body=body, reason=reason)
 
 
 def _content(answered: Answered) -> JsonValue:
@@ -85,10 +104,11 @@ def _content(answered: Answered) -> JsonValue:
 def _charset(answered: Answered) -> str:
     named = answered.headers.get_content_charset("utf-8")
     try:
-        "".encode(named)
-    except LookupError:
+        known = codecs.lookup(named).name.replace("_", "-")
+        "".encode(named)  # what is no encoding of texts is refused here
+    except (LookupError, UnicodeError):
         return "utf-8"
-    return named
+    return "utf-8" if known in _NO_CHARSETS else named
 
 
 def _request(tool: HttpTool, arguments: JsonObject) -> Asked:

@@ -53,6 +53,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def _odd(self) -> None:
         self._send(200, b"hi", Content_Type="text/plain; charset=no-such-one")
 
+    def _called(self) -> None:
+        name = self.path.rsplit("/", 1)[1]
+        self._send(200, "Grüße".encode(), Content_Type=f"text/plain; charset={name}")
+
+    def _echo(self) -> None:
+        said = f"Bad key: {self.headers['Authorization']}"
+        self.send_response(int(self.path.rsplit("/", 1)[1]), said)
+        self.end_headers()
+        self.wfile.write(said.encode())
+
     def _broken(self) -> None:
         self._send(200, b'{"stock":', Content_Type="application/json")
 
@@ -208,6 +218,24 @@ def test_a_redirect_is_followed_within_what_is_allowed(server: Server) -> None:
     assert call(server, "/here", {}) == {"stock": 3}
     with pytest.raises(ToolFailed, match="sends the request elsewhere"):
         call(server, "/here", {}, method="POST")
+
+
+@pytest.mark.parametrize("charset", ["punycode", "idna", "undefined", "unicode_escape", "zlib"])
+def test_a_charset_that_only_python_knows_is_none(server: Server, charset: str) -> None:
+    assert caller(server).call(tool(server, f"/called/{charset}"), {}) == "Grüße"
+
+
+@pytest.mark.feature("MOD-25")
+def test_mod_25_a_secret_that_a_server_repeats_is_told_to_nobody(server: Server) -> None:
+    allowance = Allowance(hosts=frozenset({server.origin}), secrets={"shop": "127.0.0.1"})
+    secret = Secret("Authorization", "Bearer open-sesame")
+    asking = HttpCaller(allowance, {"shop": secret})
+    told = asking.call(tool(server, "/echo/200", secret="shop"), {})
+    assert told == "Bad key: [redacted]"
+    with pytest.raises(ToolFailed) as failed:
+        asking.call(tool(server, "/echo/401", secret="shop"), {})
+    assert failed.value.failure.message == "The server answered 401 Bad key: [redacted]."
+    assert server.asked[0]["headers"]["Authorization"] == secret.value
 
 
 def test_a_secret_is_sent_to_its_own_host_and_not_to_where_that_leads(server: Server) -> None:
