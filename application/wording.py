@@ -1,6 +1,21 @@
 """What pydantic finds wrong with what was sent, as sentences that say what to do."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from pydantic_core import ErrorDetails
+
+_WANTED: Final[Mapping[str, str]] = {
+    "dict_type": "An object with names and values",
+    "model_type": "An object with names and values",
+    "model_attributes_type": "An object with names and values",
+    "list_type": "A list",
+    "tuple_type": "A list",
+    "string_type": "A text",
+    "int_type": "A whole number",
+    "int_parsing": "A whole number",
+    "bool_type": "true or false",
+}
 
 
 def sentence(error: ErrorDetails) -> str:
@@ -14,8 +29,8 @@ def sentence(error: ErrorDetails) -> str:
         case "union_tag_invalid":
             kind = str(context["discriminator"]).strip("'")
             return f"Its {kind} is none of {context['expected_tags']}. Choose one."
-        case "dict_type" | "model_type" | "model_attributes_type":
-            return "An object with names and values should stand here. Write one."
+        case kind if kind in _WANTED:
+            return f"{_WANTED[kind]} should stand here."
         case "too_short":
             few = f"{context['min_length']} or more here; there are {context['actual_length']}"
             return f"There should be {few}."

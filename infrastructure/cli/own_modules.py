@@ -7,7 +7,7 @@ from typing import Annotated, Protocol
 
 import typer
 
-from infrastructure.cli.connection import Connect, Data, Json, json_object
+from infrastructure.cli.connection import Connect, Data, InputIsUnusable, Json, json_object
 from infrastructure.cli.output import errors, say, show_json, show_table
 
 
@@ -73,6 +73,8 @@ class OwnModuleCommands:
         json: Json = False,
     ) -> None:
         """Create a program of a dspy.Module of your own, once a worker has tried it out."""
+        if ":" not in module:
+            raise InputIsUnusable(f"'{module}' names no module. Write it as package.module:Class.")
         client = self.connect()
         probe = client.probes.request(
             module,

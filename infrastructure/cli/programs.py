@@ -141,7 +141,8 @@ class ProgramCommands:
         self,
         program: ProgramName,
         inputs: Annotated[
-            list[str] | None, typer.Argument(help="name=value for each input; JSON or text.")
+            list[str] | None,
+            typer.Argument(help="name=value for each input; JSON or text, and '\"42\"' is a text."),
         ] = None,
         *,
         version: Annotated[int | None, typer.Option(help="The deployed one if left out.")] = None,

@@ -38,11 +38,14 @@ class Home(BaseModel):
         ({}, "pet is missing. Add it."),
         ({"pet": {"kind": "cat", "tail": 1}}, "There is nothing of this name here. Remove it."),
         ({"pet": {"kind": "cow"}}, "Its kind is none of 'cat', 'dog'. Choose one."),
-        ({"pet": 7}, "An object with names and values should stand here. Write one."),
+        ({"pet": 7}, "An object with names and values should stand here."),
         (
             {"pet": {"kind": "dog"}, "rooms": []},
-            "An object with names and values should stand here. Write one.",
+            "An object with names and values should stand here.",
         ),
+        ({"pet": {"kind": "dog"}, "people": "Ann"}, "A list should stand here."),
+        ({"pet": {"kind": "dog"}, "people": [1]}, "A text should stand here."),
+        ({"pet": {"kind": "cat", "lives": "many"}}, "A whole number should stand here."),
         (
             {"pet": {"kind": "dog"}, "people": []},
             "There should be 1 or more here; there are 0.",

@@ -71,6 +71,12 @@ def test_a_probe_that_goes_on_makes_no_program(stratal: Call, world: ApiWorld) -
     assert (said.status, said.problem["code"]) == (1, "probe.pending")
 
 
+def test_a_module_without_its_class_is_not_sent(stratal: Call) -> None:
+    said = stratal("program", "add", "acme_rag", "-s", "question -> answer")
+    assert said.status == 1
+    assert "Write it as package.module:Class. (cli.input_unusable)" in said.err
+
+
 @pytest.mark.parametrize("args", ["k=3", "[3]", ""])
 def test_arguments_that_are_no_object_are_not_sent(stratal: Call, args: str) -> None:
     said = stratal(*ADD, "--args", args, "--json")
