@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Final
+from typing import Final, cast
 
 import dspy
 
@@ -26,15 +26,14 @@ def defined(
     name = f"{_MODULES}.p{_digest(written.text)}_{_digest(made_of)}"
     module = ModuleType(name)
     module.__file__ = path = f"<{name}>"
-    module.__dict__.update(namespace)
-    module.__dict__[_NODES] = written.nodes
+    # It stays for good, so it is bare: what a program names may be as large as a corpus.
+    named = {**vars(module), **namespace, _NODES: written.nodes}
     # Optimizers read the source of a program; without it they propose nothing.
     linecache.cache[path] = (len(written.text), None, written.text.splitlines(True), path)
     sys.modules[name] = module
     # Every name in the text was checked to be an identifier; all else is a literal of ours.
-    exec(compile(written.text, path, "exec"), module.__dict__)  # noqa: S102
-    program: type[dspy.Module] = module.__dict__[CLASS_NAME]
-    return program
+    exec(compile(written.text, path, "exec"), named)  # noqa: S102
+    return cast("type[dspy.Module]", named[CLASS_NAME])
 
 
 def node_of(error: BaseException) -> str | None:

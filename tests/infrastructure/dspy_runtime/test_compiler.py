@@ -1,9 +1,12 @@
 """A graph becomes a module that is as good as one written by hand."""
 
+import gc
 import inspect
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from weakref import ReferenceType, ref
 
 import dspy
 import pytest
@@ -26,6 +29,7 @@ from tests.support.dspy_programs import (
     spec,
     two_steps,
 )
+from tests.support.handwritten import CORPUS, as_data
 
 TWO_STEPS = '''\
 class Program(dspy.Module):
@@ -206,3 +210,17 @@ def test_a_program_that_is_there_waits_for_none_that_is_being_built(
         go_on.set()
         assert large[0].result(10) is large[1].result(10)
     assert isinstance(there, dspy.Module)
+
+
+def test_a_program_that_was_forgotten_takes_its_corpora_with_it() -> None:
+    class Texts(list[str]):
+        """A list that can be watched."""
+
+    cache, watched = ProgramCache(size=1), list[ReferenceType[Texts]]()
+    for k in (1, 2):
+        texts = Texts(["A tower.", "A bridge."])
+        watched.append(ref(texts))
+        cache.get(replace(as_data("retrieve", k=k), key=f"it@{k}", corpora={CORPUS: texts}))
+        del texts
+    gc.collect()
+    assert [each() is None for each in watched] == [True, False]
