@@ -4,6 +4,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from threading import Lock
 from typing import Final, cast
 from uuid import UUID
@@ -182,9 +183,10 @@ class Supplies:
 
     def _program_faults(self, needs: Needs) -> Iterator[Fault]:
         known: dict[tuple[UUID, int], int] = {}
+        read = cache(self.programs.get)  # thousands of tools may name the same one
         for pointer, tool in needs.programs:
             try:
-                program = self.programs.get(tool.program_id)
+                program = read(tool.program_id)
                 graph = program.version_state(tool.program_version).graph
             except (AggregateNotFound, ProgramVersionNotFound) as error:
                 yield Fault(pointer, "reference.unknown", str(error))
@@ -205,21 +207,25 @@ class Supplies:
         return deepest
 
     def _dataset_faults(self, needs: Needs) -> Iterator[Fault]:
+        read = cache(self.datasets.get)
         for pointer, corpus in needs.corpora:
-            yield from self._field_faults(pointer, corpus.dataset_id, corpus.field)
+            yield from _field_faults(read, pointer, corpus.dataset_id, corpus.field)
         for pointer, dataset_id in needs.examples:
-            yield from self._field_faults(pointer, dataset_id, None)
+            yield from _field_faults(read, pointer, dataset_id, None)
 
-    def _field_faults(self, pointer: str, id: UUID, name: str | None) -> Iterator[Fault]:
-        try:
-            dataset = self.datasets.get(id)
-        except AggregateNotFound as error:
-            yield Fault(pointer, "reference.unknown", str(error))
-            return
-        if name is not None and dataset.fields and name not in dataset.fields:
-            known = ", ".join(dataset.fields)
-            message = f"The rows of {dataset.name!r} have no field {name}. Choose one of {known}."
-            yield Fault(f"{pointer}/field", "dataset.unknown_field", message)
+
+def _field_faults(
+    read: Callable[[UUID], Dataset], pointer: str, id: UUID, name: str | None
+) -> Iterator[Fault]:
+    try:
+        dataset = read(id)
+    except AggregateNotFound as error:
+        yield Fault(pointer, "reference.unknown", str(error))
+        return
+    if name is not None and dataset.fields and name not in dataset.fields:
+        known = ", ".join(dataset.fields)
+        message = f"The rows of {dataset.name!r} have no field {name}. Choose one of {known}."
+        yield Fault(f"{pointer}/field", "dataset.unknown_field", message)
 
 
 def _named(tool: ProgramTool) -> tuple[UUID, int]:

@@ -139,6 +139,21 @@ def test_what_is_not_there_is_named_at_once(world: World) -> None:
     ]
 
 
+def test_what_many_tools_name_is_read_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, dataset_id = world.a_program(agent()), world.a_dataset(train=ROWS)
+    corpus = Corpus(dataset_id=dataset_id, field="text")
+    tools: list[ToolSpec] = [*[look_up(corpus)] * 20, *[worker(program.id)] * 20]
+    read, whole = list[UUID](), MemoryRepository.get
+
+    def get(repository: MemoryRepository[Any], id: UUID, *, version: int | None = None) -> Any:
+        read.append(id)
+        return whole(repository, id, version=version)
+
+    monkeypatch.setattr(MemoryRepository, "get", get)
+    world.supplies.check(graph_needs(agent(*tools)))
+    assert sorted(read) == sorted([program.id, dataset_id])
+
+
 def test_a_dataset_without_rows_may_get_any_field_yet(world: World) -> None:
     empty = Corpus(dataset_id=world.a_dataset(), field="text")
     world.supplies.check(graph_needs(agent(look_up(empty))))
