@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import typer
@@ -29,14 +29,13 @@ def run(app: typer.Typer, arguments: Sequence[str] | None = None) -> int:
     except typer.TyperException as misuse:
         return _misused(misuse, as_json=as_json)
     except StratalProblem as problem:
-        faults = [f"{each.pointer or '/'}: {each.message}" for each in problem.faults]
-        refuse(problem.code, problem.detail, faults, as_json=as_json)
+        refuse(problem.code, problem.detail, _told(problem.faults), as_json=as_json)
         return REFUSED
     except Exception as error:
         # Every refusal of ours carries a code; anything else is a defect and keeps its trace.
         if not isinstance(code := getattr(error, "code", None), str):
             raise
-        refuse(code, str(error), getattr(error, "faults", ()), as_json=as_json)
+        refuse(code, str(error), _told(getattr(error, "faults", ())), as_json=as_json)
         return REFUSED
     return ended if isinstance(ended, int) else 0
 
@@ -51,6 +50,14 @@ def refuse(code: str, detail: str, faults: Sequence[str], *, as_json: bool) -> N
     for fault in faults:
         if not fault.endswith(f": {detail}"):
             errors.print(f"  {escape(fault)}")
+
+
+def _told(faults: Iterable[Any]) -> list[str]:
+    """Each of *faults* as a line: those of a file have its line already, others a pointer."""
+    return [
+        each if isinstance(each, str) else f"{each.pointer or '/'}: {each.message}"
+        for each in faults
+    ]
 
 
 def _misused(misuse: typer.TyperException, *, as_json: bool) -> int:

@@ -14,6 +14,10 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from pydantic.fields import FieldInfo
 
 from domain.kernel import Envelope, Event
+from domain.module.kinds import ModuleKind
+from domain.module.parameters import PARAMETERS
+from domain.module.values import ModuleConfig, ModuleSpec
+from domain.signature.fields import SignatureSpec
 from infrastructure.eventstore.topics import EVENTS
 
 M = TypeVar("M", bound=BaseModel)
@@ -36,6 +40,22 @@ def events(kind: type[Event] | None = None) -> st.SearchStrategy[Event]:
 
 def envelopes() -> st.SearchStrategy[Envelope]:
     return _model(Envelope)
+
+
+def _modules() -> st.SearchStrategy[ModuleSpec]:
+    """Modules whose parameters are those of their kind."""
+
+    def of(kind: ModuleKind) -> st.SearchStrategy[ModuleSpec]:
+        wanted = PARAMETERS[kind]
+        return st.builds(
+            ModuleSpec,
+            kind=st.just(kind),
+            signature=_model(SignatureSpec),
+            config=_model(ModuleConfig),
+            parameters=st.none() if wanted is None else _model(wanted),
+        )
+
+    return st.sampled_from(ModuleKind).flatmap(of)
 
 
 @cache
@@ -79,6 +99,8 @@ def _value(kind: Any, metadata: Iterable[Any] = ()) -> st.SearchStrategy[Any]:
 
 
 def _plain(kind: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
+    if kind is ModuleSpec:
+        return _modules()
     if issubclass(kind, BaseModel):
         return _model(kind)
     if issubclass(kind, Enum):
