@@ -24,6 +24,11 @@ from infrastructure.eventstore.stored import SealedEvent
 from tests.support.event_log import Pool
 
 TAKE_THE_LOG = "SELECT pg_advisory_xact_lock(7301, 1)"
+WAITING_FOR_THE_LOG = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+"""
+"""In this database alone: another test may hold a log of the same cluster up at the same time."""
 
 
 def sealed(stream: UUID | None = None, version: int = 1, tenant: str = "acme") -> SealedEvent:
@@ -92,8 +97,7 @@ def together(database: str, recorder: PostgresRecorder) -> Generator[Together, N
         other.execute(TAKE_THE_LOG)
         leader = Thread(target=recorder.append, args=([sealed()],), daemon=True)
         leader.start()
-        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-        while other.execute(waiting).fetchone() != (1,):
+        while other.execute(WAITING_FOR_THE_LOG).fetchone() != (1,):
             sleep(0.001)
         yield Together(recorder)
     leader.join(10)

@@ -193,7 +193,10 @@ def test_a_stream_that_is_continued_while_its_partition_is_looked_through_keeps_
 
         leaving = Thread(target=leave)
         leaving.start()
-        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        waiting = """
+            SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+            WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+        """
         while other.execute(waiting).fetchone() != (1,):
             pass
         other.execute(
