@@ -105,8 +105,7 @@ def test_a_lost_connection_is_taken_up_again(
             while not (signed := notarized.outside()) or signed[-1].size < 4 * executions:
                 stop.wait(0.01)
             notarized.tamper(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_database AS d"
-                " ON d.oid = database WHERE locktype = 'advisory' AND datname = current_database()"
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"
                 " AND classid = 7303 AND database = (SELECT oid FROM pg_database"
                 " WHERE datname = current_database())"
             )
