@@ -127,11 +127,7 @@ def datasets(
 
 def dataset(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> DatasetRow | None:
     """One dataset, by its id or its name."""
-    select = Select(_SELECT, of=Datasets, tenant=tenant)
-    if isinstance(id_or_name, UUID):
-        select.where("dataset_id = %(id)s", id=id_or_name)
-    else:
-        select.where("name = %(name)s", name=id_or_name)
+    select = Select(_SELECT, of=Datasets, tenant=tenant).called("dataset_id", id_or_name)
     return select.first(store, DatasetRow, order="position DESC")
 
 

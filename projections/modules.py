@@ -126,11 +126,7 @@ def modules(
 
 def module(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ModuleRow | None:
     """One module, retired or not. Of several with the name, the living one, else the newest."""
-    select = Select(_SELECT, of=Modules, tenant=tenant)
-    if isinstance(id_or_name, UUID):
-        select.where("module_id = %(id)s", id=id_or_name)
-    else:
-        select.where("name = %(name)s", name=id_or_name)
+    select = Select(_SELECT, of=Modules, tenant=tenant).called("module_id", id_or_name)
     return select.first(store, ModuleRow, order="retired_at IS NULL DESC, position DESC")
 
 

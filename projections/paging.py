@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final, Generic, LiteralString, NamedTuple, Self, TypeVar
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
@@ -117,6 +118,12 @@ class Select:
             self._sql += " AND " + condition
             self._params.update(params)
         return self
+
+    def called(self, id: LiteralString, id_or_name: UUID | str) -> Self:
+        """Keep only what has *id_or_name*, which is looked for in the column *id* or as a name."""
+        if isinstance(id_or_name, UUID):
+            return self.where(id + " = %(id)s", id=id_or_name)
+        return self.where("name = %(name)s", name=id_or_name)
 
     def page(
         self, store: ReadStore, row: type[R], order: Order, *, limit: int, after: Cursor | None

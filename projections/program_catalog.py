@@ -244,11 +244,7 @@ def programs(
 
 def program(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ProgramRow | None:
     """One program, in service or not. Of several with the name, the living one, else the newest."""
-    select = Select(_SELECT, of=ProgramCatalog, tenant=tenant)
-    if isinstance(id_or_name, UUID):
-        select.where("program_id = %(id)s", id=id_or_name)
-    else:
-        select.where("name = %(name)s", name=id_or_name)
+    select = Select(_SELECT, of=ProgramCatalog, tenant=tenant).called("program_id", id_or_name)
     return select.first(store, ProgramRow, order="stage <> 'retired' DESC, position DESC")
 
 

@@ -111,11 +111,7 @@ def signatures(
 
 def signature(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> SignatureRow | None:
     """One signature, retired or not. Of several with the name, the living one, else the newest."""
-    select = Select(_SELECT, of=Signatures, tenant=tenant)
-    if isinstance(id_or_name, UUID):
-        select.where("signature_id = %(id)s", id=id_or_name)
-    else:
-        select.where("name = %(name)s", name=id_or_name)
+    select = Select(_SELECT, of=Signatures, tenant=tenant).called("signature_id", id_or_name)
     return select.first(store, SignatureRow, order="retired_at IS NULL DESC, position DESC")
 
 

@@ -90,11 +90,7 @@ def tools(
 
 def tool(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ToolRow | None:
     """One tool, retired or not."""
-    select = Select(_SELECT, of=Tools, tenant=tenant)
-    if isinstance(id_or_name, UUID):
-        select.where("tool_id = %(id)s", id=id_or_name)
-    else:
-        select.where("name = %(name)s", name=id_or_name)
+    select = Select(_SELECT, of=Tools, tenant=tenant).called("tool_id", id_or_name)
     return select.first(store, ToolRow, order="retired_at IS NULL DESC, position DESC")
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,6 @@ from tests.support.probes import PLUGIN
 
 ROOT = Path(__file__).parents[2]
 TUTORIALS = ROOT / "docs" / "tutorials"
-FIVE_MINUTES_S = 300
 
 
 @pytest.mark.journey
@@ -29,9 +27,9 @@ def test_the_readme_shows_what_happens(page: Callable[[Path, Path], Page], tmp_p
 def test_prg_21_vis_32_the_tutorial_is_done_and_its_program_bettered_in_five_minutes(
     page: Callable[[Path, Path], Page],
 ) -> None:
-    path, started_s = TUTORIALS / "first-program.md", time.monotonic()
+    # Five minutes are what any test has (``timeout`` in pyproject.toml).
+    path = TUTORIALS / "first-program.md"
     assert page(path, TUTORIALS / "files" / "model.json").run() == 11
-    assert time.monotonic() - started_s < FIVE_MINUTES_S
     [(baseline, bettered)] = re.findall(
         r"evidence of ([0-9.]+) \w+ of version 1 and ([0-9.]+) \w+ of version 2", path.read_text()
     )
