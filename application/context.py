@@ -6,13 +6,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain.access.values import Role
+
 
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the envelope of every event of this command will say.
 
     ``command_id`` makes the command idempotent when ``fingerprint`` (a digest of its type and body)
-    is set: a second command with both equal gets the first one's receipt.
+    is set: a second command with both equal gets the first one's receipt. ``roles`` are what whoever
+    acts may act as: none unless somebody vouches for more.
     """
 
     tenant: str
@@ -23,6 +26,7 @@ class Context:
     fingerprint: str | None = None
     causation_id: UUID | None = None
     traceparent: str | None = None
+    roles: frozenset[Role] = frozenset()
 
 
 _current: ContextVar[Context] = ContextVar("context")

@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from application import lm_ports
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.context import current, within
 from application.errors import AggregateNotFound, ConcurrentWrite
@@ -72,7 +73,7 @@ class DatasetHandlers:
     datasets: Repository[Dataset]
     clock: Clock
 
-    @handles(CreateDataset)
+    @handles(CreateDataset, Permission.AUTHOR)
     def create(self, command: CreateDataset) -> Receipt:
         dataset = Dataset.create(
             command.dataset_id,
@@ -84,7 +85,7 @@ class DatasetHandlers:
         claim = Claim(Dataset.KIND, command.name, command.dataset_id)
         return self.datasets.save(dataset, claim=claim)
 
-    @handles(LoadRows)
+    @handles(LoadRows, Permission.AUTHOR)
     def load(self, command: LoadRows) -> Receipt:
         dataset = self.datasets.get(command.dataset_id)
         dataset.expect(command.expected_version)

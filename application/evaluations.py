@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import JsonValue, PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.datasets import fitting_rows, rows_of
 from application.journal import Decision, RunJournal
@@ -63,7 +64,7 @@ class EvaluationHandlers:
     monotonic: Monotonic
     worker: str
 
-    @handles(RequestEvaluation)
+    @handles(RequestEvaluation, Permission.COMPILE)
     def request(self, command: RequestEvaluation) -> Receipt:
         program = self.programs.get(command.program_id)
         version = resolve_version(program, command.program_version, Action.EVALUATE)
@@ -81,7 +82,7 @@ class EvaluationHandlers:
         at = self.clock.now()
         return self.evaluations.save(Evaluation.request(command.evaluation_id, wish, at=at))
 
-    @handles(CancelEvaluation)
+    @handles(CancelEvaluation, Permission.COMPILE)
     def cancel(self, command: CancelEvaluation) -> Receipt:
         def decide(evaluation: Evaluation) -> None:
             evaluation.expect(command.expected_version)
@@ -89,7 +90,7 @@ class EvaluationHandlers:
 
         return insist(self.evaluations, command.evaluation_id, decide)
 
-    @handles(RunEvaluation)
+    @handles(RunEvaluation, Permission.WORK)
     def run(self, command: RunEvaluation) -> Receipt:
         work = _EvaluationWork(self, Stopwatch.started(self.monotonic))
         return carry_out(self.evaluations, command.evaluation_id, work)

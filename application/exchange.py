@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.graphs import GraphReader, WrittenProgram
 from application.payloads import Payload, canonical_json
@@ -124,7 +125,7 @@ class ExchangeHandlers:
     graphs: GraphReader
     clock: Clock
 
-    @handles(ImportProgram)
+    @handles(ImportProgram, Permission.AUTHOR)
     def take_in(self, command: ImportProgram) -> Receipt:
         document = command.document
         whole: dict[str, JsonValue] = document.model_dump(mode="json")

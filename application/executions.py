@@ -6,6 +6,7 @@ from uuid import UUID
 from pydantic import PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import ProgramRunner
@@ -53,7 +54,7 @@ class ExecutionHandlers:
     monotonic: Monotonic
     worker: str
 
-    @handles(RequestExecution)
+    @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
         program = self.programs.get(command.program_id)
         version = resolve_version(program, command.program_version, Action.EXECUTE)
@@ -68,7 +69,7 @@ class ExecutionHandlers:
         )
         return self.executions.save(execution, payloads=[inputs])
 
-    @handles(CancelExecution)
+    @handles(CancelExecution, Permission.EXECUTE)
     def cancel(self, command: CancelExecution) -> Receipt:
         def decide(execution: Execution) -> None:
             execution.expect(command.expected_version)
@@ -76,7 +77,7 @@ class ExecutionHandlers:
 
         return insist(self.executions, command.execution_id, decide)
 
-    @handles(RunExecution)
+    @handles(RunExecution, Permission.WORK)
     def run(self, command: RunExecution) -> Receipt:
         work = _ExecutionWork(self, Stopwatch.started(self.monotonic))
         return carry_out(self.executions, command.execution_id, work)

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.errors import AggregateNotFound
 from application.pointing import at
@@ -96,7 +97,7 @@ class ModuleHandlers:
     supplies: Supplies
     clock: Clock
 
-    @handles(CreateModule)
+    @handles(CreateModule, Permission.AUTHOR)
     def create(self, command: CreateModule) -> Receipt:
         signature = self._signature(command)
         spec = ModuleSpec(
@@ -112,7 +113,7 @@ class ModuleHandlers:
         )
         return self.modules.save(module, claim=Claim(Module.KIND, command.name, module.id))
 
-    @handles(ConfigureModule)
+    @handles(ConfigureModule, Permission.AUTHOR)
     def configure(self, command: ConfigureModule) -> Receipt:
         module = self.modules.get(command.module_id)
         module.expect(command.expected_version)
@@ -121,7 +122,7 @@ class ModuleHandlers:
         module.configure(config, at=self.clock.now())
         return self.modules.save(module)
 
-    @handles(RetireModule)
+    @handles(RetireModule, Permission.AUTHOR)
     def retire(self, command: RetireModule) -> Receipt:
         module = self.modules.get(command.module_id)
         module.expect(command.expected_version)

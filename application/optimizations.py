@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from application import lm_ports
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.datasets import CHUNK_ROWS, fitting_rows, rows_of, written_in_place
 from application.journal import Decision, RunJournal
@@ -99,7 +100,7 @@ class OptimizationHandlers:
     monotonic: Monotonic
     worker: str
 
-    @handles(RequestOptimization)
+    @handles(RequestOptimization, Permission.COMPILE)
     def request(self, command: RequestOptimization) -> Receipt:
         program = self.programs.get(command.program_id)
         version = resolve_version(program, command.program_version, Action.COMPILE)
@@ -127,7 +128,7 @@ class OptimizationHandlers:
             return written_in_place(self.datasets, command.trainset, spec, self.clock)
         return self.datasets.get(command.dataset_id)
 
-    @handles(CancelOptimization)
+    @handles(CancelOptimization, Permission.COMPILE)
     def cancel(self, command: CancelOptimization) -> Receipt:
         def decide(optimization: Optimization) -> None:
             optimization.expect(command.expected_version)
@@ -135,12 +136,12 @@ class OptimizationHandlers:
 
         return insist(self.optimizations, command.optimization_id, decide)
 
-    @handles(RunOptimization)
+    @handles(RunOptimization, Permission.WORK)
     def run(self, command: RunOptimization) -> Receipt:
         work = _OptimizationWork(self, Stopwatch.started(self.monotonic))
         return carry_out(self.optimizations, command.optimization_id, work)
 
-    @handles(AdoptOptimization)
+    @handles(AdoptOptimization, Permission.WORK)
     def adopt(self, command: AdoptOptimization) -> Receipt:
         optimization = self.optimizations.get(command.optimization_id)
         wish, result = optimization.wish, optimization.result

@@ -8,6 +8,7 @@ from pydantic import model_validator
 from pydantic_core import PydanticCustomError
 
 from application.attempts import insist
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.errors import AggregateNotFound
 from application.modules import signature_in_service, unknown_reference
@@ -113,7 +114,7 @@ class ProbeHandlers:
     packages: frozenset[str]
     clock: Clock
 
-    @handles(RequestProbe)
+    @handles(RequestProbe, Permission.AUTHOR)
     def request(self, command: RequestProbe) -> Receipt:
         require_allowed(command.import_path, self.packages)
         wraps_result = "->" not in (command.signature_syntax or "->")
@@ -127,7 +128,7 @@ class ProbeHandlers:
         probe = Probe.request(command.probe_id, promise, at=self.clock.now())
         return self.probes.save(probe)
 
-    @handles(RunProbe)
+    @handles(RunProbe, Permission.WORK)
     def run(self, command: RunProbe) -> Receipt:
         probe = self.probes.get(command.probe_id)
         if probe.status is not ProbeStatus.PENDING:  # a job may come twice

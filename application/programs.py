@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, PositiveInt
 
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.errors import AggregateNotFound
 from application.graphs import GraphReader, WrittenProgram
@@ -100,7 +101,7 @@ class ProgramHandlers:
     pinning: Pinning
     clock: Clock
 
-    @handles(CreateProgram)
+    @handles(CreateProgram, Permission.AUTHOR)
     def create(self, command: CreateProgram) -> Receipt:
         if command.default_optimizer is not None:
             with at("/default_optimizer"):
@@ -119,21 +120,21 @@ class ProgramHandlers:
             )
         return self.programs.save(program, claim=Claim(Program.KIND, command.name, program.id))
 
-    @handles(RenameProgram)
+    @handles(RenameProgram, Permission.AUTHOR)
     def rename(self, command: RenameProgram) -> Receipt:
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)
         program.rename(command.name, at=self.clock.now())
         return self.programs.save(program, claim=Claim(Program.KIND, command.name, program.id))
 
-    @handles(DescribeProgram)
+    @handles(DescribeProgram, Permission.AUTHOR)
     def describe(self, command: DescribeProgram) -> Receipt:
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)
         program.describe(command.description, at=self.clock.now())
         return self.programs.save(program)
 
-    @handles(ConfigureProgram)
+    @handles(ConfigureProgram, Permission.AUTHOR)
     def configure(self, command: ConfigureProgram) -> Receipt:
         if command.default_optimizer is not None:
             with at("/default_optimizer"):
@@ -145,14 +146,14 @@ class ProgramHandlers:
         program.configure(config, optimizer, at=self.clock.now())
         return self.programs.save(program)
 
-    @handles(StartTesting)
+    @handles(StartTesting, Permission.AUTHOR)
     def start_testing(self, command: StartTesting) -> Receipt:
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)
         program.start_testing(at=self.clock.now())
         return self.programs.save(program)
 
-    @handles(DeployProgram)
+    @handles(DeployProgram, Permission.DEPLOY)
     def deploy(self, command: DeployProgram) -> Receipt:
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)
@@ -160,21 +161,21 @@ class ProgramHandlers:
         program.deploy(command.program_version, command.reason, evidence, at=self.clock.now())
         return self.programs.save(program)
 
-    @handles(ArchiveProgram)
+    @handles(ArchiveProgram, Permission.DEPLOY)
     def archive(self, command: ArchiveProgram) -> Receipt:
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)
         program.archive(command.reason, at=self.clock.now())
         return self.programs.save(program)
 
-    @handles(RestoreProgram)
+    @handles(RestoreProgram, Permission.DEPLOY)
     def restore(self, command: RestoreProgram) -> Receipt:
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)
         program.restore(at=self.clock.now())
         return self.programs.save(program)
 
-    @handles(RetireProgram)
+    @handles(RetireProgram, Permission.DEPLOY)
     def retire(self, command: RetireProgram) -> Receipt:
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import PositiveInt
 
 from application.attempts import Monotonic, RunInterrupted, Stopwatch, insist
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.journal import RecordedRefusal, ReplayJournal
 from application.lm_ports import JsonObject, ProgramFailed, ProgramRunner, RunStopped
@@ -57,7 +58,7 @@ class ReplayHandlers:
     clock: Clock
     monotonic: Monotonic
 
-    @handles(RequestReplay)
+    @handles(RequestReplay, Permission.EXECUTE)
     def request(self, command: RequestReplay) -> Receipt:
         def decide(execution: Execution) -> None:
             execution.expect(command.expected_version)
@@ -65,7 +66,7 @@ class ReplayHandlers:
 
         return insist(self.executions, command.execution_id, decide)
 
-    @handles(RunReplay)
+    @handles(RunReplay, Permission.WORK)
     def run(self, command: RunReplay) -> Receipt:
         execution = self.executions.get(command.execution_id)
         if execution.replay_status(command.replay) is not ReplayStatus.PENDING:

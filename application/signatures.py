@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.pointing import at, beneath
 from application.ports import Claim, Clock, Receipt, Repository, SignatureUsers
@@ -123,7 +124,7 @@ class SignatureHandlers:
     users: SignatureUsers
     clock: Clock
 
-    @handles(DefineSignature)
+    @handles(DefineSignature, Permission.AUTHOR)
     def define(self, command: DefineSignature) -> Receipt:
         signature = Signature.define(
             command.signature_id, command.name, command.read(), at=self.clock.now()
@@ -132,18 +133,18 @@ class SignatureHandlers:
             signature, claim=Claim(Signature.KIND, command.name, signature.id)
         )
 
-    @handles(RegisterSignature)
+    @handles(RegisterSignature, Permission.AUTHOR)
     def register(self, command: RegisterSignature) -> Receipt:
         return self.shelf.keep(command.signature_id, command.name, command.read())
 
-    @handles(ReviseSignature)
+    @handles(ReviseSignature, Permission.AUTHOR)
     def revise(self, command: ReviseSignature) -> Receipt:
         signature = self.signatures.get(command.signature_id)
         signature.expect(command.expected_version)
         signature.revise(command.read(), at=self.clock.now())
         return self.signatures.save(signature)
 
-    @handles(RetireSignature)
+    @handles(RetireSignature, Permission.AUTHOR)
     def retire(self, command: RetireSignature) -> Receipt:
         signature = self.signatures.get(command.signature_id)
         signature.expect(command.expected_version)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator
 
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.ports import Claim, Clock, Receipt, Repository
 from application.supplies import Supplies
@@ -34,13 +35,13 @@ class ToolHandlers:
     supplies: Supplies
     clock: Clock
 
-    @handles(CreateTool)
+    @handles(CreateTool, Permission.AUTHOR)
     def create(self, command: CreateTool) -> Receipt:
         self.supplies.check(tool_needs(command.spec, "/spec"))
         tool = Tool.create(command.tool_id, command.spec, at=self.clock.now())
         return self.tools.save(tool, claim=Claim(Tool.KIND, command.spec.name, tool.id))
 
-    @handles(RetireTool)
+    @handles(RetireTool, Permission.AUTHOR)
     def retire(self, command: RetireTool) -> Receipt:
         tool = self.tools.get(command.tool_id)
         tool.expect(command.expected_version)

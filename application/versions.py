@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
+from application.authorization import Permission
 from application.commands import Command, handles
 from application.graphs import GraphReader, WrittenProgram
 from application.payloads import Payload
@@ -84,7 +85,7 @@ class VersionHandlers:
     pinning: Pinning
     clock: Clock
 
-    @handles(ReviseProgram)
+    @handles(ReviseProgram, Permission.AUTHOR)
     def revise(self, command: ReviseProgram) -> Receipt:
         program = self._read(command)
         graph, pins = self.graphs.read(command), self.pinning.pins()
@@ -98,7 +99,7 @@ class VersionHandlers:
             )
         return self.programs.save(program)
 
-    @handles(EditPredictors)
+    @handles(EditPredictors, Permission.AUTHOR)
     def edit(self, command: EditPredictors) -> Receipt:
         program = self._read(command)
         number = command.base_version or program.latest_version
@@ -122,7 +123,7 @@ class VersionHandlers:
         )
         return self.programs.save(program, payloads=[every] if new else [])
 
-    @handles(ReorderModules)
+    @handles(ReorderModules, Permission.AUTHOR)
     def reorder(self, command: ReorderModules) -> Receipt:
         program = self._read(command)
         graph, pins = program.graph, self.pinning.pins()
@@ -138,7 +139,7 @@ class VersionHandlers:
         )
         return self.programs.save(program)
 
-    @handles(RestoreVersion)
+    @handles(RestoreVersion, Permission.AUTHOR)
     def restore(self, command: RestoreVersion) -> Receipt:
         program = self._read(command)
         program.restore_version(command.program_version, command.reason, at=self.clock.now())

@@ -94,10 +94,13 @@ class System:
     bus: CommandBus
 
     def dispatch(self, command: Command, context: Context) -> Receipt:
-        """Carry *command* out; one that came before, by its key, is answered from its receipt."""
+        """Carry *command* out; one that came before, by its key, is answered from its receipt.
+
+        Raises:
+            PermissionIsMissing: Whoever asks may not; nothing was looked at.
+        """
         with self.tracing.span(f"command {type(command).__name__}"):
-            first = self.log.receipts.find(context)
-            return self.bus.dispatch(command, context) if first is None else first
+            return self.bus.dispatch(command, context, self.log.receipts.find)
 
 
 def migrations() -> Sequence[tuple[str, LiteralString]]:

@@ -13,6 +13,7 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from application.auditing import AddressMode, Attempts
+from application.authorization import EVERYBODY
 from application.commands import Command
 from application.context import Context, within
 from application.errors import AggregateNotFound
@@ -334,6 +335,7 @@ async def context(
         correlation_id=correlation_of(request.scope),
         command_id=str(deps.ids()),
         traceparent=deps.tracing.traceparent() or request.headers.get("traceparent"),
+        roles=EVERYBODY,
     )
 
 

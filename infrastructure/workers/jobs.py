@@ -11,6 +11,7 @@ from dramatiq.errors import DecodeError
 from psycopg import Cursor
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
+from application.authorization import AS_WORKER
 from application.commands import Command
 from application.context import Context
 from domain.kernel import Recorded
@@ -105,6 +106,7 @@ class Job:
             command_id=str(self.id),
             causation_id=self.context.causation_id,
             traceparent=traceparent or self.context.traceparent,
+            roles=AS_WORKER,
         )
 
 

@@ -37,10 +37,11 @@ from domain.signature.aggregate import Signature
 from domain.signature.errors import SignatureIsRetired, SignatureSyntaxError
 from domain.signature.events import SignatureDefined
 from domain.signature.syntax import parse
+from tests.support.access import EVERY_ROLE
 from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository, ToldUsers
 from tests.support.supplies import supplies_of
 
-CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
+CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1), roles=EVERY_ROLE)
 
 
 class LateNames(MemoryNames):

@@ -37,6 +37,7 @@ from domain.signature.aggregate import Signature
 from domain.signature.errors import SignatureIsRetired, SignatureSyntaxError
 from domain.signature.syntax import parse
 from domain.values import LmSpend, PayloadRef
+from tests.support.access import EVERY_ROLE
 from tests.support.memory import (
     NOW,
     FixedClock,
@@ -48,7 +49,7 @@ from tests.support.memory import (
 )
 from tests.support.supplies import supplies_of
 
-CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
+CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1), roles=EVERY_ROLE)
 INLINE = {"kind": "predict", "signature_syntax": "question -> answer"}
 ROWS = PayloadRef(digest="b" * 64, size_bytes=2)
 DATASET = UUID(int=9)

@@ -30,9 +30,10 @@ from domain.signature.errors import (
 )
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.signature.syntax import parse
+from tests.support.access import EVERY_ROLE
 from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository, ToldUsers
 
-CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1))
+CONTEXT = Context(tenant="acme", actor="alice", correlation_id=UUID(int=1), roles=EVERY_ROLE)
 
 
 class LateNames(MemoryNames):

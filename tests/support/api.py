@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from application.auditing import Attempt
+from application.authorization import AS_WORKER
 from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
@@ -154,8 +155,7 @@ class ApiWorld:
         return []
 
     def dispatch(self, command: Command, context: Context) -> Receipt:
-        first = self.log.find(context)
-        receipt = self.bus.dispatch(command, context) if first is None else first
+        receipt = self.bus.dispatch(command, context, self.log.find)
         self._project()
         return receipt
 
@@ -192,6 +192,7 @@ class ApiWorld:
                     correlation_id=envelope.correlation_id,
                     command_id=f"{envelope.event_id}",
                     causation_id=envelope.event_id,
+                    roles=AS_WORKER,
                 )
                 self.dispatch(command, context)
 

@@ -45,13 +45,14 @@ from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.tool.aggregate import Tool
 from domain.tool.allowance import Allowance
 from domain.values import Failure
+from tests.support.access import EVERY_ROLE
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
 from tests.support.payloads import MemoryPayloads
 from tests.support.runs import answered, key
 
 A = TypeVar("A", bound=Aggregate[Any])
 
-CONTEXT = Context(tenant="acme", actor="ada", correlation_id=uuid4())
+CONTEXT = Context(tenant="acme", actor="ada", correlation_id=uuid4(), roles=EVERY_ROLE)
 SPEC = SignatureSpec(
     inputs=(FieldSpec(name="message"), FieldSpec(name="hint", optional=True)),
     outputs=(FieldSpec(name="queue"),),

@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from application.context import Context
 from application.programs import ArchiveProgram
+from tests.support.access import EVERY_ROLE
 from tests.support.api import ApiWorld, a_dataset, a_program
 
 
@@ -23,7 +24,10 @@ def test_prg_22_the_latest_program_of_a_name_is_found(api: TestClient, world: Ap
     assert row["program_id"] == second
     assert api.get(f"{latest}&name=other").json()["items"] == [row]
     context = Context(
-        tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1)
+        tenant=api.headers["X-Stratal-Tenant"],
+        actor="ann",
+        correlation_id=UUID(int=1),
+        roles=EVERY_ROLE,
     )
     world.dispatch(ArchiveProgram(program_id=first), context)
     assert api.get(latest).json()["items"] == [row]

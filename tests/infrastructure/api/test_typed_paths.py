@@ -18,6 +18,7 @@ from domain.signature.syntax import parse
 from infrastructure.api import openapi
 from infrastructure.api.typed_paths import with_types
 from projections.program_types import ProgramTypes
+from tests.support.access import EVERY_ROLE
 from tests.support.api import SYNTAX, ApiWorld
 from tests.support.openapi_rules import broken
 
@@ -44,7 +45,12 @@ def document_of(api: TestClient, query: str = "") -> dict[str, Any]:
 
 def context_of(api: TestClient) -> Context:
     """For what is not over HTTP."""
-    return Context(tenant=api.headers["X-Stratal-Tenant"], actor="ann", correlation_id=UUID(int=1))
+    return Context(
+        tenant=api.headers["X-Stratal-Tenant"],
+        actor="ann",
+        correlation_id=UUID(int=1),
+        roles=EVERY_ROLE,
+    )
 
 
 def typed(document: dict[str, Any]) -> dict[str, str]:
