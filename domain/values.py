@@ -1,7 +1,7 @@
 """Values that several aggregates share."""
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -43,6 +43,21 @@ class Failure(ValueObject):
     message: str
     retryable: bool = False
     provider_status: int | None = None
+
+
+class Reading(ValueObject):
+    """What is done about an answer that is not in the form asked for, before it is a failure.
+
+    With ``repair`` what it plainly means is taken; then the model is told ``feedback`` times what
+    is wrong and asked again; then it is asked once in the other form. Without any, as DSPy does it.
+    """
+
+    repair: bool = False
+    feedback: Annotated[int, Field(ge=0, le=3)] = 0
+
+
+AS_DSPY: Final = Reading()
+"""DSPy's own way: an answer in markers that cannot be read is asked for once as JSON."""
 
 
 class LmCall(ValueObject):

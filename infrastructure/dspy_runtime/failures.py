@@ -4,6 +4,7 @@ from typing import Final
 
 from dspy import lm15
 
+from application.turns import NoTurn
 from domain.values import Failure
 
 _MESSAGE_LENGTH: Final = 300
@@ -45,6 +46,8 @@ def is_about_the_request(error: Exception) -> bool:
 
 def failure_of(error: Exception) -> Failure:
     """*error* as it is recorded: the provider's first line, cut short."""
+    if isinstance(error, NoTurn):
+        return error.failure
     code = next((code for kind, code in _CODES if isinstance(error, kind)), "model.engine_failed")
     said = str(getattr(error, "message", "") or error).strip().split("\n", 1)[0]
     return Failure(

@@ -1,0 +1,99 @@
+"""The limits of a provider over all workers: calls at once, and calls and tokens a minute."""
+
+from collections.abc import Callable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from threading import Event
+from time import monotonic
+from typing import NamedTuple
+
+from application.context import current
+from application.turns import NoTurn, Settle
+from infrastructure.postgres.pool import Pool
+from infrastructure.postgres.rates import Limits, Rate, RateIsUsedUp
+from infrastructure.postgres.slots import NoSlot, Slots
+
+
+class ProviderLimits(NamedTuple):
+    """What a provider takes from all workers, and from one tenant; ``None`` is no limit."""
+
+    at_once: int | None = None
+    whole: Limits = Limits()
+    tenant: Limits = Limits()
+
+    @property
+    def are_none(self) -> bool:
+        """Whether nothing is limited, so that nobody has to ask."""
+        return self == ProviderLimits()
+
+
+class PostgresTurns:
+    """Turns at *provider* within *limits*; close it when done."""
+
+    def __init__(self, conninfo: str, pool: Pool, provider: str, limits: ProviderLimits) -> None:
+        self._pool, self._provider, self._limits = pool, provider, limits
+        self._slots = None if limits.at_once is None else Slots(conninfo, provider, limits.at_once)
+
+    def line(self) -> "PostgresLine":
+        """The line of the current tenant."""
+        tenant, provider = current().tenant, self._provider
+        wanted = (
+            (f"calls to {provider}", provider, self._limits.whole),
+            (f"calls of {tenant} to {provider}", f"{provider}/{tenant}", self._limits.tenant),
+        )
+        rates = [
+            (f"the limit of {what}", Rate(self._pool, line, limits))
+            for what, line, limits in wanted
+            if limits != Limits()
+        ]
+        return PostgresLine(self._provider, self._slots, rates)
+
+    def close(self) -> None:
+        """Give up every slot."""
+        if self._slots is not None:
+            self._slots.close()
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresLine:
+    """One tenant's calls to one provider."""
+
+    provider: str
+    slots: Slots | None
+    rates: Sequence[tuple[str, Rate]]
+
+    @contextmanager
+    def turn(
+        self, tokens: Callable[[], int], *, within_s: float, stopped: Event
+    ) -> Generator[Settle, None, None]:
+        """Wait for a place in every rate and for a slot, which is held as long as the block.
+
+        Raises:
+            NoTurn: There would be none within *within_s* seconds, or the run was stopped.
+        """
+        ends_s = monotonic() + within_s
+        counting = [rate for _, rate in self.rates if rate.counts_tokens]
+        expected = tokens() if counting else 0
+        self._placed(expected, ends_s, stopped)
+        with ExitStack() as stack:
+            if self.slots is not None:
+                slot = self.slots.one(within_s=ends_s - monotonic(), stopped=stopped)
+                try:
+                    stack.enter_context(slot)
+                except NoSlot:
+                    raise NoTurn(f"the limit of calls at once to {self.provider}", 1) from None
+
+            def settle(taken: int) -> None:
+                for rate in counting:
+                    rate.settle(taken - expected)
+
+            yield settle
+
+    def _placed(self, tokens: int, ends_s: float, stopped: Event) -> None:
+        for limit, rate in self.rates:
+            try:
+                wait_s = rate.book(tokens, within_s=max(0.0, ends_s - monotonic()))
+            except RateIsUsedUp as refused:
+                raise NoTurn(limit, refused.after_s) from None
+            if wait_s > 0 and stopped.wait(wait_s):
+                raise NoTurn(limit, 0)
