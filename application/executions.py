@@ -1,6 +1,8 @@
-"""Wishing for a run of a program, carrying it out, and calling it off."""
+"""Wishing for a run of a program, carrying it out, and calling it off or giving it up."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from pydantic import PositiveInt
@@ -8,30 +10,46 @@ from pydantic import PositiveInt
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.commands import Command, handles
+from application.context import Context, current, within
 from application.journal import Decision, ExecutionJournal, RunJournal
-from application.lm_ports import ProgramRunner
+from application.lm_ports import Engine
 from application.payloads import Payload
-from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.ports import Alarms, Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object, resolve_version
 from application.supplies import Supplies
 from domain.execution.aggregate import Execution
+from domain.execution.values import Caller
 from domain.program.aggregate import Program
+from domain.program.deadline import DeadlineS, deadline_s_of
 from domain.program.values import Action
 from domain.signature.validation import validate_inputs
 from domain.text import JsonObject, LongText
-from domain.values import Failure
+from domain.values import AS_DSPY, Failure, Reading
 
 
 class RequestExecution(Command):
-    """Without a version the deployed one runs, or the latest while none is deployed."""
+    """Without a version the deployed one runs, or the latest while none is deployed.
+
+    Its end is told to ``caller``. It ends within ``deadline_s`` of now, or what its program says, or else ``usual_deadline_s``; or
+    whenever it does, if nobody says anything.
+    """
 
     execution_id: UUID
     program_id: UUID
     program_version: PositiveInt | None = None
     inputs: JsonObject
+    deadline_s: DeadlineS | None = None
+    usual_deadline_s: DeadlineS | None = None
+    caller: Caller | None = None
 
 
 class RunExecution(Command):
+    execution_id: UUID
+
+
+class TimeOutExecution(Command):
+    """End it, if its deadline has passed and it has not ended."""
+
     execution_id: UUID
 
 
@@ -43,16 +61,18 @@ class CancelExecution(Command):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionHandlers:
-    """``worker`` names this process in the log."""
+    """``worker`` names this process in the log; answers of the model are read by ``reading``."""
 
     executions: Repository[Execution]
     programs: Repository[Program]
     payloads: PayloadStore
     supplies: Supplies
-    runner: ProgramRunner
+    engine: Engine
     clock: Clock
     monotonic: Monotonic
+    alarms: Alarms
     worker: str
+    reading: Reading = AS_DSPY
 
     @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
@@ -65,7 +85,9 @@ class ExecutionHandlers:
             program_id=program.id,
             program_version=version,
             inputs=inputs.ref,
-            at=self.clock.now(),
+            deadline=_deadline(command, program, at=(now := self.clock.now())),
+            caller=command.caller,
+            at=now,
         )
         return self.executions.save(execution, payloads=[inputs])
 
@@ -74,6 +96,13 @@ class ExecutionHandlers:
         def decide(execution: Execution) -> None:
             execution.expect(command.expected_version)
             execution.cancel(command.reason, at=self.clock.now())
+
+        return insist(self.executions, command.execution_id, decide)
+
+    @handles(TimeOutExecution, Permission.WORK)
+    def time_out(self, command: TimeOutExecution) -> Receipt:
+        def decide(execution: Execution) -> None:
+            execution.time_out(at=self.clock.now())
 
         return insist(self.executions, command.execution_id, decide)
 
@@ -89,7 +118,7 @@ class _ExecutionWork:
     stopwatch: Stopwatch
 
     def start(self, run: Execution) -> None:
-        run.start(self.ports.worker, at=self.ports.clock.now())
+        run.start(self.ports.worker, reading=self.ports.reading, at=self.ports.clock.now())
 
     def journal(self, run: Execution) -> RunJournal[Execution]:
         ports = self.ports
@@ -98,13 +127,28 @@ class _ExecutionWork:
     def perform(self, run: Execution, journal: RunJournal[Execution]) -> Decision[Execution]:
         ports = self.ports
         version = run.program_version
-        program = ports.supplies.runnable(ports.programs.get(run.program_id), version)
+        supplied = ports.supplies.runnable(ports.programs.get(run.program_id), version)
+        program = replace(supplied, reading=run.reading)
         inputs = json_object(ports.payloads.get(run.inputs))
-        outputs = Payload.of(dict(ports.runner.run(program, inputs, journal, live=True)))
+        left_s = run.left_s(ports.clock.now())
+        with ports.alarms.set(left_s, partial(self._time_out, run.id, current())):
+            answered = ports.engine.execute(program, inputs, journal, live=True, within_s=left_s)
+        outputs = Payload.of(dict(answered))
         took_ms, at = self.stopwatch.elapsed_ms, ports.clock.now()
         return Decision(
             lambda held: held.complete(outputs.ref, duration_ms=took_ms, at=at), [outputs]
         )
 
+    def _time_out(self, execution_id: UUID, context: Context) -> None:
+        """Record that the time is over, while whatever has the execution still goes on."""
+        with within(context):
+            self.ports.time_out(TimeOutExecution(execution_id=execution_id))
+
     def fail(self, run: Execution, failure: Failure) -> None:
         run.fail(failure, duration_ms=self.stopwatch.elapsed_ms, at=self.ports.clock.now())
+
+
+def _deadline(command: RequestExecution, program: Program, *, at: datetime) -> datetime | None:
+    told = (command.deadline_s, deadline_s_of(program.config), command.usual_deadline_s)
+    seconds = next((each for each in told if each is not None), None)
+    return None if seconds is None else at + timedelta(seconds=seconds)

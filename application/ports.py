@@ -1,6 +1,7 @@
 """What the application needs of the world, in its own words."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
@@ -19,6 +20,20 @@ A = TypeVar("A", bound=Aggregate[Any])
 class Clock(Protocol):
     def now(self) -> datetime:
         """The current instant, aware, in UTC."""
+        ...
+
+
+class Alarms(Protocol):
+    """Looks after what must not take too long, from a thread of its own."""
+
+    def set(
+        self, after_s: float | None, ring: Callable[[], object]
+    ) -> AbstractContextManager[None]:
+        """Call *ring* once if the block is not left within *after_s* seconds.
+
+        With ``None`` nothing is watched. A block that is not left long after that holds a thread
+        for good: whoever set the alarms up is told, and has the process replaced.
+        """
         ...
 
 
@@ -71,6 +86,10 @@ class Repository(Protocol[A]):
 class Names(Protocol):
     def holder(self, kind: str, name: str) -> UUID | None:
         """Who holds *name* in the tenant of the current context."""
+        ...
+
+    def holders(self, kind: str, beginning: str) -> Sequence[UUID]:
+        """Who holds the names that begin so, in the tenant of the current context, by name."""
         ...
 
 

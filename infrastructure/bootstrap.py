@@ -8,14 +8,19 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import LiteralString, Protocol
 
+from application.bindings import BindingHandlers
+from application.bound import BoundPrograms
+from application.calls import CallHandlers
 from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
+from application.deeds import Deeds
 from application.evaluations import EvaluationHandlers
 from application.exchange import ExchangeHandlers
-from application.executions import ExecutionHandlers
+from application.executions import ExecutionHandlers, RequestExecution
 from application.graphs import GraphReader
-from application.lm_ports import Evaluator, OptimizerRunner, ProgramRunner
+from application.keys import KeyHandlers
+from application.lm_ports import Engine
 from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
 from application.policies import reactions
@@ -23,13 +28,21 @@ from application.ports import Receipt
 from application.probes import ProbeHandlers
 from application.probing import ModuleProber
 from application.programs import ProgramHandlers
+from application.record_changes import RecordChanges
+from application.records import RecordHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
 from application.supplies import Supplies
+from application.tool_ports import KeyedToolbox
 from application.tools import ToolHandlers
 from application.tracing import Tracing
 from application.versions import VersionHandlers
+from application.workflow_runs import WorkflowRunHandlers
+from application.workflow_wishes import WorkflowPinning
+from application.workflows import WorkflowHandlers
+from domain.access.aggregate import ApiKey
+from domain.binding.aggregate import Binding
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -37,8 +50,11 @@ from domain.module.aggregate import Module
 from domain.optimization.aggregate import Optimization
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
+from domain.record.aggregate import Record
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
+from domain.workflow.aggregate import Workflow
+from domain.workflow_run.aggregate import WorkflowRun
 from infrastructure.elsewhere import Elsewhere
 from infrastructure.eventstore.migrations import MIGRATIONS as LOG_MIGRATIONS
 from infrastructure.eventstore.projection_migrations import MIGRATIONS as PROJECTION_MIGRATIONS
@@ -53,6 +69,7 @@ from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
+from infrastructure.postgres.rates import MIGRATIONS as RATE_MIGRATIONS
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.postgres.roles import Access, Rights, check_role, grant
 from infrastructure.postgres.safety import check_server
@@ -60,6 +77,7 @@ from infrastructure.settings import Settings
 from infrastructure.system import SystemClock
 from infrastructure.telemetry.setup import build_tracing
 from infrastructure.users import ProjectedUsers
+from infrastructure.watch import Watch
 from infrastructure.workers.jobs import JobWriter
 from infrastructure.workers.lanes import LANES
 from infrastructure.workers.migrations import MIGRATIONS as JOB_MIGRATIONS
@@ -67,16 +85,14 @@ from projections.registry import PROJECTIONS
 
 
 class Runtime(Protocol):
-    """What runs, scores and optimizes programs, and tries modules out."""
+    """What runs and optimizes programs, and tries modules out."""
 
     @property
-    def runner(self) -> ProgramRunner: ...
-    @property
-    def evaluator(self) -> Evaluator: ...
-    @property
-    def optimizers(self) -> OptimizerRunner: ...
+    def engine(self) -> Engine: ...
     @property
     def prober(self) -> ModuleProber: ...
+    @property
+    def toolbox(self) -> KeyedToolbox: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +107,7 @@ class System:
     payloads: PostgresPayloadStore
     names: PostgresNames
     tracing: Tracing
+    alarms: Watch
     bus: CommandBus
 
     def dispatch(self, command: Command, context: Context) -> Receipt:
@@ -112,11 +129,12 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
         *PROJECTION_MIGRATIONS,
         *NOTARY_MIGRATIONS,
         *ATTEMPT_MIGRATIONS,
+        *RATE_MIGRATIONS,
     )
 
 
 RIGHTS = Rights(
-    changes=("jobs", "projections", "parked", "attempts"),
+    changes=("jobs", "projections", "parked", "attempts", "lm_rates"),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
 """The tables that the service writes by itself; the log is not among them."""
@@ -200,9 +218,10 @@ def system(
         log = EventLog(recorder, inline=_inline_writers(), tracing=tracing)
         payloads = PostgresPayloadStore(pool)
         built = Elsewhere() if runtime is None else runtime(settings, tracing)
-        bus = _bus(settings, log, payloads, built)
+        alarms = Watch()
+        bus = _bus(settings, log, payloads, built, alarms)
         names = PostgresNames(recorder)
-        yield System(settings, url, pool, recorder, log, payloads, names, tracing, bus)
+        yield System(settings, url, pool, recorder, log, payloads, names, tracing, alarms, bus)
 
 
 def dspy_runtime(settings: Settings, tracing: Tracing) -> Runtime:
@@ -222,7 +241,11 @@ def _inline_writers() -> Sequence[InlineWriter]:
 
 
 def _bus(
-    settings: Settings, log: EventLog, payloads: PostgresPayloadStore, runtime: Runtime
+    settings: Settings,
+    log: EventLog,
+    payloads: PostgresPayloadStore,
+    runtime: Runtime,
+    alarms: Watch,
 ) -> CommandBus:
     clock, pinning = SystemClock(), InstalledPins(settings.lm)
     signatures = EventSourcedRepository(log, Signature)
@@ -244,7 +267,8 @@ def _bus(
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
         ToolHandlers(tools, supplies, clock),
-        *_run_handlers(log, supplies, evaluations, runtime),
+        KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
+        *_run_handlers(log, supplies, evaluations, runtime, alarms),
     )
 
 
@@ -253,24 +277,29 @@ def _run_handlers(
     supplies: Supplies,
     evaluations: EventSourcedRepository[Evaluation],
     runtime: Runtime,
+    alarms: Watch,
 ) -> Sequence[object]:
+    engine = runtime.engine
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
     clock, monotonic = SystemClock(), time.monotonic
     worker = f"{socket.gethostname()}:{os.getpid()}"
     executions = EventSourcedRepository(log, Execution)
     optimizations = EventSourcedRepository(log, Optimization)
+    running = ExecutionHandlers(
+        executions, programs, payloads, supplies, engine, clock, monotonic, alarms, worker
+    )
     return (
-        ExecutionHandlers(
-            executions, programs, payloads, supplies, runtime.runner, clock, monotonic, worker
-        ),
-        ReplayHandlers(executions, programs, payloads, supplies, runtime.runner, clock, monotonic),
+        running,
+        *_record_handlers(log, supplies, executions, running.request),
+        *_workflow_handlers(log, supplies, Deeds(running, runtime.toolbox), worker),
+        ReplayHandlers(executions, programs, payloads, supplies, engine, clock, monotonic),
         OptimizationHandlers(
             optimizations,
             programs,
             datasets,
             payloads,
             supplies,
-            runtime.optimizers,
+            engine,
             clock,
             monotonic,
             worker,
@@ -281,11 +310,41 @@ def _run_handlers(
             datasets,
             payloads,
             supplies,
-            runtime.evaluator,
+            engine,
             clock,
             monotonic,
             worker,
         ),
+    )
+
+
+def _record_handlers(
+    log: EventLog,
+    supplies: Supplies,
+    executions: EventSourcedRepository[Execution],
+    request: Callable[[RequestExecution], Receipt],
+) -> Sequence[object]:
+    clock, payloads = SystemClock(), supplies.payloads
+    records, bindings = EventSourcedRepository(log, Record), EventSourcedRepository(log, Binding)
+    bound = BoundPrograms(bindings, PostgresNames(log.receipts.recorder))
+    changes = RecordChanges(records, bound, payloads)
+    return (
+        RecordHandlers(changes, clock),
+        BindingHandlers(bindings, supplies.programs, bound, clock),
+        CallHandlers(records, bindings, executions, payloads, changes, request, clock),
+    )
+
+
+def _workflow_handlers(
+    log: EventLog, supplies: Supplies, deeds: Deeds, worker: str
+) -> Sequence[object]:
+    clock, names = SystemClock(), PostgresNames(log.receipts.recorder)
+    workflows = EventSourcedRepository(log, Workflow)
+    runs = EventSourcedRepository(log, WorkflowRun)
+    pinning = WorkflowPinning(supplies.programs, supplies.tools, names, supplies.allowance)
+    return (
+        WorkflowHandlers(workflows, pinning, clock),
+        WorkflowRunHandlers(runs, workflows, supplies.payloads, deeds, clock, worker),
     )
 
 

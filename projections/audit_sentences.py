@@ -4,7 +4,15 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final, assert_never, get_args
 from uuid import UUID
 
-from domain.dataset.events import DatasetCreated, DatasetEvent, DatasetRowsLoaded
+from domain.access.events import ApiKeyEvent, ApiKeyIssued, ApiKeyRevoked
+from domain.binding.events import BindingEvent
+from domain.dataset.events import (
+    DatasetCreated,
+    DatasetEvent,
+    DatasetRowRemoved,
+    DatasetRowReplaced,
+    DatasetRowsLoaded,
+)
 from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import ExecutionEvent
 from domain.kernel import Event, Recorded
@@ -30,6 +38,7 @@ from domain.program.events import (
     ProgramVersionRestored,
 )
 from domain.program.graph import module_nodes
+from domain.record.events import RecordEvent
 from domain.signature.events import (
     SignatureDefined,
     SignatureEvent,
@@ -37,7 +46,11 @@ from domain.signature.events import (
     SignatureRevised,
 )
 from domain.tool.events import ToolCreated, ToolEvent, ToolRetired
+from domain.workflow.events import WorkflowEvent
+from domain.workflow_run.events import WorkflowRunEvent
+from projections.record_sentences import binding, record
 from projections.run_sentences import evaluation, execution, optimization
+from projections.workflow_sentences import workflow, workflow_run
 from projections.words import Words, cause_of, many, plain, quoted, score_of
 
 _SERVICE: Final = "Stratal"
@@ -175,6 +188,12 @@ def _dataset(id: UUID, event: DatasetEvent) -> Words:
         case DatasetRowsLoaded(count=count, split=split):
             rows = f"loaded {many(count, 'row')} into the {split.value} part of dataset "
             return (rows, id)
+        case DatasetRowReplaced(row=row, split=split, reason=reason):
+            what = f"replaced {split.value} row {row} of dataset "
+            return (what, id, _because(reason))
+        case DatasetRowRemoved(row=row, split=split, reason=reason):
+            what = f"removed {split.value} row {row} of dataset "
+            return (what, id, _because(reason))
         case _:
             assert_never(event)
 
@@ -203,6 +222,17 @@ def _tool(id: UUID, event: ToolEvent) -> Words:
             assert_never(event)
 
 
+def _api_key(id: UUID, event: ApiKeyEvent) -> Words:
+    match event:
+        case ApiKeyIssued(name=name, roles=roles, expires_at=end):
+            told = f" to {plain(name)} as {', '.join(roles)} until {end:%Y-%m-%d}"
+            return ("issued key ", id, told)
+        case ApiKeyRevoked(reason=reason):
+            return ("revoked key ", id, f" because {quoted(reason)}")
+        case _:
+            assert_never(event)
+
+
 def _parking(_id: UUID, event: ParkingEvent) -> Words:
     what = f"event {event.position} ({plain(event.topic)}) of "
     where = f" in version {event.version} of {plain(event.projection)}"
@@ -226,6 +256,11 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (EvaluationEvent, evaluation),
         (ProbeEvent, _probe),
         (ToolEvent, _tool),
+        (WorkflowEvent, workflow),
+        (WorkflowRunEvent, workflow_run),
+        (ApiKeyEvent, _api_key),
+        (RecordEvent, record),
+        (BindingEvent, binding),
         (ParkingEvent, _parking),
     )
     for union, say in unions:

@@ -8,12 +8,14 @@ from uuid import UUID
 
 from pydantic import Field
 
+from domain.binding.events import BindingCreated
 from domain.dataset.events import DatasetCreated
 from domain.kernel import Event, Recorded
 from domain.module.events import ModuleCreated
 from domain.program.events import ProgramCreated, ProgramRenamed
 from domain.signature.events import SignatureDefined
 from domain.tool.events import ToolCreated
+from domain.workflow.events import WorkflowDefined
 from projections.audit_sentences import SAID, sentence
 from projections.folding import row
 from projections.kernel import Projection, ReadStore, Write
@@ -123,6 +125,8 @@ class AuditTrail(Projection):
                 | ModuleCreated(name=name)
                 | ProgramCreated(name=name)
                 | DatasetCreated(name=name)
+                | WorkflowDefined(name=name)
+                | BindingCreated(name=name)
             ):
                 yield Write(_NAME, row(recorded, name=quoted(name)))
             case ToolCreated(spec=spec):

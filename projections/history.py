@@ -9,9 +9,10 @@ from pydantic import Field, JsonValue
 
 from domain.kernel import Recorded
 from domain.text import mended
-from projections import run_states, states
+from projections import record_states, run_states, states
 from projections.differences import differences
 from projections.paging import DEFAULT_LIMIT, Cursor, CursorIsInvalid, Page, Row
+from projections.workflow_states import workflow, workflow_run
 
 Mode = Literal["changes_only", "snapshot", "full_diff"]
 Kind = Literal[
@@ -24,6 +25,11 @@ Kind = Literal[
     "evaluation",
     "probe",
     "tool",
+    "workflow",
+    "workflow_run",
+    "api_key",
+    "record",
+    "binding",
 ]
 
 Fold = Callable[[Any, Recorded], Row]
@@ -39,6 +45,11 @@ _FOLDS: Final[Mapping[Kind, Fold]] = {
     "evaluation": run_states.evaluation,
     "probe": states.probe,
     "tool": states.tool,
+    "workflow": workflow,
+    "workflow_run": workflow_run,
+    "api_key": states.api_key,
+    "record": record_states.record,
+    "binding": record_states.binding,
 }
 _ELSEWHERE: Final = frozenset({"adopted_version", "adopted_at"})
 """What an event of another thing changes: that thing's history has it."""

@@ -3,10 +3,12 @@
 from typing import Final
 
 from projections.audit_trail import AuditTrail
+from projections.bindings import Bindings
 from projections.datasets import Datasets
 from projections.evaluations import Evaluations
 from projections.executions import Executions
 from projections.kernel import Projection
+from projections.keys import Keys
 from projections.lm_calls import LmCalls
 from projections.lm_usage import LmUsage
 from projections.modules import Modules
@@ -14,8 +16,11 @@ from projections.optimization_board import OptimizationBoard
 from projections.probes import Probes
 from projections.program_catalog import ProgramCatalog
 from projections.program_versions import ProgramVersions
+from projections.records import Records
 from projections.signatures import Signatures
 from projections.tools import Tools
+from projections.workflow_runs import WorkflowRuns
+from projections.workflows import Workflows
 
 PROJECTIONS: Final[tuple[Projection, ...]] = (
     Signatures(),
@@ -28,6 +33,11 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     Evaluations(),
     Probes(),
     Tools(),
+    Workflows(),
+    WorkflowRuns(),
+    Keys(),
+    Records(),
+    Bindings(),
     Datasets(),
     AuditTrail(),
     LmUsage(),

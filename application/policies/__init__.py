@@ -5,12 +5,14 @@ from typing import Final
 
 from application.commands import Command
 from application.policies.adoption import adoption
+from application.policies.calls import calling
 from application.policies.runs import running
+from application.policies.workflows import workflows
 from domain.kernel import Recorded
 
 Policy = Callable[[Recorded], Iterable[Command]]
 
-POLICIES: Final[tuple[Policy, ...]] = (running, adoption)
+POLICIES: Final[tuple[Policy, ...]] = (running, calling, adoption, workflows)
 
 
 def reactions(recorded: Recorded) -> list[Command]:

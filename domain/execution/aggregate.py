@@ -19,9 +19,9 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
-from domain.execution.values import TRANSITIONS, ExecutionAction, ReplayStatus
+from domain.execution.values import TIMED_OUT, TRANSITIONS, Caller, ExecutionAction, ReplayStatus
 from domain.run import MAX_ATTEMPTS, ActionForbidden, Run, RunStatus, Transitions
-from domain.values import Failure, LmCall, PayloadRef, ToolCall
+from domain.values import AS_DSPY, Failure, LmCall, PayloadRef, Reading, ToolCall
 
 _REPLAYS: Final[Mapping[type[ExecutionEvent], ReplayStatus]] = {
     ReplayRequested: ReplayStatus.PENDING,
@@ -44,17 +44,35 @@ class Execution(Run[ExecutionEvent]):
     def __init__(self, id: UUID) -> None:
         """Set the state before any event."""
         super().__init__(id)
+        self.caller: Caller | None = None
         self.outputs: PayloadRef | None = None
         self.failure: Failure | None = None
+        self.reading = AS_DSPY
         self.replays: dict[int, ReplayStatus] = {}
+        self.deadline: datetime | None = None
 
     @classmethod
     def request(
-        cls, id: UUID, *, program_id: UUID, program_version: int, inputs: PayloadRef, at: datetime
+        cls,
+        id: UUID,
+        *,
+        program_id: UUID,
+        program_version: int,
+        inputs: PayloadRef,
+        deadline: datetime | None = None,
+        caller: Caller | None = None,
+        at: datetime,
     ) -> Self:
-        """Wish for a run; a worker takes it up later."""
+        """Wish for a run that ends by its *deadline*; a worker takes it up later.
+
+        Its end is told to *caller*, if it has one.
+        """
         event = ExecutionRequested(
-            program_id=program_id, program_version=program_version, inputs=inputs
+            program_id=program_id,
+            program_version=program_version,
+            inputs=inputs,
+            deadline=deadline,
+            caller=caller,
         )
         return cls.begin(id, event, at=at)
 
@@ -63,16 +81,30 @@ class Execution(Run[ExecutionEvent]):
         """Whether another start gives the execution up: it is short, so every attempt counts."""
         return self.attempt >= MAX_ATTEMPTS
 
-    def start(self, worker: str, *, at: datetime) -> None:
+    def is_overdue(self, at: datetime) -> bool:
+        """Whether its deadline has passed and it has not ended."""
+        return not self.status.is_terminal and self.deadline is not None and self.deadline <= at
+
+    def left_s(self, at: datetime) -> float | None:
+        """Seconds until its deadline; ``None`` if it has none."""
+        return None if self.deadline is None else (self.deadline - at).total_seconds()
+
+    def start(self, worker: str, *, reading: Reading = AS_DSPY, at: datetime) -> None:
         """Take the execution up, which fences off every earlier attempt; or give it up.
 
-        After the last attempt it fails with ``execution.worker_lost`` instead.
+        Answers of the model will be read by *reading*.
+
+        After the last attempt it fails with ``execution.worker_lost`` instead, and after its
+        deadline with ``execution.timed_out``.
         """
         self._require(ExecutionAction.START)
-        if self.is_last_attempt:
+        if self.is_overdue(at):
+            self.time_out(at=at)
+        elif self.is_last_attempt:
             self._fail(self._worker_lost(), duration_ms=None, at=at)
         else:
-            self.record(ExecutionStarted(attempt=self.attempt + 1, worker=worker), at=at)
+            event = ExecutionStarted(attempt=self.attempt + 1, worker=worker, reading=reading)
+            self.record(event, at=at)
 
     def record_call(self, call: LmCall, *, at: datetime) -> None:
         """Book *call*, unless its answer is on record."""
@@ -88,16 +120,26 @@ class Execution(Run[ExecutionEvent]):
 
     def complete(self, outputs: PayloadRef, *, duration_ms: float, at: datetime) -> None:
         self._require(ExecutionAction.COMPLETE)
-        event = ExecutionCompleted(outputs=outputs, duration_ms=duration_ms, spend=self.spend)
+        event = ExecutionCompleted(
+            outputs=outputs, duration_ms=duration_ms, spend=self.spend, caller=self.caller
+        )
         self.record(event, at=at)
 
     def fail(self, failure: Failure, *, duration_ms: float | None, at: datetime) -> None:
         self._require(ExecutionAction.FAIL)
         self._fail(failure, duration_ms=duration_ms, at=at)
 
+    def time_out(self, *, at: datetime) -> None:
+        """End it if its deadline has passed, wherever it is; whoever has it is fenced off.
+
+        Before the deadline, and once it has ended, this changes nothing.
+        """
+        if self.is_overdue(at):
+            self._fail(TIMED_OUT, duration_ms=None, at=at)
+
     def cancel(self, reason: str, *, at: datetime) -> None:
         self._require(ExecutionAction.CANCEL)
-        self.record(ExecutionCancelled(reason=reason), at=at)
+        self.record(ExecutionCancelled(reason=reason, caller=self.caller), at=at)
 
     def request_replay(self, *, at: datetime) -> int:
         """Wish for a repetition from the log alone; returns its number."""
@@ -150,7 +192,9 @@ class Execution(Run[ExecutionEvent]):
             self.record(event, at=at)
 
     def _fail(self, failure: Failure, *, duration_ms: float | None, at: datetime) -> None:
-        event = ExecutionFailed(failure=failure, duration_ms=duration_ms, spend=self.spend)
+        event = ExecutionFailed(
+            failure=failure, duration_ms=duration_ms, spend=self.spend, caller=self.caller
+        )
         self.record(event, at=at)
 
     def _is_open(self, replay: int) -> bool:
@@ -163,9 +207,11 @@ class Execution(Run[ExecutionEvent]):
             case ExecutionRequested():
                 self.program_id = event.program_id
                 self.program_version = event.program_version
-                self.inputs = event.inputs
-            case ExecutionStarted(attempt=attempt):
+                self.inputs, self.deadline = event.inputs, event.deadline
+                self.caller = event.caller
+            case ExecutionStarted(attempt=attempt, reading=reading):
                 self._taken(attempt)
+                self.reading = reading
             case ExecutionLmCalled(call=call):
                 self._called(call)
             case ExecutionToolCalled(call=call):

@@ -3,27 +3,35 @@
 from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
+from domain.execution.values import Caller
 from domain.kernel import Event
-from domain.values import Failure, LmCall, LmSpend, PayloadRef, ToolCall
+from domain.values import AS_DSPY, Failure, LmCall, LmSpend, PayloadRef, Reading, ToolCall
 
 
 class ExecutionRequested(Event):
     TOPIC: ClassVar[str] = "execution.requested"
+    VERSION: ClassVar[int] = 2
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
     inputs: PayloadRef
+    caller: Caller | None = None
+    deadline: AwareDatetime | None = None
+    """It has ended by then, whatever became of it."""
 
 
 class ExecutionStarted(Event):
     """A worker took it; a higher *attempt* fences off every earlier one."""
 
     TOPIC: ClassVar[str] = "execution.started"
+    VERSION: ClassVar[int] = 2
 
     attempt: Annotated[int, Field(ge=1)]
     worker: str
+    reading: Reading = AS_DSPY
+    """A replay of this attempt reads answers as it did."""
 
 
 class ExecutionLmCalled(Event):
@@ -40,24 +48,30 @@ class ExecutionToolCalled(Event):
 
 class ExecutionCompleted(Event):
     TOPIC: ClassVar[str] = "execution.completed"
+    VERSION: ClassVar[int] = 2
 
     outputs: PayloadRef
     duration_ms: Annotated[float, Field(ge=0)]
     spend: LmSpend
+    caller: Caller | None = None
 
 
 class ExecutionFailed(Event):
     TOPIC: ClassVar[str] = "execution.failed"
+    VERSION: ClassVar[int] = 2
 
     failure: Failure
     duration_ms: Annotated[float, Field(ge=0)] | None
     spend: LmSpend
+    caller: Caller | None = None
 
 
 class ExecutionCancelled(Event):
     TOPIC: ClassVar[str] = "execution.cancelled"
+    VERSION: ClassVar[int] = 2
 
     reason: str
+    caller: Caller | None = None
 
 
 class ReplayRequested(Event):

@@ -1,10 +1,30 @@
-"""The actions on an execution and the table of what each state allows."""
+"""Who calls an execution, the actions on it, and the table of what each state allows."""
 
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
+from uuid import UUID
 
+from pydantic import StringConstraints
+
+from domain.kernel import ValueObject
 from domain.run import RunStatus, Transitions
+from domain.values import Failure
+
+TIMED_OUT: Final = Failure(
+    code="execution.timed_out",
+    message=(
+        "It did not end within the time that it was given. Give it more with deadline_s, or see in "
+        "its trace what it waited for."
+    ),
+)
+
+
+class Caller(ValueObject):
+    """What waits for the end of a run, by the kind and the id of its stream; the end names it."""
+
+    kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+    id: UUID
 
 
 class ExecutionAction(StrEnum):

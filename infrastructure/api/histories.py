@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 
 from fastapi import Path, Query
 
+from application.authorization import Permission, authorize
 from infrastructure.api.dependencies import IdOrName, Reading
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
 from infrastructure.api.route import router
@@ -23,6 +24,11 @@ Resource = Literal[
     "evaluations",
     "probes",
     "tools",
+    "workflows",
+    "workflow-runs",
+    "keys",
+    "records",
+    "bindings",
 ]
 
 _KINDS: Final[Mapping[Resource, Kind]] = {
@@ -35,6 +41,11 @@ _KINDS: Final[Mapping[Resource, Kind]] = {
     "evaluations": "evaluation",
     "probes": "probe",
     "tools": "tool",
+    "workflows": "workflow",
+    "workflow-runs": "workflow_run",
+    "keys": "api_key",
+    "records": "record",
+    "bindings": "binding",
 }
 
 
@@ -63,6 +74,8 @@ async def read_history(
     It is read from the log, so it is never behind a write. The changes are RFC 6902 operations:
     applied one after another, oldest first, they make each snapshot.
     """
+    if resource == "keys":
+        authorize("The history of a key", Permission.MANAGE_KEYS, desk.context.roles)
     kind, after = _KINDS[resource], decode(cursor)
     stream = await desk.run(partial(desk.history, kind, await desk.id_of(kind, thing)))
     page = await desk.run(

@@ -1,5 +1,6 @@
 """What commands did, by their idempotency key, and which aggregate holds a name."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID
@@ -15,6 +16,10 @@ _RECEIPT: LiteralString = """
 """
 _HOLDER: LiteralString = """
     SELECT holder FROM stratal.claims WHERE tenant = %s AND kind = %s AND name = %s
+"""
+_HOLDERS: LiteralString = """
+    SELECT holder FROM stratal.claims
+    WHERE tenant = %s AND kind = %s AND starts_with(name, %s) ORDER BY name
 """
 
 
@@ -60,3 +65,8 @@ class PostgresNames:
             cursor.execute(_HOLDER, (current().tenant, kind, name), prepare=True)
             row = cursor.fetchone()
         return row[0] if row else None
+
+    def holders(self, kind: str, beginning: str) -> Sequence[UUID]:
+        with self.recorder.reading() as cursor:
+            cursor.execute(_HOLDERS, (current().tenant, kind, beginning), prepare=True)
+            return [holder for (holder,) in cursor.fetchall()]

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from types import UnionType
 from typing import Any, get_args
 
+from domain.binding.events import BindingEvent
+from domain.access.events import ApiKeyEvent
 from domain.dataset.events import DatasetEvent
 from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import ExecutionEvent
@@ -13,6 +15,7 @@ from domain.optimization.events import OptimizationEvent
 from domain.parking.events import ParkingEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
+from domain.record.events import RecordEvent
 from domain.signature.events import SignatureEvent
 from domain.tool.events import ToolEvent
 
@@ -28,6 +31,9 @@ UNIONS = (
     EvaluationEvent,
     ProbeEvent,
     ToolEvent,
+    ApiKeyEvent,
+    RecordEvent,
+    BindingEvent,
     ParkingEvent,
 )
 

@@ -16,8 +16,16 @@ def grown(state: State) -> State:
 
 
 STEPS: Final[Steps] = {
+    ("evaluation.requested", 1): grown,
+    ("execution.cancelled", 1): grown,
+    ("execution.completed", 1): grown,
+    ("execution.failed", 1): grown,
+    ("execution.requested", 1): grown,
+    ("execution.started", 1): grown,
     ("module.configured", 1): grown,
     ("module.created", 1): grown,
+    ("optimization.completed", 1): grown,
+    ("optimization.requested", 1): grown,
     ("program.compiled", 1): grown,
     ("program.created", 1): grown,
     ("program.created", 2): grown,

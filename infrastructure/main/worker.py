@@ -3,22 +3,27 @@
 import logging
 from collections.abc import Iterator
 
+from application.calls import FollowCall
 from application.commands import Command
 from application.evaluations import RunEvaluation
-from application.executions import RunExecution
+from application.executions import RunExecution, TimeOutExecution
 from application.optimizations import AdoptOptimization, RunOptimization
 from application.probes import RunProbe
 from application.replays import RunReplay
+from application.workflow_runs import AdvanceWorkflowRun
 from infrastructure import bootstrap
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.settings import Settings
 from infrastructure.system import new_id
 from infrastructure.workers.jobs import JobContext
 from infrastructure.workers.lanes import LANES, THREADS
+from infrastructure.workers.recycling import Wear
 from infrastructure.workers.sweep import EVERY_S
-from infrastructure.workers.worker import worker_process
+from infrastructure.workers.worker import GRACE_MS, worker_process
+from projections.records import forgotten_calls
 from projections.registry import PROJECTIONS
 from projections.unfinished import UnfinishedWork, unfinished_work
+from projections.workflow_runs import unfinished_runs
 
 DUE_AFTER_S = 30.0
 """Work that has not moved for so long and has no job is queued again by the sweep."""
@@ -33,7 +38,7 @@ def main(*, due_after_s: float = DUE_AFTER_S, sweep_every_s: float = EVERY_S) ->
         settings, "worker", connections=connections, runtime=bootstrap.dspy_runtime
     ) as system:
         store = PostgresReadStore(system.pool, PROJECTIONS)
-        worker_process(
+        process = worker_process(
             system.conninfo,
             dispatch=system.dispatch,
             tracing=system.tracing,
@@ -42,18 +47,32 @@ def main(*, due_after_s: float = DUE_AFTER_S, sweep_every_s: float = EVERY_S) ->
             due=lambda: _due(store, due_after_s),
             broker_url=settings.broker_url,
             sweep_every_s=sweep_every_s,
-        ).run()
+            wear=Wear(settings.recycle_jobs, settings.memory_mb),
+        )
+        system.alarms.on_stuck = lambda: process.replace(GRACE_MS)
+        process.run()
 
 
 def _due(store: PostgresReadStore, due_after_s: float) -> Iterator[tuple[Command, JobContext]]:
     for work in unfinished_work(store, due_after_s):
-        yield _command(work), JobContext(tenant=work.tenant, actor="sweep", correlation_id=new_id())
+        yield _command(work), _swept(work.tenant)
+    for call in forgotten_calls(store, due_after_s):
+        command = FollowCall(record_id=call.record_id, execution_id=call.execution_id)
+        yield command, _swept(call.tenant)
+    for run in unfinished_runs(store, due_after_s):
+        yield AdvanceWorkflowRun(run_id=run.id, turn=run.turn), _swept(run.tenant)
+
+
+def _swept(tenant: str) -> JobContext:
+    return JobContext(tenant=tenant, actor="sweep", correlation_id=new_id())
 
 
 def _command(work: UnfinishedWork) -> Command:
     match work.kind:
         case "execution":
             return RunExecution(execution_id=work.id)
+        case "overdue":
+            return TimeOutExecution(execution_id=work.id)
         case "replay":
             assert work.replay is not None
             return RunReplay(execution_id=work.id, replay=work.replay)

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from application.calls import FollowCall
 from application.evaluations import RunEvaluation
-from application.executions import RunExecution
+from application.executions import RunExecution, TimeOutExecution
 from application.optimizations import AdoptOptimization, RunOptimization
 from application.probes import RunProbe
 from application.replays import RunReplay
+from application.workflow_runs import AdvanceWorkflowRun
 from infrastructure.workers.jobs import Lane, Lanes
 
 SECOND_MS = 1_000
@@ -17,15 +19,18 @@ HOUR_MS = 60 * MINUTE_MS
 LANES: Lanes = MappingProxyType(
     {
         RunExecution: Lane("executions", time_limit_ms=10 * MINUTE_MS),
+        TimeOutExecution: Lane("reactions", time_limit_ms=MINUTE_MS),
         RunReplay: Lane("executions", time_limit_ms=10 * MINUTE_MS),
         RunOptimization: Lane("optimizations", time_limit_ms=6 * HOUR_MS, isolated=True),
         RunEvaluation: Lane("optimizations", time_limit_ms=HOUR_MS, isolated=True),
         RunProbe: Lane("probes", time_limit_ms=10 * MINUTE_MS),
         AdoptOptimization: Lane("reactions", time_limit_ms=MINUTE_MS),
+        AdvanceWorkflowRun: Lane("workflows", time_limit_ms=10 * MINUTE_MS),
+        FollowCall: Lane("reactions", time_limit_ms=MINUTE_MS),
     }
 )
 
 THREADS: Mapping[str, int] = MappingProxyType(
-    {"executions": 8, "optimizations": 1, "probes": 1, "reactions": 1}
+    {"executions": 8, "optimizations": 1, "probes": 1, "reactions": 1, "workflows": 4}
 )
 """Jobs of each queue that one worker process carries out at once."""

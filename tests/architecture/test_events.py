@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import get_args
 
+from domain.binding.events import BindingEvent
 from domain.dataset.events import DatasetEvent
 from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import ExecutionEvent
@@ -13,6 +14,7 @@ from domain.optimization.events import OptimizationEvent
 from domain.parking.events import ParkingEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
+from domain.record.events import RecordEvent
 from domain.signature.events import SignatureEvent
 from domain.tool.events import ToolEvent
 

@@ -21,6 +21,7 @@ from application.evaluations import EvaluationHandlers
 from application.exchange import ExchangeHandlers
 from application.executions import ExecutionHandlers
 from application.graphs import GraphReader
+from application.keys import KeyHandlers
 from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
 from application.policies import reactions
@@ -34,6 +35,7 @@ from application.supplies import Supplies
 from application.tools import ToolHandlers
 from application.tracing import NoTracing
 from application.versions import VersionHandlers
+from domain.access.aggregate import ApiKey
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -46,6 +48,8 @@ from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
 from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies, Lag
+from infrastructure.api.execution_views import ExecutionDetail
+from infrastructure.graphql.server import GraphQl
 from infrastructure.users import ProjectedUsers
 from projections.kernel import Projection
 from tests.support.memory import (
@@ -59,8 +63,15 @@ from tests.support.memory_past import MemoryPast
 from tests.support.nothing_signed import NothingSigned
 from tests.support.payloads import MemoryPayloads
 from tests.support.probes import PACKAGES, FakeProber
+from tests.support.bound import record_handlers
 from tests.support.projecting import ReadModels
-from tests.support.run_world import ScriptedEvaluator, ScriptedOptimizer, ScriptedProgram
+from tests.support.run_world import (
+    FakeAlarms,
+    ScriptedEvaluator,
+    ScriptedOptimizer,
+    ScriptedProgram,
+    WorldEngine,
+)
 from tests.support.supplies import ALLOWED
 
 SYNTAX = "message: str -> queue: Literal['bug','billing','howto','feature']"
@@ -142,7 +153,7 @@ class ApiWorld:
 
     def app(self, **changes: Any) -> FastAPI:
         """The API over this world, with some dependencies of the test's own."""
-        return create_app(replace(self.dependencies, **changes))
+        return create_app(replace(self.dependencies, **changes), GraphQl(ExecutionDetail))
 
     def client(self, tenant: str = "default", **changes: Any) -> TestClient:
         return TestClient(self.app(**changes), headers={"X-Stratal-Tenant": tenant})
@@ -211,10 +222,14 @@ class ApiWorld:
         ticks = count()
         tools = repository(Tool)
         supplies = Supplies(programs, datasets, tools, self.payloads, ALLOWED)
+        engine = WorldEngine(
+            self.runner, ScriptedEvaluator(self.runner), ScriptedOptimizer(self.runner)
+        )
         timed: dict[str, Any] = {
             "programs": programs,
             "payloads": self.payloads,
             "supplies": supplies,
+            "engine": engine,
             "clock": self.clock,
             "monotonic": lambda: next(ticks) * 0.25,
         }
@@ -230,18 +245,18 @@ class ApiWorld:
             ExchangeHandlers(programs, graphs, self.clock),
             DatasetHandlers(datasets, self.clock),
             ToolHandlers(tools, supplies, self.clock),
-            ExecutionHandlers(executions=executions, runner=self.runner, **run),
-            ReplayHandlers(executions=executions, runner=self.runner, **timed),
+            KeyHandlers(repository(ApiKey), self.clock),
+            running := ExecutionHandlers(executions=executions, alarms=FakeAlarms(), **run),
+            *record_handlers(self.log, self.payloads, self.clock, running.request),
+            ReplayHandlers(executions=executions, **timed),
             OptimizationHandlers(
                 optimizations=repository(Optimization),
                 datasets=datasets,
-                optimizers=ScriptedOptimizer(self.runner),
                 **run,
             ),
             EvaluationHandlers(
                 evaluations=evaluations,
                 datasets=datasets,
-                evaluator=ScriptedEvaluator(self.runner),
                 **run,
             ),
         )

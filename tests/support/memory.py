@@ -154,6 +154,14 @@ class MemoryNames:
     def holder(self, kind: str, name: str) -> UUID | None:
         return self.log.claims.get((current().tenant, kind, name))
 
+    def holders(self, kind: str, beginning: str) -> Sequence[UUID]:
+        mine = (current().tenant, kind)
+        return [
+            holder
+            for (*of, name), holder in sorted(self.log.claims.items())
+            if (*of,) == mine and name.startswith(beginning)
+        ]
+
 
 def _key(context: Context, claim: Claim) -> tuple[str, str, str]:
     return context.tenant, claim.kind, claim.name

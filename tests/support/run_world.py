@@ -1,10 +1,10 @@
 """A world of fakes in which runs are requested, carried out, killed and taken up again."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid4
 
 from pydantic import JsonValue
@@ -13,18 +13,17 @@ from application.commands import Command, CommandBus
 from application.context import Context, within
 from application.datasets import DatasetHandlers
 from application.evaluations import EvaluationHandlers
-from application.executions import ExecutionHandlers
+from application.executions import ExecutionHandlers, RequestExecution
 from application.lm_ports import (
     CallJournal,
-    Evaluator,
+    Engine,
+    Forwarded,
     JsonObject,
+    ModelChoice,
     OptimizedProgram,
     OptimizerJob,
-    OptimizerRunner,
-    ProgramRunner,
     RunnableProgram,
     RunStopped,
-    ScoredRow,
 )
 from application.optimizations import OptimizationHandlers
 from application.payloads import Payload
@@ -34,7 +33,6 @@ from application.replays import ReplayHandlers
 from application.supplies import Supplies
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
-from domain.evaluation.metrics import metric
 from domain.execution.aggregate import Execution
 from domain.kernel import Aggregate, Event
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
@@ -139,23 +137,18 @@ class ScriptedEvaluator:
     fails: Mapping[str, Failure] = field(default_factory=dict[str, Failure])
     seen: list[JsonObject] = field(default_factory=list[JsonObject])
 
-    def evaluate(
-        self,
-        program: RunnableProgram,
-        rows: Sequence[JsonObject],
-        metric_name: str,
-        journal: CallJournal,
-    ) -> Sequence[ScoredRow]:
-        self.seen = list(rows)
-        return [self._scored(row, metric_name, journal) for row in rows]
+    def forward(
+        self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
+    ) -> Sequence[Forwarded]:
+        self.seen = list(batch)
+        return [self._answered(inputs, journal) for inputs in batch]
 
-    def _scored(self, row: JsonObject, name: str, journal: CallJournal) -> ScoredRow:
-        message = str(row["message"])
+    def _answered(self, inputs: JsonObject, journal: CallJournal) -> Forwarded:
+        message = str(inputs["message"])
         self.program.ask(message, journal)
         if failure := self.fails.get(message):
-            return ScoredRow(row, None, 0.0, failure)
-        outputs = self.program.outputs
-        return ScoredRow(row, outputs, metric(name)(row, outputs), None)
+            return Forwarded(None, failure)
+        return Forwarded(self.program.outputs, None)
 
 
 @dataclass
@@ -185,6 +178,91 @@ class ScriptedOptimizer:
         return OptimizedProgram({"trial": len(self.trials)}, self.trials[-1])
 
 
+class Optimizes(Protocol):
+    """What an engine of a test is told to do when it is to optimize."""
+
+    def pins(self, seed: int) -> dict[str, str]: ...
+
+    def optimize(
+        self,
+        job: OptimizerJob,
+        journal: CallJournal,
+        on_trial: Callable[[int, float, JsonObject], None],
+    ) -> OptimizedProgram: ...
+
+
+@dataclass
+class WorldEngine:
+    """An engine of the three fakes; ``left_s`` is how long each execution was given."""
+
+    runner: ScriptedProgram
+    evaluator: ScriptedEvaluator
+    optimizer: Optimizes
+    left_s: list[float | None] = field(default_factory=list[float | None])
+
+    def configure(self, model: ModelChoice) -> None:
+        raise AssertionError("nothing here has a model")
+
+    def create_module(self, module: ModuleSpec) -> None:
+        """Whatever it is, it is scripted."""
+
+    def create_program(self, program: RunnableProgram) -> None:
+        """Whatever it is, it is scripted."""
+
+    def execute(
+        self,
+        program: RunnableProgram,
+        inputs: JsonObject,
+        journal: CallJournal,
+        *,
+        live: bool,
+        within_s: float | None = None,
+    ) -> JsonObject:
+        self.left_s.append(within_s)
+        return self.runner.run(program, inputs, journal, live=live)
+
+    def forward(
+        self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
+    ) -> Sequence[Forwarded]:
+        return self.evaluator.forward(program, batch, journal)
+
+    def optimize(
+        self,
+        job: OptimizerJob,
+        journal: CallJournal,
+        on_trial: Callable[[int, float, JsonObject], None],
+    ) -> OptimizedProgram:
+        return self.optimizer.optimize(job, journal, on_trial)
+
+    def pins(self, seed: int) -> dict[str, str]:
+        return self.optimizer.pins(seed)
+
+
+@dataclass
+class FakeAlarms:
+    """Alarms that ring when a test says so; ``waiting`` are those of blocks that go on."""
+
+    waiting: list[Callable[[], object]] = field(default_factory=list[Callable[[], object]])
+    asked: list[float | None] = field(default_factory=list[float | None])
+
+    @contextmanager
+    def set(self, after_s: float | None, ring: Callable[[], object]) -> Iterator[None]:
+        self.asked.append(after_s)
+        if after_s is None:
+            yield
+            return
+        self.waiting.append(ring)
+        try:
+            yield
+        finally:
+            self.waiting.remove(ring)
+
+    def ring(self) -> None:
+        """The time of everything that waits is over."""
+        for each in list(self.waiting):
+            each()
+
+
 class World:
     """Every handler over one memory log, and a bus that also does what follows from a fact."""
 
@@ -206,17 +284,18 @@ class World:
         self.runner = ScriptedProgram()
         self.evaluator = ScriptedEvaluator(self.runner)
         self.optimizer = ScriptedOptimizer(self.runner)
-        self.bus = self.bus_with(self.runner, self.evaluator, self.optimizer)
+        self.alarms = FakeAlarms()
+        self.engine = WorldEngine(self.runner, self.evaluator, self.optimizer)
+        self.bus = self.bus_with(self.engine)
 
-    def bus_with(
-        self, runner: ProgramRunner, evaluator: Evaluator, optimizers: OptimizerRunner
-    ) -> CommandBus:
-        """A bus whose runs are carried out by these; every stopwatch ticks 250 ms."""
+    def bus_with(self, engine: Engine) -> CommandBus:
+        """A bus whose runs are carried out by *engine*; every stopwatch ticks 250 ms."""
         ticks = count()
         replay: dict[str, Any] = {
             "programs": self.programs,
             "payloads": self.payloads,
             "supplies": self.supplies,
+            "engine": engine,
             "clock": self.clock,
             "monotonic": lambda: next(ticks) * 0.25,
         }
@@ -224,11 +303,17 @@ class World:
         learn = {**run, "datasets": self.datasets}
         return CommandBus(
             DatasetHandlers(self.datasets, self.clock),
-            ExecutionHandlers(executions=self.executions, runner=runner, **run),
-            ReplayHandlers(executions=self.executions, runner=runner, **replay),
-            OptimizationHandlers(optimizations=self.optimizations, optimizers=optimizers, **learn),
-            EvaluationHandlers(evaluations=self.evaluations, evaluator=evaluator, **learn),
+            running := ExecutionHandlers(executions=self.executions, alarms=self.alarms, **run),
+            *self.beside(running.request),
+            ReplayHandlers(executions=self.executions, **replay),
+            OptimizationHandlers(optimizations=self.optimizations, **learn),
+            EvaluationHandlers(evaluations=self.evaluations, **learn),
         )
+
+    def beside(self, request: Callable[[RequestExecution], Receipt]) -> Sequence[object]:
+        """Handlers of a larger world, which may *request* executions."""
+        del request
+        return ()
 
     def do(self, command: Command, context: Context = CONTEXT) -> Receipt:
         return self.bus.dispatch(command, context)

@@ -4,12 +4,19 @@ The first of each is full: no field is null or empty. What follows shows the oth
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Final
 from uuid import UUID
 
-from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
+from domain.access.events import ApiKeyIssued, ApiKeyRevoked
+from domain.access.values import Role
+from domain.dataset.events import (
+    DatasetCreated,
+    DatasetRowRemoved,
+    DatasetRowReplaced,
+    DatasetRowsLoaded,
+)
 from domain.dataset.values import Purpose, Split
 from domain.evaluation.events import (
     EvaluationCancelled,
@@ -32,18 +39,22 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
+from domain.execution.values import Caller
 from domain.kernel import Envelope, Event
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
 from domain.optimization.events import (
+    OptimizationApproved,
     OptimizationCancelled,
     OptimizationCompleted,
     OptimizationFailed,
     OptimizationLmCalled,
+    OptimizationRejected,
     OptimizationRequested,
     OptimizationStarted,
     OptimizationToolCalled,
     TrialScored,
 )
+from domain.optimization.values import Adoption, HeldOut
 from domain.parking.events import EventParked, ParkedEventReplayed
 from domain.probe.events import ProbeAccepted, ProbeRefused, ProbeRequested
 from domain.probe.values import Findings, ModulePromise, PredictorFound
@@ -66,7 +77,7 @@ from domain.program.events import (
 from domain.program.values import Evidence, Origin, Pins
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.tool.events import ToolCreated, ToolRetired
-from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef, ToolCall
+from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef, Reading, ToolCall
 from tests.architecture.golden.graphs import (
     BARE_GRAPH,
     BARE_MODULE,
@@ -81,6 +92,7 @@ from tests.architecture.golden.graphs import (
     SPEC,
     TOOLS,
 )
+from tests.architecture.golden.records import RECORDS
 from tests.support.histories import an_id, digest_of, ref
 
 AT: Final = datetime(2030, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
@@ -97,6 +109,7 @@ ENVELOPE: Final = Envelope(
 )
 BARE_ENVELOPE: Final = ENVELOPE.model_copy(update={"causation_id": None, "traceparent": None})
 
+_CALLER = Caller(kind="record", id=an_id("record"))
 _FAILURE = Failure(
     code="provider.rate_limited", message="Try later.", retryable=True, provider_status=429
 )
@@ -215,6 +228,16 @@ _THINGS: Sequence[Sequence[Event]] = (
     ),
     (ToolRetired(reason="Nobody uses it."),),
     (
+        ApiKeyIssued(
+            name="ann",
+            roles=(Role.ADMIN, Role.ML_USER),
+            digest=digest_of("key"),
+            expires_at=AT + timedelta(days=90),
+        ),
+        ApiKeyIssued(name="b", roles=(Role.VIEWER,), digest=digest_of("key"), expires_at=AT),
+    ),
+    (ApiKeyRevoked(reason="It was in a screenshot."),),
+    (
         ProgramCreated(
             name="triage",
             description="Sorts messages into queues.",
@@ -309,21 +332,46 @@ _THINGS: Sequence[Sequence[Event]] = (
             split=Split.HELDOUT, chunks=(_CHUNK, _CHUNK), count=20, fields=("message", "queue")
         ),
     ),
+    (
+        DatasetRowReplaced(
+            row="2-15", split=Split.HELDOUT, content=ref("row"), reason="It was mislabelled."
+        ),
+    ),
+    (DatasetRowRemoved(row="2-16", split=Split.TRAIN, reason="It is held out, too."),),
 )
 _RUNS: Sequence[Sequence[Event]] = (
-    (ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),),
-    (ExecutionStarted(attempt=2, worker="host:17"),),
+    (
+        ExecutionRequested(
+            program_id=_PROGRAM,
+            program_version=2,
+            inputs=ref("inputs"),
+            caller=_CALLER,
+            deadline=AT,
+        ),
+        ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),
+    ),
+    (
+        ExecutionStarted(
+            attempt=2, worker="host:17", reading=Reading(repair=True, feedback=1)
+        ),
+        ExecutionStarted(attempt=1, worker="host:17"),
+    ),
     (ExecutionLmCalled(call=_CALL), ExecutionLmCalled(call=_FAILED_CALL)),
     (ExecutionToolCalled(call=_TOOL_CALL), ExecutionToolCalled(call=_BARE_TOOL_CALL)),
     (
-        ExecutionCompleted(outputs=ref("outputs"), duration_ms=400.5, spend=_SPEND),
+        ExecutionCompleted(
+            outputs=ref("outputs"), duration_ms=400.5, spend=_SPEND, caller=_CALLER
+        ),
         ExecutionCompleted(outputs=ref("outputs"), duration_ms=0, spend=_UNKNOWN_SPEND),
     ),
     (
-        ExecutionFailed(failure=_FAILURE, duration_ms=90.5, spend=_SPEND),
+        ExecutionFailed(failure=_FAILURE, duration_ms=90.5, spend=_SPEND, caller=_CALLER),
         ExecutionFailed(failure=_BARE_FAILURE, duration_ms=None, spend=_UNKNOWN_SPEND),
     ),
-    (ExecutionCancelled(reason="No longer needed."),),
+    (
+        ExecutionCancelled(reason="No longer needed.", caller=_CALLER),
+        ExecutionCancelled(reason="No longer needed."),
+    ),
     (ReplayRequested(replay=1),),
     (ReplayVerified(replay=1, answered_from_log=2, duration_ms=3.5),),
     (
@@ -348,6 +396,19 @@ _RUNS: Sequence[Sequence[Event]] = (
             dataset_rows=20,
             metric="exact_match",
             seed=9,
+            dataset_version=3,
+            adopt=Adoption.APPROVAL,
+        ),
+        OptimizationRequested(
+            program_id=_PROGRAM,
+            program_version=1,
+            optimizer="copro",
+            config={},
+            dataset_id=_DATASET,
+            dataset_rows=20,
+            metric="exact_match",
+            seed=9,
+            dataset_version=None,
         ),
     ),
     (OptimizationStarted(attempt=1, worker="host:17", pins={"dspy": "3.4.1"}),),
@@ -356,12 +417,22 @@ _RUNS: Sequence[Sequence[Event]] = (
     (TrialScored(trial=1, score=0.5, candidate=ref("candidate")),),
     tuple(
         OptimizationCompleted(
-            state=ref("state"), training_score=score, trials=10, duration_ms=61_000.5, spend=spend
+            state=ref("state"),
+            training_score=score,
+            trials=10,
+            duration_ms=61_000.5,
+            spend=spend,
+            heldout=heldout,
         )
-        for score, spend in ((0.75, _SPEND), (None, _UNKNOWN_SPEND))
+        for score, spend, heldout in (
+            (0.75, _SPEND, HeldOut(rows=30, baseline=0.5, score=0.7)),
+            (None, _UNKNOWN_SPEND, None),
+        )
     ),
     (OptimizationFailed(failure=_FAILURE, spend=_SPEND),),
     (OptimizationCancelled(reason="No longer needed."),),
+    (OptimizationApproved(reason="It is better on what it has not seen."),),
+    (OptimizationRejected(reason="It is worse where it matters."),),
     (
         EvaluationRequested(
             program_id=_PROGRAM,
@@ -370,6 +441,16 @@ _RUNS: Sequence[Sequence[Event]] = (
             split=Split.HELDOUT,
             dataset_rows=30,
             metric="exact_match",
+            dataset_version=3,
+        ),
+        EvaluationRequested(
+            program_id=_PROGRAM,
+            program_version=2,
+            dataset_id=_DATASET,
+            split=Split.TRAIN,
+            dataset_rows=30,
+            metric="exact_match",
+            dataset_version=None,
         ),
     ),
     (EvaluationStarted(attempt=1, worker="host:17"),),
@@ -440,5 +521,5 @@ _PARKINGS: Final[Sequence[Sequence[Event]]] = (
 )
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
-    examples[0].TOPIC: examples for examples in (*_THINGS, *_RUNS, *_PROBES, *_PARKINGS)
+    examples[0].TOPIC: examples for examples in (*_THINGS, *_RUNS, *RECORDS, *_PROBES, *_PARKINGS)
 }
