@@ -20,12 +20,9 @@ class NoTurn(Exception):
     """The limits leave no room for a call in the time there is; nothing was sent."""
 
     def __init__(self, limit: str, after_s: float) -> None:
-        super().__init__(limit)
-        self.failure = Failure(
-            code=NO_TURN,
-            message=f"No call was made: {limit} is used up. Try again in {int(after_s) + 1} s.",
-            retryable=True,
-        )
+        message = f"No call was made: {limit} is used up. Try again in {int(after_s) + 1} s."
+        super().__init__(message)
+        self.failure = Failure(code=NO_TURN, message=message, retryable=True)
 
 
 def seconds_to_wait(failure: Failure) -> int | None:

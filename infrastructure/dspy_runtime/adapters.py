@@ -4,7 +4,7 @@ Markers of non-text content within texts are made harmless: a text with such a m
 a real image or file block of the request. Only fields of those types become blocks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args, get_origin
 
 import dspy
@@ -12,33 +12,157 @@ from dspy.adapters.types.base_type import (
     CUSTOM_TYPE_END_IDENTIFIER,
     CUSTOM_TYPE_START_IDENTIFIER,
 )
+from dspy.utils.exceptions import AdapterParseError
 from pydantic import BaseModel
+
+from domain.values import AS_DSPY, Reading
+from infrastructure.dspy_runtime.reading import (
+    MAX_CHARACTERS,
+    UNREAD,
+    AnswerIsUnreadable,
+    faults_of,
+    repaired,
+    unreadable,
+    unsound,
+)
+from infrastructure.dspy_runtime.recording import finish_reason
+
+Turns = tuple[Mapping[str, str], ...]
+"""What is said after the question: an answer, and what is wrong with it."""
 
 _MARKERS: Final = (CUSTOM_TYPE_START_IDENTIFIER, CUSTOM_TYPE_END_IDENTIFIER)
 _CONTENT: Final = (dspy.Image, dspy.Audio, dspy.File)
+_SHOWN: Final = 4_000
+"""Characters of an answer that the model is shown again."""
 
 
-class SafeJsonAdapter(dspy.JSONAdapter):  # type: ignore[misc]  # DSPy ships no types
+class _SafeAdapter(dspy.ChatAdapter):  # type: ignore[misc]  # DSPy ships no types
+    """What both forms share: harmless texts, and what is done about an answer that is not in it."""
+
+    def __init__(self, *, reading: Reading = AS_DSPY, turns: Turns = (), **options: Any) -> None:
+        super().__init__(**options)
+        self.reading, self._turns = reading, turns
+
+    def format(self, signature: Any, demos: list[Any], inputs: dict[str, Any]) -> Any:
+        shown = super().format(signature, _examples(signature, demos), _inputs(signature, inputs))
+        return [*shown, *self._turns]
+
+    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
+        if self.reading == AS_DSPY:
+            values = super().parse(signature, completion)
+        else:
+            values = _read(super().parse, signature, completion)
+        return {name: _plain(it) for name, it in values.items()}
+
+    def __call__(
+        self,
+        lm: Any,
+        lm_kwargs: dict[str, Any],
+        signature: Any,
+        demos: list[Any],
+        inputs: dict[str, Any],
+    ) -> Any:
+        several = (lm_kwargs.get("n") or lm.kwargs.get("n") or 1) > 1
+        if self.reading == AS_DSPY or several:
+            return self._asked(lm, lm_kwargs, signature, demos, inputs)
+
+        def ask(adapter: _SafeAdapter) -> Any:
+            # Adapters change the settings of a call: each call has its own.
+            return adapter._asked(lm, dict(lm_kwargs), signature, demos, inputs)
+
+        turns: Turns = ()
+        refused: AnswerIsUnreadable | None = None
+        for _ in range(self.reading.feedback + 1):
+            try:
+                return ask(self._once(type(self), turns))
+            except AdapterParseError as error:
+                refused = _refused(signature, error)
+            if refused.is_final:
+                raise refused
+            if (told := self._told(signature, refused)) == turns:
+                break  # it would say the same again
+            turns = told
+        try:
+            return ask(self._once(self._other_form, ()))
+        except AdapterParseError as error:
+            raise _refused(signature, error) from refused
+
+    def _asked(self, *question: Any) -> Any:
+        """The answer to *question* as DSPy alone gets it."""
+        return super().__call__(*question)
+
+    @property
+    def _other_form(self) -> "type[_SafeAdapter]":
+        """The form that is asked for when nothing else helped."""
+        raise NotImplementedError
+
+    def _once(self, form: "type[_SafeAdapter]", turns: Turns) -> "_SafeAdapter":
+        """An adapter of *form* for one question, with *turns* after it."""
+        made = form(
+            reading=self.reading,
+            turns=turns,
+            use_native_function_calling=self.use_native_function_calling,
+        )
+        made.use_json_adapter_fallback = False
+        return made
+
+    def _told(self, signature: Any, refused: AnswerIsUnreadable) -> Turns:
+        """The model's answer, and what is wrong with it."""
+        said = _harmless(str(refused.lm_response))[:_SHOWN] or "(nothing)"
+        wrong = "; ".join(refused.faults)
+        told = f"This answer cannot be used: {wrong}. Answer again, in full."
+        asked = self.user_message_output_requirements(signature)
+        return (
+            {"role": "assistant", "content": said},
+            {"role": "user", "content": f"{told}\n\n{asked}"},
+        )
+
+
+class SafeJsonAdapter(_SafeAdapter, dspy.JSONAdapter):  # type: ignore[misc]  # as above
     """DSPy's JSON adapter for texts of strangers."""
 
-    def format(self, signature: Any, demos: list[Any], inputs: dict[str, Any]) -> Any:
-        return super().format(signature, _examples(signature, demos), _inputs(signature, inputs))
-
-    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
-        return {name: _plain(it) for name, it in super().parse(signature, completion).items()}
+    @property
+    def _other_form(self) -> type[_SafeAdapter]:
+        return SafeChatAdapter
 
 
-class SafeChatAdapter(dspy.ChatAdapter):  # type: ignore[misc]  # DSPy ships no types
+class SafeChatAdapter(_SafeAdapter):
     """DSPy's chat adapter for texts of strangers; an answer it cannot read is asked for as JSON."""
-
-    def format(self, signature: Any, demos: list[Any], inputs: dict[str, Any]) -> Any:
-        return super().format(signature, _examples(signature, demos), _inputs(signature, inputs))
-
-    def parse(self, signature: Any, completion: str) -> dict[str, Any]:
-        return {name: _plain(it) for name, it in super().parse(signature, completion).items()}
 
     def _make_json_adapter_fallback(self) -> SafeJsonAdapter:
         return SafeJsonAdapter(use_native_function_calling=self.use_native_function_calling)
+
+    @property
+    def _other_form(self) -> type[_SafeAdapter]:
+        return SafeJsonAdapter
+
+
+def _read(
+    parse: Callable[[Any, str], dict[str, Any]], signature: Any, answer: str
+) -> dict[str, Any]:
+    """The fields of *answer* as *parse* finds them, or else as it plainly means them.
+
+    Raises:
+        AnswerIsUnreadable: It cannot be read, or what it says cannot be stored.
+    """
+    values: dict[str, Any] | None = None
+    if len(answer) <= MAX_CHARACTERS:
+        try:
+            values = parse(signature, answer)
+        except (AdapterParseError, *UNREAD):
+            values = repaired(signature, answer)
+    if values is None:
+        raise unreadable(signature, answer, faults_of(signature, answer), finish_reason())
+    if faults := unsound({name: _plain(it) for name, it in values.items()}):
+        raise unreadable(signature, answer, faults, finish_reason())
+    return values
+
+
+def _refused(signature: Any, error: AdapterParseError) -> AnswerIsUnreadable:
+    """*error* with what is wrong; DSPy raises its own for an answer without a text."""
+    if isinstance(error, AnswerIsUnreadable):
+        return error
+    return unreadable(signature, "", faults_of(signature, ""), finish_reason())
 
 
 def _inputs(signature: Any, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,18 +1,22 @@
 """What every call of a run goes through: recorded ones are answered, equal ones are made once."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from application.lm_ports import CallJournal, RunStopped
+from application.lm_ports import CallJournal, RunStopped, TimeIsOver
 from domain.values import Digest, Failure
 
 
 class Recorder:
     """The calls of one run. After a stop, every later call of any thread stops, too."""
 
-    def __init__(self, journal: CallJournal, *, live: bool = True) -> None:
+    def __init__(
+        self, journal: CallJournal, *, live: bool = True, within_s: float | None = None
+    ) -> None:
+        self._ends_s = None if within_s is None else time.monotonic() + within_s
         self.journal = journal
         self.live = live
         self.stopped = threading.Event()
@@ -35,11 +39,17 @@ class Recorder:
         """What is on record for *key*, if anything.
 
         Raises:
-            RunStopped: The run was stopped.
+            RunStopped: The run was stopped, or its time is over.
         """
         if self._stop is not None:
             raise self._stop
+        if self._ends_s is not None and time.monotonic() >= self._ends_s:
+            raise self.stopping(TimeIsOver())
         return self.journal.find(key)
+
+    def within(self, ends_s: float) -> float:
+        """*ends_s* on ``time.monotonic``, or when the time of the run is over if that is sooner."""
+        return ends_s if self._ends_s is None else min(ends_s, self._ends_s)
 
     def stopping(self, stop: RunStopped) -> RunStopped:
         """Stop the run; returns the first stop there was, to be raised."""

@@ -10,9 +10,11 @@ from typing import Any, Final, Literal, Self
 import dspy
 from dspy import lm15
 
+from application.deadlines import ending_at
 from application.lm_ports import CallJournal, RunStopped
 from application.payloads import Payload
 from application.tracing import Tracing
+from application.turns import NoLimits, Turns
 from domain.values import Digest, Failure, LmCall
 from infrastructure.dspy_runtime.failures import (
     failure_of,
@@ -24,7 +26,13 @@ from infrastructure.dspy_runtime.journaling import Recorder
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.retries import Retries
 from infrastructure.dspy_runtime.side_calls import node_path
-from infrastructure.dspy_runtime.wire import request_json, response_json, response_of, usage_of
+from infrastructure.dspy_runtime.wire import (
+    request_json,
+    response_json,
+    response_of,
+    tokens_of,
+    usage_of,
+)
 
 KEY_VERSION: Final = 1
 NODE_ID: Final = "_node_id"
@@ -45,6 +53,12 @@ class Scope:
 
 
 _scope: contextvars.ContextVar[Scope | None] = contextvars.ContextVar("lm_scope", default=None)
+_finished: contextvars.ContextVar[str | None] = contextvars.ContextVar("finished", default=None)
+
+
+def finish_reason() -> str | None:
+    """Why the last answer in this thread ended where it did, in the words of DSPy."""
+    return _finished.get()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +84,16 @@ class RecordingEngine:
         tracing: Tracing,
         *,
         live: bool = True,
+        turns: Turns | None = None,
+        within_s: float | None = None,
         retries: Retries | None = None,
     ) -> None:
-        self.recorder = Recorder(journal, live=live)
+        self.recorder = Recorder(journal, live=live, within_s=within_s)
         self._model = model
         self._tracing = tracing
         self._retries = retries or Retries()
+        # A replay asks no model, so it stands in no line.
+        self._line = (turns if turns and live else NoLimits()).line()
         self.supports_response_schema = model.engine.supports_response_schema
         self.supported_params = model.engine.supported_params
 
@@ -98,7 +116,9 @@ class RecordingEngine:
             raise self.recorder.stopping(RunStopped(failure_of(error))) from error
         if "failure" in body:
             raise refused(Failure.model_validate(body["failure"]))
-        return response_of(body)
+        response = response_of(body)
+        _finished.set(response.finish_reason)
+        return response
 
     def _asked(self, request: lm15.Request, scope: Scope | None) -> Asked:
         rollout_id, candidate = (scope.rollout_id, scope.candidate) if scope else (None, 0)
@@ -135,15 +155,15 @@ class RecordingEngine:
         return json.loads(response.body)
 
     def _tried(self, request: lm15.Request) -> "_Outcome":
-        began, attempts = self._retries.clock(), 0
-        started = time.perf_counter()
+        ends_s = self.recorder.within(self._retries.clock() + self._retries.deadline_s)
+        attempts, started = 0, time.perf_counter()
         while True:
             attempts += 1
             try:
-                response = self._model.engine.complete(request)
+                response = self._asked_once(request, ends_s)
             except Exception as error:  # noqa: BLE001 an engine may fail in any way; all are recorded
                 wait = (
-                    self._retries.wait_s(attempts, error, began=began)
+                    self._retries.wait_s(attempts, error, ends_s=ends_s)
                     if is_retryable(error)
                     else None
                 )
@@ -151,6 +171,17 @@ class RecordingEngine:
                     return _Outcome(None, error, attempts, started)
             else:
                 return _Outcome(response, None, attempts, started)
+
+    def _asked_once(self, request: lm15.Request, ends_s: float) -> lm15.Response:
+        left_s = ends_s - self._retries.clock()
+        turn = self._line.turn(
+            lambda: tokens_of(request), within_s=left_s, stopped=self.recorder.stopped
+        )
+        with turn as settle, ending_at(ends_s):
+            response = self._model.engine.complete(request)
+            if (taken := response.usage.total_tokens) is not None:
+                settle(taken)
+        return response
 
     def _fact(self, asked: Asked, outcome: "_Outcome") -> tuple[LmCall, Payload | None]:
         answer, error = outcome.response, outcome.error

@@ -1,5 +1,6 @@
 """When a model call is tried again, and how long that may take in all."""
 
+import math
 import random
 import time
 from collections.abc import Callable
@@ -12,8 +13,8 @@ WAITS_S = (1.0, 2.0, 4.0)
 class Retries:
     """Up to three further tries after 1, 2 and 4 seconds, each drawn out by up to a quarter.
 
-    What the provider asks for (``Retry-After``) wins over our own waits. No wait begins that would
-    outlast ``deadline_s``, counted from the first try.
+    What the provider asks for (``Retry-After``) wins over our own waits. A call has ``deadline_s``
+    seconds for all its tries, or what is left to its run: no wait begins that would outlast them.
     """
 
     waits_s: tuple[float, ...] = WAITS_S
@@ -21,10 +22,16 @@ class Retries:
     jitter: Callable[[], float] = random.random
     clock: Callable[[], float] = time.monotonic
 
-    def wait_s(self, tried: int, error: Exception, *, began: float) -> float | None:
-        """Seconds until the next try after *tried* tries, or ``None`` to give up."""
+    def wait_s(self, tried: int, error: Exception, *, ends_s: float) -> float | None:
+        """Seconds until the next try after *tried* tries, or ``None`` to give up.
+
+        *ends_s* is when the call must have ended, on ``clock``.
+        """
         if tried > len(self.waits_s):
             return None
         asked = getattr(error, "retry_after", None)
-        wait = self.waits_s[tried - 1] * (1 + self.jitter() / 4) if asked is None else float(asked)
-        return None if self.clock() - began + wait > self.deadline_s else wait
+        if asked is None or not (math.isfinite(asked) and asked >= 0):
+            wait = self.waits_s[tried - 1] * (1 + self.jitter() / 4)
+        else:
+            wait = float(asked)
+        return None if self.clock() + wait >= ends_s else wait

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final
 
 import dspy
@@ -18,17 +19,19 @@ from application.lm_ports import (
 )
 from application.tool_ports import NoTools, Toolbox
 from application.tracing import NoTracing, Tracing
+from application.turns import Turns
 from domain.program.values import Adapter
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.fields import SignatureSpec
 from domain.signature.validation import validate_inputs, validate_outputs
-from domain.values import Failure
+from domain.values import AS_DSPY, Failure, Reading
 from infrastructure.dspy_runtime.adapters import SafeChatAdapter, SafeJsonAdapter
 from infrastructure.dspy_runtime.classes import node_of
 from infrastructure.dspy_runtime.compiler import ProgramCache
 from infrastructure.dspy_runtime.failures import refusal_in
 from infrastructure.dspy_runtime.interpreter import Limits
 from infrastructure.dspy_runtime.model import Model
+from infrastructure.dspy_runtime.reading import failure_at
 from infrastructure.dspy_runtime.recorded_code import Interpreters
 from infrastructure.dspy_runtime.recording import (
     ModelIsUnavailable,
@@ -59,34 +62,50 @@ class DspyRunner:
         retries: Retries | None = None,
         code: Limits | None = None,
         toolbox: Toolbox | None = None,
+        turns: Turns | None = None,
     ) -> None:
         self._model = model
         self._tracing = tracing or NoTracing()
         self._cache = cache or ProgramCache()
-        self._retries = retries
+        self._retries, self._turns = retries, turns
         self._interpreters = Interpreters(code)
         self._toolbox = toolbox or NoTools()
 
     def run(
-        self, program: RunnableProgram, inputs: JsonObject, journal: CallJournal, *, live: bool
+        self,
+        program: RunnableProgram,
+        inputs: JsonObject,
+        journal: CallJournal,
+        *,
+        live: bool,
+        within_s: float | None = None,
     ) -> JsonObject:
         """Run *program* once and return its outputs, validated against its signature.
 
         Raises:
             ProgramFailed: The model call or its answer failed for good.
-            RunStopped: The journal refused, or with ``live=False`` a call was not in it.
+            RunStopped: The journal refused, or with ``live=False`` a call was not in it; or there
+                was one more call after *within_s* seconds.
         """
-        engine = self.engine(journal, live=live)
+        engine = self.engine(journal, live=live, within_s=within_s)
         try:
-            with self.settings(engine, program.adapter):
+            with self.settings(engine, program.adapter, program.reading):
                 return self.answer(self.program(program), program, inputs)
         except ModelIsUnavailable as stop:
             raise ProgramFailed(stop.failure) from stop
 
-    def engine(self, journal: CallJournal, *, live: bool = True) -> RecordingEngine:
+    def engine(
+        self, journal: CallJournal, *, live: bool = True, within_s: float | None = None
+    ) -> RecordingEngine:
         """The recorder of one run."""
         return RecordingEngine(
-            self._model, journal, self._tracing, live=live, retries=self._retries
+            self._model,
+            journal,
+            self._tracing,
+            live=live,
+            within_s=within_s,
+            turns=self._turns,
+            retries=self._retries,
         )
 
     def program(self, program: RunnableProgram) -> dspy.Module:
@@ -94,17 +113,19 @@ class DspyRunner:
         return self._cache.get(program)
 
     def settings(
-        self, engine: RecordingEngine, adapter: Adapter | None
+        self, engine: RecordingEngine, adapter: Adapter | None, reading: Reading = AS_DSPY
     ) -> AbstractContextManager[None]:
         """DSPy's settings for one run: its model, no history, no cache, spans if anybody traces.
 
-        Without an *adapter* prompts are written as suits the model.
+        Without an *adapter* prompts are written as suits the model. *reading* is what is done about
+        answers that are not in the form asked for.
         """
         callbacks = [] if isinstance(self._tracing, NoTracing) else [Spans(self._tracing)]
-        run = SideCalls(engine.recorder, self._tracing, self._toolbox, self._answer_within)
+        answer = partial(self._answer_within, reading)
+        run = SideCalls(engine.recorder, self._tracing, self._toolbox, answer)
         settings: AbstractContextManager[None] = dspy.context(
             lm=RecordingLM(self._model.model, engine),
-            adapter=self._adapter(adapter),
+            adapter=self._adapter(adapter, reading),
             callbacks=callbacks,
             trace=None,
             disable_history=True,
@@ -133,14 +154,18 @@ class DspyRunner:
             with self._tracing.span("validate_out"):
                 return fitting_outputs(spec, prediction)
 
-    def _answer_within(self, program: RunnableProgram, inputs: JsonObject) -> JsonObject:
+    def _answer_within(
+        self, reading: Reading, program: RunnableProgram, inputs: JsonObject
+    ) -> JsonObject:
         """Run *program* as a part of the run that is going on."""
-        with dspy.context(adapter=self._adapter(program.adapter)):
+        with dspy.context(adapter=self._adapter(program.adapter, reading)):
             return self.answer(self.program(program), program, inputs)
 
-    def _adapter(self, wanted: Adapter | None) -> dspy.Adapter:
+    def _adapter(self, wanted: Adapter | None, reading: Reading) -> dspy.Adapter:
         form = wanted or self._model.adapter
-        return SafeJsonAdapter() if form == "json" else SafeChatAdapter()
+        return (
+            SafeJsonAdapter(reading=reading) if form == "json" else SafeChatAdapter(reading=reading)
+        )
 
 
 def fitting_outputs(spec: SignatureSpec, prediction: Any) -> dict[str, JsonValue]:
@@ -170,19 +195,10 @@ def _typed_failures() -> Iterator[None]:
     except ProgramFailed:
         raise
     except AdapterParseError as error:
-        raise ProgramFailed(_unparseable(error, node_of(error))) from error
+        raise ProgramFailed(failure_at(error, node_of(error))) from error
     except Exception as error:
         if (refusal := refusal_in(error)) is not None:
             raise ProgramFailed(refusal.failure) from error
         where = f"at node {node}" if (node := node_of(error)) else "inside DSPy"
         message = f"The program failed {where} ({type(error).__name__}): {str(error)[:300]}"
         raise ProgramFailed(Failure(code="program.failed", message=message)) from error
-
-
-def _unparseable(error: AdapterParseError, node: str | None) -> Failure:
-    wanted = ", ".join(error.signature.output_fields)
-    where = f" at node {node}" if node else ""
-    return Failure(
-        code="output.unparseable",
-        message=f"The model's answer{where} could not be read as the fields {wanted}.",
-    )

@@ -36,3 +36,9 @@ def usage_of(response: lm15.Response) -> LmUsage:
         reasoning_tokens=usage.reasoning_tokens,
         total_tokens=usage.total_tokens,
     )
+
+
+def tokens_of(request: lm15.Request) -> int:
+    """About how many tokens *request* takes with its answer: four characters make one."""
+    written = len(repr(request.system)) + sum(len(repr(each.parts)) for each in request.messages)
+    return written // 4 + (request.config.max_tokens or 0)

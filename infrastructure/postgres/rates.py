@@ -21,8 +21,6 @@ CREATE UNLOGGED TABLE stratal.lm_rates (
 MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (("rates.1", _TABLE),)
 
 MINUTE_S: Final = 60.0
-BURST: Final = 1 / 120
-"""The part of a minute's calls that may go at once: half a second's worth."""
 
 _BOOK: LiteralString = """
     WITH at AS MATERIALIZED (SELECT extract(epoch FROM clock_timestamp())::float8 AS now_s)
@@ -31,15 +29,13 @@ _BOOK: LiteralString = """
     ON CONFLICT (line) DO UPDATE
     SET calls_due = greatest(kept.calls_due, excluded.calls_due - %(calls_s)s) + %(calls_s)s,
         tokens_due = greatest(kept.tokens_due, excluded.tokens_due - %(tokens_s)s) + %(tokens_s)s
-    WHERE greatest(kept.calls_due - %(calls_slack_s)s, kept.tokens_due - %(tokens_slack_s)s)
+    WHERE greatest(kept.calls_due, kept.tokens_due)
           <= excluded.calls_due - %(calls_s)s + %(within_s)s
-    RETURNING greatest(calls_due - %(calls_s)s - %(calls_slack_s)s,
-                       tokens_due - %(tokens_s)s - %(tokens_slack_s)s)
+    RETURNING greatest(calls_due - %(calls_s)s, tokens_due - %(tokens_s)s)
               - extract(epoch FROM clock_timestamp())::float8
 """
 _LEFT: LiteralString = """
-    SELECT greatest(calls_due - %(calls_slack_s)s, tokens_due - %(tokens_slack_s)s)
-           - extract(epoch FROM clock_timestamp())::float8
+    SELECT greatest(calls_due, tokens_due) - extract(epoch FROM clock_timestamp())::float8
     FROM stratal.lm_rates WHERE line = %(line)s
 """
 _SETTLE: LiteralString = """
@@ -63,14 +59,14 @@ class RateIsUsedUp(Exception):
 
 
 class Rate:
-    """The places of *line*: never more than *limits* in any minute."""
+    """The places of *line*, evenly apart: providers count by the second, too.
+
+    A call of many tokens goes when those before it are paid for, and is paid for by those after it.
+    """
 
     def __init__(self, pool: Pool, line: str, limits: Limits) -> None:
         self._pool, self._line = pool, line
-        self._call_s, self._calls_slack_s = _spread(limits.calls)
-        self._token_s, tokens_slack_s = _spread(limits.tokens)
-        # A call of many tokens goes when those before it are paid for, and is paid for after it.
-        self._tokens_slack_s = tokens_slack_s
+        self._call_s, self._token_s = _apart_s(limits.calls), _apart_s(limits.tokens)
         self.counts_tokens = limits.tokens is not None
 
     def book(self, tokens: int, *, within_s: float) -> float:
@@ -83,8 +79,6 @@ class Rate:
             "line": self._line,
             "calls_s": self._call_s,
             "tokens_s": self._token_s * tokens,
-            "calls_slack_s": self._calls_slack_s,
-            "tokens_slack_s": self._tokens_slack_s,
             "within_s": within_s,
         }
         with self._pool.connection() as connection:
@@ -101,13 +95,5 @@ class Rate:
             connection.execute(_SETTLE, told)
 
 
-def _spread(limit: int | None) -> tuple[float, float]:
-    """The seconds that one takes, and how far ahead of them some may go at once.
-
-    A minute may begin right before a burst, so what may burst is taken from the rest.
-    """
-    if limit is None:
-        return 0.0, 0.0
-    burst = max(1.0, limit * BURST)
-    one_s = MINUTE_S / max(1.0, limit - burst)
-    return one_s, (burst - 1) * one_s
+def _apart_s(limit: int | None) -> float:
+    return 0.0 if limit is None else MINUTE_S / limit

@@ -90,16 +90,22 @@ class Slots:
             free = [slot for slot in self._all if slot not in self._held]
             if not free:
                 return None
-            held_in = self._connected()
-            try:
-                row = held_in.execute(_TAKE, [_shuffled(free), self._key]).fetchone()
-            except psycopg.OperationalError:
-                self._lost()
-                raise
+            held_in, row = self._asked(free)
             if row is None:
                 return None
             self._held.add(slot := int(row[0]))
             return held_in, slot
+
+    def _asked(self, free: Sequence[int]) -> tuple[Connection[TupleRow], TupleRow | None]:
+        while True:
+            is_old = self._session is not None
+            held_in = self._connected()
+            try:
+                return held_in, held_in.execute(_TAKE, [_shuffled(free), self._key]).fetchone()
+            except psycopg.OperationalError:
+                self._lost()
+                if not is_old:
+                    raise
 
     def _give(self, held_in: Connection[TupleRow], slot: int) -> None:
         with self._asking:

@@ -7,7 +7,11 @@ from threading import Event
 from time import monotonic
 from typing import NamedTuple
 
+import psycopg
+from psycopg_pool import PoolClosed
+
 from application.context import current
+from application.errors import StoreIsUnavailable
 from application.turns import NoTurn, Settle
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.rates import Limits, Rate, RateIsUsedUp
@@ -37,9 +41,10 @@ class PostgresTurns:
     def line(self) -> "PostgresLine":
         """The line of the current tenant."""
         tenant, provider = current().tenant, self._provider
+        # A tenant's own limit first: who is over it takes no place from the others.
         wanted = (
-            (f"calls to {provider}", provider, self._limits.whole),
             (f"calls of {tenant} to {provider}", f"{provider}/{tenant}", self._limits.tenant),
+            (f"calls to {provider}", provider, self._limits.whole),
         )
         rates = [
             (f"the limit of {what}", Rate(self._pool, line, limits))
@@ -70,24 +75,32 @@ class PostgresLine:
 
         Raises:
             NoTurn: There would be none within *within_s* seconds, or the run was stopped.
+            StoreIsUnavailable: The database cannot be asked.
         """
         ends_s = monotonic() + within_s
         counting = [rate for _, rate in self.rates if rate.counts_tokens]
         expected = tokens() if counting else 0
-        self._placed(expected, ends_s, stopped)
         with ExitStack() as stack:
-            if self.slots is not None:
-                slot = self.slots.one(within_s=ends_s - monotonic(), stopped=stopped)
-                try:
-                    stack.enter_context(slot)
-                except NoSlot:
-                    raise NoTurn(f"the limit of calls at once to {self.provider}", 1) from None
+            with _asking():
+                self._placed(expected, ends_s, stopped)
+                if self.slots is not None:
+                    stack.enter_context(self._slot(self.slots, ends_s, stopped))
 
             def settle(taken: int) -> None:
-                for rate in counting:
-                    rate.settle(taken - expected)
+                with _asking():
+                    for rate in counting:
+                        rate.settle(taken - expected)
 
             yield settle
+
+    @contextmanager
+    def _slot(self, slots: Slots, ends_s: float, stopped: Event) -> Generator[None, None, None]:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(slots.one(within_s=ends_s - monotonic(), stopped=stopped))
+            except NoSlot:
+                raise NoTurn(f"the limit of calls at once to {self.provider}", 0) from None
+            yield
 
     def _placed(self, tokens: int, ends_s: float, stopped: Event) -> None:
         for limit, rate in self.rates:
@@ -97,3 +110,13 @@ class PostgresLine:
                 raise NoTurn(limit, refused.after_s) from None
             if wait_s > 0 and stopped.wait(wait_s):
                 raise NoTurn(limit, 0)
+
+
+@contextmanager
+def _asking() -> Generator[None, None, None]:
+    try:
+        yield
+    except (psycopg.Error, PoolClosed) as error:
+        raise StoreIsUnavailable(
+            type(error).__name__, "Limits cannot be kept without it."
+        ) from error

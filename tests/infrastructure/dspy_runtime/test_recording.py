@@ -183,17 +183,17 @@ def test_lmp_15_waits_are_1_2_4_seconds_and_retry_after_wins() -> None:
     now = [0.0]
     retries = Retries(jitter=lambda: 0.0, clock=lambda: now[0])
     error = lm15.ServerError("oops")
-    assert [retries.wait_s(tried, error, began=0) for tried in (1, 2, 3, 4)] == [1, 2, 4, None]
-    assert retries.wait_s(1, lm15.RateLimitError("x", retry_after=7.0), began=0) == 7
+    assert [retries.wait_s(tried, error, ends_s=99) for tried in (1, 2, 3, 4)] == [1, 2, 4, None]
+    assert retries.wait_s(1, lm15.RateLimitError("x", retry_after=7.0), ends_s=99) == 7
     assert Retries(jitter=lambda: 1.0).waits_s[0] * 1.25 == 1.25
 
 
 def test_no_wait_begins_that_would_outlast_the_deadline() -> None:
     now = [100.0]
-    retries = Retries(deadline_s=120, jitter=lambda: 0.0, clock=lambda: now[0])
+    retries = Retries(jitter=lambda: 0.0, clock=lambda: now[0])
     error = lm15.RateLimitError("x", retry_after=30.0)
-    assert retries.wait_s(1, error, began=0) is None
-    assert retries.wait_s(1, error, began=50) == 30
+    assert retries.wait_s(1, error, ends_s=120) is None
+    assert retries.wait_s(1, error, ends_s=170) == 30
 
 
 def test_a_refused_request_is_an_outcome_and_replays_as_one() -> None:
