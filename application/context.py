@@ -14,8 +14,8 @@ class Context:
     """What the envelope of every event of this command will say.
 
     ``command_id`` makes the command idempotent when ``fingerprint`` (a digest of its type and body)
-    is set: a second command with both equal gets the first one's receipt. ``roles`` are what whoever
-    acts may act as: none unless somebody vouches for more.
+    is set: a second command with both equal gets the first one's receipt. ``roles`` are what
+    whoever acts may act as: none unless somebody vouches for more.
     """
 
     tenant: str

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
@@ -111,6 +111,22 @@ class Settings(BaseModel):
             " /48), or full."
         ),
     ] = "network"
+    access: Annotated[
+        Literal["open", "keys"],
+        Field(
+            description="open: whoever reaches the API may do all, as whoever they say they are;"
+            " keys: only who has a key, as that key says."
+        ),
+    ] = "open"
+    api_key: Annotated[SecretStr | None, Field(description="Key that this client sends.")] = None
+    tenant_rate: Annotated[
+        float | None,
+        Field(gt=0, description="Requests a second of a tenant, in each API process; unset: any."),
+    ] = None
+    actor_rate: Annotated[
+        float | None,
+        Field(gt=0, description="Requests a second of an actor, in each API process; unset: any."),
+    ] = None
     modules: Annotated[
         str,
         Field(description="Packages whose dspy.Modules may be imported: acme_rag,other.package."),
@@ -234,6 +250,11 @@ class Settings(BaseModel):
         if url is not None and urlsplit(url).scheme not in {"redis", "rediss", "amqp", "amqps"}:
             raise ValueError("use a redis:// or amqp:// address, or unset it for Postgres")
         return url
+
+    @property
+    def key_text(self) -> str | None:
+        """The key that a client of this service sends, if it has one."""
+        return None if self.api_key is None else self.api_key.get_secret_value()
 
     @property
     def module_packages(self) -> frozenset[str]:

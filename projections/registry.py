@@ -33,6 +33,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     Evaluations(),
     Probes(),
     Tools(),
+    Keys(),
     Workflows(),
     WorkflowRuns(),
     Keys(),

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from domain.access.events import ApiKeyIssued, ApiKeyRevoked
 from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
 from domain.dataset.values import Split
 from domain.kernel import Event, Recorded
@@ -32,6 +33,7 @@ from domain.program.values import Origin, Stage
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.tool.events import ToolCreated, ToolRetired
 from projections.datasets import DatasetRow
+from projections.keys import KeyRow
 from projections.modules import ModuleRow
 from projections.probes import ProbeRow
 from projections.program_catalog import ProgramMetrics, ProgramRow, live_score
@@ -106,6 +108,28 @@ def tool(before: ToolRow | None, recorded: Recorded) -> ToolRow:
             )
         case ToolRetired(reason=reason):
             changes = _ended(recorded, reason)
+        case _:
+            pass
+    assert before is not None
+    return before.model_copy(update={**changes, **_touched(recorded)})
+
+
+def api_key(before: KeyRow | None, recorded: Recorded) -> KeyRow:
+    """The key after *recorded*; ``None`` is before its first event."""
+    changes: Values = {}
+    match recorded.event:
+        case ApiKeyIssued() as issued:
+            before = KeyRow(
+                api_key_id=recorded.originator_id,
+                name=issued.name,
+                roles=issued.roles,
+                expires_at=issued.expires_at,
+                revoked_at=None,
+                revoked_because=None,
+                **_begun(recorded),
+            )
+        case ApiKeyRevoked(reason=reason):
+            changes = {"revoked_at": recorded.timestamp, "revoked_because": reason}
         case _:
             pass
     assert before is not None

@@ -1,6 +1,18 @@
-"""Roles: what somebody is to a tenant. Which role may do what is said in one table beside them."""
+"""Who somebody is to a tenant: names, and roles. What a role may do is the application's table."""
 
 from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import StringConstraints
+
+TENANT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+ACTOR: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}$"
+
+TenantName = Annotated[str, StringConstraints(pattern=TENANT)]
+"""Whose things these are."""
+
+ActorName = Annotated[str, StringConstraints(pattern=ACTOR)]
+"""Who acts, as the trail tells it."""
 
 
 class Role(StrEnum):
@@ -12,4 +24,4 @@ class Role(StrEnum):
     ADMIN = "admin"
     AUDITOR = "auditor"
     WORKER = "worker"
-    """Processes of the service, never a person: nobody can be given it."""
+    """Processes of the service: nobody can be given it."""

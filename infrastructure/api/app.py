@@ -20,6 +20,7 @@ from infrastructure.api import (
     feed,
     health,
     histories,
+    keys,
     lm_calls,
     modules,
     openapi,
@@ -38,6 +39,7 @@ from infrastructure.api.attempts import refused
 from infrastructure.api.dependencies import ApiDependencies
 from infrastructure.api.document import DESCRIPTION, TAGS, describe
 from infrastructure.api.edge import Edge, correlation_of
+from infrastructure.api.gate import Gate
 from infrastructure.api.guard import Guard
 from infrastructure.api.problems import (
     EdgeError,
@@ -73,6 +75,7 @@ _ROUTES: Final = (
     usage.routes,
     lm_calls.routes,
     catalogs.routes,
+    keys.routes,
     health.routes,
     openapi.routes,
     docs.routes,
@@ -100,6 +103,7 @@ def create_app(deps: ApiDependencies) -> FastAPI:
         app.include_router(each)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(Guard)
+    app.add_middleware(Gate, callers=deps.callers, rates=deps.rates)
     app.add_middleware(Edge, ids=deps.ids)
     app.add_middleware(Witness, routes=[it for each in _ROUTES for it in each.routes])
     describe(app)

@@ -7,12 +7,13 @@ from uuid import UUID
 from fastapi import Query
 from pydantic import AwareDatetime
 
+from application.authorization import Permission
 from infrastructure.api.dependencies import ReadingNow
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
 from infrastructure.api.route import router
 from projections.attempts import AttemptRow, Outcome, attempts
 
-routes = router("/v1/audit", "trail")
+routes = router("/v1/audit", "trail", needs=Permission.AUDIT)
 
 
 @routes.get("/attempts")

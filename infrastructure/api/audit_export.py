@@ -9,6 +9,7 @@ from fastapi import Query
 from fastapi.responses import StreamingResponse
 from pydantic import JsonValue
 
+from application.authorization import Permission
 from infrastructure.api.dependencies import Reading
 from infrastructure.api.route import router
 from infrastructure.api.trail import Only
@@ -16,7 +17,7 @@ from projections.audit_trail import AuditPage, AuditRow, Cause, audit
 from projections.kernel import ReadStore
 from projections.paging import MAX_LIMIT, Cursor
 
-routes = router("/v1/audit", "trail")
+routes = router("/v1/audit", "trail", needs=Permission.AUDIT)
 
 Chunk = tuple[bytes, Cursor | None]
 """Some lines of the file, and where the next ones begin."""

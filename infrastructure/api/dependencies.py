@@ -13,7 +13,6 @@ from fastapi import Depends, Header, Path, Query, Request, Response
 from pydantic import ValidationError
 
 from application.auditing import AddressMode, Attempts
-from application.authorization import EVERYBODY
 from application.commands import Command
 from application.context import Context, within
 from application.errors import AggregateNotFound
@@ -22,11 +21,11 @@ from application.tracing import Tracing
 from domain.kernel import Recorded
 from infrastructure.api.as_of import AsOf, Past
 from infrastructure.api.attempts import Mark, marked
-from infrastructure.api.edge import correlation_of
+from infrastructure.api.callers import Anybody, Callers, context
 from infrastructure.api.etags import POSITION, placed, version_in
-from infrastructure.api.naming import ACTOR, TENANT
 from infrastructure.api.problems import invalid_body
 from infrastructure.api.proving import Proofs
+from infrastructure.api.rates import Rates
 from infrastructure.api.streams import Streams
 from projections.kernel import ReadStore
 
@@ -105,6 +104,8 @@ class ApiDependencies:
         attempts: Keeps commands that left no event, with as much of addresses as ``addresses``.
         ids: Makes ids that sort by time.
         threads: How many blocking calls run at once; not more than there are connections.
+        callers: Tells who asks.
+        rates: How often they may.
     """
 
     dispatch: Callable[[Command, Context], Receipt]
@@ -126,6 +127,8 @@ class ApiDependencies:
     streams: Streams = field(default_factory=Streams)
     threads: int = 16
     addresses: AddressMode = "network"
+    callers: Callers = field(default_factory=Anybody)
+    rates: Rates = field(default_factory=Rates)
 
 
 class Desk:
@@ -304,39 +307,6 @@ def _belongs(first: Recorded, kind: str, tenant: str) -> bool:
 
 
 _KEY: Final = r"^[\x21-\x7e]{1,255}$"
-
-
-async def context(
-    request: Request,
-    tenant: Annotated[
-        str,
-        Header(
-            alias="X-Stratal-Tenant",
-            pattern=TENANT,
-            description="Whose things these are.",
-            examples=["default"],
-        ),
-    ] = "default",
-    actor: Annotated[
-        str,
-        Header(
-            alias="X-Stratal-Actor",
-            pattern=ACTOR,
-            description="Who acts: told in the trail.",
-            examples=["anonymous"],
-        ),
-    ] = "anonymous",
-) -> Context:
-    """In whose name the request acts, and within which trace."""
-    deps: ApiDependencies = request.app.state.deps
-    return Context(
-        tenant=tenant,
-        actor=actor,
-        correlation_id=correlation_of(request.scope),
-        command_id=str(deps.ids()),
-        traceparent=deps.tracing.traceparent() or request.headers.get("traceparent"),
-        roles=EVERYBODY,
-    )
 
 
 Freshness = Annotated[

@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from infrastructure.api.gate import is_open
 from infrastructure.api.problems import MEDIA_TYPE, Problem
 
 DESCRIPTION: Final = (
@@ -27,22 +28,28 @@ TAGS: Final = [
     {"name": "trail", "description": "What happened, who did it, and what it cost."},
     {"name": "proofs", "description": "What was signed of what happened, and how to check it."},
     {"name": "catalogs", "description": "What a request may name: metrics and optimizers."},
+    {"name": "keys", "description": "Who may do what, where access is by keys."},
     {"name": "service", "description": "Whether it lives, and what its problems mean."},
 ]
 
 _SCHEMAS: Final = "#/components/schemas/{model}"
 _PROBLEMS: Final = {
     "BadRequest": "The request is not what it says it is: no JSON, no UTF-8, no ETag.",
+    "Unauthenticated": "Access is by keys, and the request has no good one.",
+    "Forbidden": "You are known, and may not; the sentence names the permission that is missing.",
     "NotFound": "Nothing has this id or name.",
     "Conflict": "The present state forbids it, or somebody else was first.",
     "Stale": "It changed since the version in If-Match.",
     "TooLarge": "The body is too large.",
     "UnknownMediaType": "The body is of a type this route does not read.",
     "Invalid": "Something in the request cannot be used; the faults name everything.",
+    "TooMany": "More requests than are allowed in the time. Try again after Retry-After.",
     "Unavailable": "The database or a read model is not there yet. Try again after Retry-After.",
     "Problem": "Any other problem.",
 }
 _ALWAYS: Final = {"422": "Invalid", "503": "Unavailable", "default": "Problem"}
+_KNOWN: Final = {"401": "Unauthenticated", "403": "Forbidden", "429": "TooMany"}
+"""What only those can meet of whom the gate asks who they are."""
 _WRITES: Final = {
     "400": "BadRequest",
     "409": "Conflict",
@@ -101,6 +108,8 @@ def _with_problems(found: dict[str, Any]) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     found["components"]["headers"] = _headers()
+    found["security"] = [{"key": []}, {}]
+    found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
     shared: dict[str, Any] = found["components"].setdefault("parameters", {})
     for path, operations in found["paths"].items():
         for method in sorted(_METHODS & operations.keys()):
@@ -111,7 +120,7 @@ def _with_problems(found: dict[str, Any]) -> dict[str, Any]:
 
 def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     names = {each["name"] for each in operation.get("parameters", ())}
-    told = dict(_ALWAYS)
+    told = _ALWAYS | ({} if is_open(path) else _KNOWN)
     if "{" in path:
         told["404"] = "NotFound"
     if method == "post":

@@ -1,19 +1,21 @@
 """The public feed over HTTP: every fact of a tenant once, in order, as pages or as a stream."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Annotated, Final
 from uuid import UUID
 
-from fastapi import Header, Query, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel, Field, JsonValue
 from starlette.types import Receive, Scope, Send
 
+from application.authorization import Permission
 from application.errors import StoreIsUnavailable
 from domain.kernel import Recorded
+from infrastructure.api.callers import is_welcome
 from infrastructure.api.dependencies import Desk, ReadingNow
 from infrastructure.api.pages import LIMIT, Limit
 from infrastructure.api.route import router
@@ -22,7 +24,7 @@ from infrastructure.api.trail import Topics
 from projections.paging import MAX_LIMIT
 from projections.topics import matching
 
-routes = router("/v1/events", "trail")
+routes = router("/v1/events", "trail", needs=Permission.AUDIT)
 
 HEARTBEAT_S: Final = 15.0
 """A stream that has nothing to tell says so: proxies cut connections that are silent for long."""
@@ -68,6 +70,7 @@ class EventFeed(BaseModel):
     responses={200: {"content": {_STREAM: {"schema": {"type": "string"}}}}},
 )
 async def read_events(
+    request: Request,
     desk: ReadingNow,
     after: Annotated[int, Query(ge=0, lt=2**63, description="Only later positions.")] = 0,
     topic: Topics = [],  # noqa: B006 - FastAPI copies the default
@@ -92,15 +95,23 @@ async def read_events(
     topics = matching(topic)
     if _STREAM not in accept:
         return await desk.run(partial(_page, desk, topics, after, limit))
-    streams = desk.deps.streams
-    return _Stream(_Told(desk, topics, after if last_event_id is None else last_event_id), streams)
+    start = after if last_event_id is None else last_event_id
+    told = _Told(desk, topics, start, partial(is_welcome, request))
+    return _Stream(told, desk.deps.streams)
 
 
 class _Told:
     """What one stream tells, and how far it has got."""
 
-    def __init__(self, desk: Desk, topics: Sequence[str], position: int) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        topics: Sequence[str],
+        position: int,
+        is_welcome: Callable[[], Awaitable[bool]],
+    ) -> None:
         self._desk, self._topics, self._position = desk, topics, position
+        self._is_welcome = is_welcome
         self._is_near_the_end = False
 
     @property
@@ -109,10 +120,10 @@ class _Told:
         return self._desk.tenant
 
     async def all(self, streams: Streams, follower: Follower) -> AsyncIterator[bytes]:
-        """The stream, until the client goes, the server stops or the database is away."""
+        """The stream, until the client goes or may not follow any more, or the server stops."""
         yield format_sse_event(retry=_RETRY_MS)
         told_s = monotonic()
-        while not streams.is_closed:
+        while not streams.is_closed and await self._is_welcome():
             follower.listen()
             before = self._position
             try:

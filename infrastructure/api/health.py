@@ -18,7 +18,7 @@ STALE_AFTER_S: Final = 15.0
 _PATIENCE_S: Final = 3.0
 _NEVER: Final = "There are no read models: no projector has run on this database yet. Start one."
 
-routes = router("", "service")
+routes = router("", "service", needs=None)
 
 
 class HealthView(BaseModel):

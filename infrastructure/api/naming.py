@@ -1,12 +1,12 @@
-"""In whose name a request acts: the form of the headers that say so."""
+"""In whose name a request acts where access is open: the headers that say so."""
 
 import re
 from typing import Final
 
 from starlette.datastructures import Headers
 
-TENANT: Final = r"^[a-z0-9][a-z0-9_-]{0,62}$"
-ACTOR: Final = r"^[A-Za-z0-9][A-Za-z0-9_.@:+-]{0,127}$"
+from domain.access.values import ACTOR, TENANT
+
 NOBODY: Final = ("default", "anonymous")
 """The tenant and the actor of a request that names none."""
 

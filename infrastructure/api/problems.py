@@ -13,6 +13,7 @@ from starlette.responses import Response
 
 from application.errors import AsOfIsBusy, ProjectionIsLate, StoreIsUnavailable
 from application.wording import sentence
+from domain.access.errors import KeyIsRefused
 from domain.errors import (
     ConflictError,
     DomainError,
@@ -75,6 +76,7 @@ class EdgeError(DomainError):
     """A request that never became a command."""
 
     status: ClassVar[int] = 400
+    retry_after_s: int | None = None
 
     def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
         super().__init__(message)
@@ -125,6 +127,7 @@ class InternalError(EdgeError):
 
 
 _STATUS: Mapping[type[DomainError], int] = {
+    KeyIsRefused: 401,
     StoreIsUnavailable: 503,
     ProjectionIsLate: 503,
     AsOfIsBusy: 503,
@@ -164,6 +167,10 @@ def response(
     extra = dict(headers or {})
     if told.status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra["Retry-After"] = str(RETRY_AFTER_S)
+    elif told.status == HTTPStatus.UNAUTHORIZED:
+        extra["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, EdgeError) and error.retry_after_s is not None:
+        extra["Retry-After"] = str(error.retry_after_s)
     return Response(told.model_dump_json(), told.status, extra, MEDIA_TYPE)
 
 

@@ -8,13 +8,14 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import BaseModel, Field
 
+from application.authorization import Permission
 from infrastructure.api.dependencies import ReadingNow
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, encode
 from infrastructure.api.proving import Checkpoint
 from infrastructure.api.route import router
 from projections.paging import CursorIsInvalid
 
-routes = router("/v1", "proofs")
+routes = router("/v1", "proofs", needs=Permission.AUDIT)
 
 Size = Annotated[int, Path(ge=1, lt=2**63, description="How many events it signs.")]
 Position = Annotated[int, Path(ge=1, lt=2**63, description="Of an event, as the feed tells it.")]

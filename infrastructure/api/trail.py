@@ -6,13 +6,14 @@ from uuid import UUID
 from fastapi import Depends, Query
 from pydantic import AwareDatetime, Field
 
+from application.authorization import Permission
 from infrastructure.api.dependencies import Reading
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, encode
 from infrastructure.api.route import router
 from projections.audit_trail import AuditRow, Filters, audit
 from projections.topics import matching
 
-routes = router("/v1/audit", "trail")
+routes = router("/v1/audit", "trail", needs=Permission.AUDIT)
 
 Topics = Annotated[
     list[str],

@@ -6,15 +6,14 @@ from http import HTTPMethod
 from typing import Final
 
 from fastapi.routing import APIRoute
-from starlette.datastructures import Headers
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from application.auditing import Attempt, Outcome, kept_of
 from infrastructure.api.attempts import Mark, mark
+from infrastructure.api.callers import Caller, caller_of
 from infrastructure.api.dependencies import ApiDependencies, writer
 from infrastructure.api.edge import correlation_of
-from infrastructure.api.naming import whose
 
 _SAFE: Final = frozenset({HTTPMethod.GET, HTTPMethod.HEAD, HTTPMethod.OPTIONS})
 
@@ -24,6 +23,7 @@ _log = logging.getLogger("stratal.api")
 class Witness:
     """ASGI middleware that tells the audit of commands that left no event, once they are answered.
 
+    What nobody can be made answerable for is no command of anybody: the gate logs it.
     It adds nothing to the answer and takes nothing from it: what fails here is logged.
     """
 
@@ -49,25 +49,27 @@ class Witness:
         try:
             await self._app(scope, receive, watched)
         finally:
-            if (outcome := seen.outcome) is not None:
+            caller = caller_of(scope)
+            if (outcome := seen.outcome) is not None and caller is not None:
                 try:
-                    self._tell(scope, seen, outcome, status)
+                    self._tell(scope, seen, outcome, status, caller)
                 except Exception:  # noqa: BLE001 - whatever it is, the answer is on its way
                     _log.exception("An attempt could not be noted.")
 
-    def _tell(self, scope: Scope, seen: Mark, outcome: Outcome, status: int | None) -> None:
+    def _tell(
+        self, scope: Scope, seen: Mark, outcome: Outcome, status: int | None, caller: Caller
+    ) -> None:
         method, path = scope["method"], scope["path"]
         taken = (each for each in self._routes if each.methods and method in each.methods)
         route = next((each for each in taken if each.path_regex.match(path)), None)
         if route is None:  # nothing there takes commands
             return
         deps: ApiDependencies = scope["app"].state.deps
-        tenant, actor = whose(Headers(scope=scope))
         client = scope.get("client")
         deps.attempts.note(
             Attempt(
-                tenant=tenant,
-                actor=actor,
+                tenant=caller.tenant,
+                actor=caller.actor,
                 operation=f"{method} {route.path_format}",
                 command=seen.command,
                 aggregate_id=seen.aggregate_id,

@@ -16,6 +16,7 @@ from infrastructure.cli.datasets import DatasetCommands
 from infrastructure.cli.doctor import DoctorCommand
 from infrastructure.cli.drawings import DrawingCommands
 from infrastructure.cli.executions import ExecutionCommands
+from infrastructure.cli.keys import KeyCommands
 from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.programs import ProgramCommands
@@ -37,6 +38,7 @@ class Verbs:
     audit: AuditCommands
     database: DatabaseCommands
     doctor: DoctorCommand
+    keys: KeyCommands
     models: ModelCommands
     own_modules: OwnModuleCommands
     projections: ProjectionCommands
@@ -79,6 +81,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")
     app.add_typer(ClientCommands(verbs.connect).app(), name="client")
+    app.add_typer(verbs.keys.app(), name="key")
     app.add_typer(verbs.models.app(), name="model")
     app.add_typer(verbs.projections.app(), name="projections")
     app.add_typer(verbs.database.app(), name="db")

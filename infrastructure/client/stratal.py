@@ -9,6 +9,7 @@ from typing import Final, Literal, Self
 from uuid import uuid4
 
 from infrastructure.client.errors import StratalUnreachable
+from infrastructure.client.keys import Keys
 from infrastructure.client.probes import Probes
 from infrastructure.client.resources import (
     Checkpoints,
@@ -30,10 +31,10 @@ _READ_LIMIT_S: Final = 330.0
 
 
 class Stratal:
-    """A server at *url*, seen by *actor* of *tenant*. Threads may share it.
+    """A server at *url*, seen by *actor* of *tenant*, or by whoever *key* was issued to.
 
     Every write carries an Idempotency-Key and is tried again safely; every later read of this
-    client sees it. Refusals are raised as ``StratalProblem``.
+    client sees it. Refusals are raised as ``StratalProblem``. Threads may share it.
     """
 
     def __init__(
@@ -42,9 +43,12 @@ class Stratal:
         tenant: str = "default",
         actor: str = "anonymous",
         *,
+        key: str | None = None,
         timeout_s: float = _READ_LIMIT_S,
     ) -> None:
         headers = {"X-Stratal-Tenant": tenant, "X-Stratal-Actor": actor}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
         self._transport = Transport(url, headers, timeout_s=timeout_s)
         self._seen, self._lock = 0, Lock()
         self.signatures = Signatures(self)
@@ -53,6 +57,7 @@ class Stratal:
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.probes = Probes(self)
+        self.keys = Keys(self)
         self.datasets = Datasets(self)
         self.checkpoints = Checkpoints(self)
         self.optimizations = Runs(self, "/v1/optimizations")

@@ -12,7 +12,10 @@ import uvicorn
 from application.errors import StoreIsUnavailable
 from infrastructure import bootstrap
 from infrastructure.api.app import create_app
+from infrastructure.api.callers import Anybody, Callers
 from infrastructure.api.dependencies import ApiDependencies
+from infrastructure.api.keyring import Keyring
+from infrastructure.api.rates import Rates
 from infrastructure.api.streams import Streams
 from infrastructure.eventstore.lag import ProjectionLag, lags
 from infrastructure.eventstore.past_fold import PastFold
@@ -24,7 +27,7 @@ from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.postgres.waiters import Waiters
 from infrastructure.settings import Settings
-from infrastructure.system import new_id
+from infrastructure.system import SystemClock, new_id
 from projections.registry import PROJECTIONS
 
 THREADS = 16
@@ -84,7 +87,19 @@ def _dependencies(
         streams=streams,
         threads=THREADS,
         addresses=system.settings.audit_addresses,
+        callers=_callers(system),
+        rates=_rates(system.settings),
     )
+
+
+def _callers(system: bootstrap.System) -> Callers:
+    if system.settings.access == "keys":
+        return Keyring(system.log.history, SystemClock().now)
+    return Anybody()
+
+
+def _rates(settings: Settings) -> Rates:
+    return Rates(tenant_per_s=settings.tenant_rate, actor_per_s=settings.actor_rate)
 
 
 def _lags(system: bootstrap.System) -> Sequence[ProjectionLag]:

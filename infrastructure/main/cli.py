@@ -17,6 +17,7 @@ from infrastructure.cli.app import Verbs, build_app
 from infrastructure.cli.audit import AuditCommands, Examined
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.doctor import DoctorCommand, Examination
+from infrastructure.cli.keys import FirstKey, KeyCommands
 from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import Offer, OwnModuleCommands
 from infrastructure.cli.projections import Office, ProjectionCommands
@@ -51,6 +52,7 @@ def verbs() -> Verbs:
         audit=AuditCommands(_connect, _verify, _bundle),
         database=DatabaseCommands(_embedded, _prepare),
         doctor=DoctorCommand(_examine),
+        keys=KeyCommands(_connect, _first_key),
         models=ModelCommands(_announce, _fetch),
         own_modules=OwnModuleCommands(_connect, _offers),
         projections=ProjectionCommands(_projections),
@@ -97,7 +99,8 @@ def _connect() -> Stratal:
     from infrastructure.main.address import url_of
 
     settings = _settings()
-    return Stratal(url_of(settings.host, settings.port), actor=_actor())
+    url = url_of(settings.host, settings.port)
+    return Stratal(url, actor=_actor(), key=settings.key_text)
 
 
 def _embedded() -> "EmbeddedPostgres":
@@ -138,6 +141,12 @@ def _projections() -> AbstractContextManager[Office]:
     from infrastructure.main.projections import projection_office
 
     return projection_office(_settings(), _actor())
+
+
+def _first_key(name: str, tenant: str, days: int) -> FirstKey:
+    from infrastructure.main.keys import first_key
+
+    return first_key(_settings(), _actor(), name, tenant, days)
 
 
 def _table(url: str, name: str, levels: int) -> "Table":

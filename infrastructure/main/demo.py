@@ -42,7 +42,7 @@ def demo(settings: Settings, *, agreed: bool) -> None:
     try:
         with (
             _service(settings, teller, agreed=agreed) as service,
-            Stratal(service.url, actor="demo") as api,
+            Stratal(service.url, actor="demo", key=settings.key_text) as api,
         ):
             story = Story(api, task_for(service.lm), service.lm, teller)
             story.tell()

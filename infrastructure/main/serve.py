@@ -49,8 +49,8 @@ def serve(settings: Settings) -> None:
 
 
 def _handed_on(settings: Settings, access: Access, port: int) -> Settings:
-    """What the processes are told: of the database the service's address alone."""
-    only = {"database_url": access.service, "database_owner_url": None}
+    """What the processes are told: of the database the service's address alone, and no key."""
+    only = {"database_url": access.service, "database_owner_url": None, "api_key": None}
     return settings.model_copy(update={**only, "port": port})
 
 

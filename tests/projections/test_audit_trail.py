@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from domain.access.events import ApiKeyEvent
 from domain.dataset.events import DatasetEvent
 from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import ExecutionEvent, ExecutionStarted
@@ -39,6 +40,7 @@ UNIONS = (
     EvaluationEvent,
     ProbeEvent,
     ToolEvent,
+    ApiKeyEvent,
     ParkingEvent,
 )
 

@@ -16,6 +16,7 @@ from projections.differences import differences
 from projections.evaluations import evaluation
 from projections.executions import execution
 from projections.history import Change, HistoryRow, Kind, Mode, history, state
+from projections.keys import key
 from projections.modules import module
 from projections.optimization_board import optimization
 from projections.paging import CursorIsInvalid
@@ -41,6 +42,7 @@ READ: Final[Mapping[str, Callable[..., Any]]] = {
     "evaluation": evaluation,
     "probe": probe,
     "tool": tool,
+    "api_key": key,
 }
 
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from application.context import within
+from domain.access.aggregate import ApiKey
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -30,6 +31,7 @@ from projections.datasets import dataset
 from projections.evaluations import evaluation
 from projections.executions import execution
 from projections.kernel import Projection
+from projections.keys import key
 from projections.modules import module
 from projections.optimization_board import optimization
 from projections.probes import probe
@@ -64,12 +66,14 @@ AGGREGATES: Mapping[str, type[Any]] = {
         Evaluation,
         Probe,
         Tool,
+        ApiKey,
     )
 }
 QUERIES: Mapping[str, Callable[..., Any]] = {
     "signature": signature,
     "probe": probe,
     "tool": tool,
+    "api_key": key,
     "module": module,
     "program": program,
     "dataset": dataset,
@@ -87,6 +91,7 @@ STATE: Mapping[str, Sequence[str]] = {
     "evaluation": ("version", "status"),
     "probe": ("version", "status", "promise", "findings"),
     "tool": ("version", "spec"),
+    "api_key": ("version", "name", "expires_at"),
 }
 """What an aggregate and its read model call by the same name, texts left out: those are mended."""
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
+from domain.access.events import ApiKeyRevoked
 from domain.dataset.values import Split
 from domain.evaluation.events import (
     EvaluationCancelled,
@@ -37,6 +38,7 @@ from domain.signature.events import SignatureRetired
 from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import Failure, LmCall, LmUsage, ToolCall
 from tests.support import histories as build
+from tests.support.access import a_key
 from tests.support.histories import Log, an_id, ref, spend_of
 from tests.support.probes import a_probe
 
@@ -44,6 +46,7 @@ T = TypeVar("T")
 Stream = list[Event]
 
 A_TOOL: Stream = [ToolCreated(spec=build.TOOL)]
+A_KEY: Stream = [a_key()]
 PROGRAMS = ("program", "another program")
 TEXTS = st.text(max_size=40) | st.just("“quoted”\n\x00 %(tenant)s %s {0}")
 SCORES = st.floats(0, 1)
@@ -207,6 +210,7 @@ STREAMS = (
     | evaluations()
     | st.sampled_from((a_probe(), a_probe(refused=True))).map(list)
     | st.sampled_from((A_TOOL, [*A_TOOL, ToolRetired(reason="Old.")])).map(list)
+    | st.sampled_from((A_KEY, [*A_KEY, ApiKeyRevoked(reason="Lost.")])).map(list)
 )
 
 

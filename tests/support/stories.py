@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from domain.access.events import ApiKeyRevoked
 from domain.dataset.values import Split
 from domain.evaluation.events import EvaluationCancelled, EvaluationFailed, EvaluationToolCalled
 from domain.execution.events import (
@@ -24,6 +25,7 @@ from domain.signature.events import SignatureRetired
 from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import LmSpend
 from tests.support import histories as build
+from tests.support.access import a_key
 from tests.support.histories import TENANT, Log, an_id
 from tests.support.probes import a_probe
 from tests.support.runs import used as a_tool_call
@@ -99,4 +101,5 @@ def everything() -> Log:
     about: dict[str, Any] = {**where, "stream_id": an_id("execution 1")}
     parked = EventParked(**about, error="DivisionByZero", attempts=3)
     log.append(an_id("parking"), parked, ParkedEventReplayed(**about))
+    log.append(an_id("key"), a_key(), ApiKeyRevoked(reason="Lost."))
     return log
