@@ -1,26 +1,22 @@
-"""Creating datasets, loading rows into them, and reading them back."""
+"""Creating datasets, loading rows into them, replacing some and taking some out."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from typing import Annotated, ClassVar, Final
 from uuid import UUID, uuid5
 
 from pydantic import Field
 
-from application import lm_ports
 from application.authorization import Permission
 from application.commands import Command, handles
 from application.context import current, within
 from application.errors import AggregateNotFound, ConcurrentWrite
 from application.fitting import fit
 from application.payloads import Payload
-from application.ports import Claim, Clock, PayloadStore, Receipt, Repository
-from application.runnable import json_object
+from application.ports import Claim, Clock, Receipt, Repository
 from domain.dataset.aggregate import Dataset
 from domain.dataset.shape import common_fields
-from domain.dataset.values import Purpose, Split
+from domain.dataset.values import Purpose, RowId, Split
 from domain.errors import ConflictError, Fault, InvalidError
 from domain.signature.fields import SignatureSpec
 from domain.text import JsonObject, LongText, Name
@@ -28,7 +24,11 @@ from domain.text import JsonObject, LongText, Name
 CHUNK_ROWS = 1000
 """How many rows one stored text holds."""
 
+NO_REASON: Final = "No reason was given."
+
 _IN_PLACE: Final = UUID("5e6d3f0e-6d0b-5c39-9f35-5a5f6d1b7c11")
+_IN_PLACE_VERSION: Final = 2
+"""A dataset that was written in place has its rows since then; later changes are not meant."""
 
 
 class DatasetPartIsEmpty(ConflictError):
@@ -68,6 +68,25 @@ class LoadRows(Command):
     expected_version: int | None = None
 
 
+class ReplaceRow(Command):
+    """Give a row another content, with the fields that all rows have. What was judged stays."""
+
+    dataset_id: UUID
+    row: RowId
+    content: Annotated[JsonObject, Field(min_length=1)]
+    reason: LongText = NO_REASON
+    expected_version: int | None = None
+
+
+class RemoveRow(Command):
+    """Take a row out; a second time changes nothing. What was judged stays."""
+
+    dataset_id: UUID
+    row: RowId
+    reason: LongText = NO_REASON
+    expected_version: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class DatasetHandlers:
     datasets: Repository[Dataset]
@@ -103,6 +122,30 @@ class DatasetHandlers:
         )
         return self.datasets.save(dataset, payloads=chunks)
 
+    @handles(ReplaceRow, Permission.AUTHOR)
+    def replace(self, command: ReplaceRow) -> Receipt:
+        dataset = self._read(command)
+        content = Payload.of(command.content)
+        dataset.replace(
+            command.row,
+            content.ref,
+            fields=tuple(command.content),
+            reason=command.reason,
+            at=self.clock.now(),
+        )
+        return self.datasets.save(dataset, payloads=[content])
+
+    @handles(RemoveRow, Permission.AUTHOR)
+    def remove(self, command: RemoveRow) -> Receipt:
+        dataset = self._read(command)
+        dataset.remove(command.row, command.reason, at=self.clock.now())
+        return self.datasets.save(dataset)
+
+    def _read(self, command: ReplaceRow | RemoveRow) -> Dataset:
+        dataset = self.datasets.get(command.dataset_id)
+        dataset.expect(command.expected_version)
+        return dataset
+
 
 def written_in_place(
     datasets: Repository[Dataset], rows: tuple[JsonObject, ...], spec: SignatureSpec, clock: Clock
@@ -116,7 +159,7 @@ def written_in_place(
     chunk, fields, at = Payload.of(list(rows)), common_fields(rows), clock.now()
     dataset_id = uuid5(_IN_PLACE, f"{current().tenant}/{chunk.ref.digest}")
     with suppress(AggregateNotFound):
-        return datasets.get(dataset_id)
+        return datasets.get(dataset_id, version=_IN_PLACE_VERSION)
     name = f"rows-{chunk.ref.digest[:8]}"
     made = Dataset.create(dataset_id, name=name, purpose=Purpose.TRAINING, description=None, at=at)
     made.load(Split.TRAIN, (chunk.ref,), count=len(rows), fields=fields, at=at)
@@ -124,18 +167,7 @@ def written_in_place(
     # The receipt of the command is for what it asked for, not for this.
     with within(replace(current(), fingerprint=None)), suppress(ConcurrentWrite):
         datasets.save(made, payloads=[chunk])
-    return datasets.get(dataset_id)
-
-
-def rows_of(
-    dataset: Dataset, split: Split, payloads: PayloadStore, *, limit: int | None = None
-) -> list[lm_ports.JsonObject]:
-    """The first *limit* rows of a part in the order they were loaded, or all of them.
-
-    Raises:
-        PayloadIsMissing: Some rows were erased.
-    """
-    return list(islice(_each_row(dataset, split, payloads), limit))
+    return datasets.get(dataset_id, version=_IN_PLACE_VERSION)
 
 
 def fitting_rows(dataset: Dataset, split: Split, spec: SignatureSpec) -> int:
@@ -152,12 +184,3 @@ def fitting_rows(dataset: Dataset, split: Split, spec: SignatureSpec) -> int:
     if faults:
         raise DatasetDoesNotFit(dataset, faults)
     return dataset.rows[split]
-
-
-def _each_row(
-    dataset: Dataset, split: Split, payloads: PayloadStore
-) -> Iterator[lm_ports.JsonObject]:
-    for ref in dataset.chunks[split]:
-        chunk = payloads.get(ref)
-        assert isinstance(chunk, list)
-        yield from (json_object(row) for row in chunk)

@@ -1,7 +1,7 @@
 """Wishing for a score of a program version, and finding it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import fsum
 from uuid import UUID
 
@@ -10,12 +10,14 @@ from pydantic import JsonValue, PositiveInt
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.commands import Command, handles
-from application.datasets import fitting_rows, rows_of
+from application.datasets import fitting_rows
+from application.examples import pinned_rows
 from application.journal import Decision, RunJournal
-from application.lm_ports import Evaluator, ScoredRow
+from application.lm_ports import Engine
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.runnable import resolve_version
+from application.scoring import ScoredRow, scored
 from application.scrubbing import scrubbed
 from application.supplies import Supplies
 from domain.dataset.aggregate import Dataset
@@ -26,7 +28,7 @@ from domain.evaluation.metrics import metric
 from domain.program.aggregate import Program
 from domain.program.values import Action
 from domain.text import LongText
-from domain.values import Failure
+from domain.values import AS_DSPY, Failure, Reading
 
 
 class RequestEvaluation(Command):
@@ -59,10 +61,11 @@ class EvaluationHandlers:
     datasets: Repository[Dataset]
     payloads: PayloadStore
     supplies: Supplies
-    evaluator: Evaluator
+    engine: Engine
     clock: Clock
     monotonic: Monotonic
     worker: str
+    reading: Reading = AS_DSPY
 
     @handles(RequestEvaluation, Permission.COMPILE)
     def request(self, command: RequestEvaluation) -> Receipt:
@@ -77,6 +80,7 @@ class EvaluationHandlers:
             dataset_id=dataset.id,
             split=command.split,
             dataset_rows=fitting_rows(dataset, command.split, signature),
+            dataset_version=dataset.version,
             metric=command.metric,
         )
         at = self.clock.now()
@@ -111,27 +115,35 @@ class _EvaluationWork:
     def perform(self, run: Evaluation, journal: RunJournal[Evaluation]) -> Decision[Evaluation]:
         ports, wish = self.ports, run.wish
         program = ports.programs.get(wish.program_id)
-        dataset = ports.datasets.get(wish.dataset_id)
-        scored = ports.evaluator.evaluate(
-            ports.supplies.runnable(program, wish.program_version),
-            rows_of(dataset, wish.split, ports.payloads, limit=wish.dataset_rows),
+        pinned = pinned_rows(
+            ports.datasets,
+            ports.payloads,
+            wish.dataset_id,
+            wish.split,
+            version=wish.dataset_version,
+            count=wish.dataset_rows,
+        )
+        rows = scored(
+            ports.engine,
+            replace(ports.supplies.runnable(program, wish.program_version), reading=ports.reading),
+            pinned,
             wish.metric,
             journal,
         )
-        return self._ending(scored)
+        return self._ending(rows)
 
     def fail(self, run: Evaluation, failure: Failure) -> None:
         run.fail(failure, at=self.ports.clock.now())
 
-    def _ending(self, scored: Sequence[ScoredRow]) -> Decision[Evaluation]:
-        rows = Payload.of([_told(row) for row in scored])
+    def _ending(self, ended: Sequence[ScoredRow]) -> Decision[Evaluation]:
+        rows = Payload.of([_told(row) for row in ended])
         took_ms, at = self.stopwatch.elapsed_ms, self.ports.clock.now()
         return Decision(
             lambda held: held.complete(
                 rows.ref,
-                score=fsum(row.score for row in scored) / len(scored),
-                rows_total=len(scored),
-                rows_failed=sum(row.failure is not None for row in scored),
+                score=fsum(row.score for row in ended) / len(ended),
+                rows_total=len(ended),
+                rows_failed=sum(row.failure is not None for row in ended),
                 duration_ms=took_ms,
                 at=at,
             ),
@@ -139,11 +151,11 @@ class _EvaluationWork:
         )
 
 
-def _told(scored: ScoredRow) -> JsonValue:
-    failure = None if scored.failure is None else scrubbed(scored.failure)
+def _told(row: ScoredRow) -> JsonValue:
+    failure = None if row.failure is None else scrubbed(row.failure)
     return {
-        "row": dict(scored.row),
-        "outputs": None if scored.outputs is None else dict(scored.outputs),
-        "score": scored.score,
+        "row": dict(row.row),
+        "outputs": None if row.outputs is None else dict(row.outputs),
+        "score": row.score,
         "failure": None if failure is None else failure.model_dump(mode="json"),
     }

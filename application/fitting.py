@@ -1,15 +1,13 @@
 """What the fields of a dataset are to a program: its signature says so, nothing is guessed."""
 
 from collections.abc import Iterable
-from typing import Final, Literal
+from typing import Literal
 
+from domain.dataset.shape import METADATA
 from domain.errors import Fault
 from domain.kernel import ValueObject
 from domain.signature.fields import SignatureSpec
 from domain.text import escape
-
-METADATA: Final = "_"
-"""A field whose name begins so is about its row: no program is given it, no metric looks at it."""
 
 Role = Literal["input", "output", "metadata", "unused"]
 

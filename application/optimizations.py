@@ -1,7 +1,9 @@
-"""Wishing for a better version of a program, searching for it, and adopting what was found."""
+"""Wishing for a better version of a program, searching for it, deciding on what was found."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import fsum
 from typing import Annotated, ClassVar, Final, Self
 from uuid import UUID
 
@@ -12,12 +14,14 @@ from application import lm_ports
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.commands import Command, handles
-from application.datasets import CHUNK_ROWS, fitting_rows, rows_of, written_in_place
+from application.datasets import CHUNK_ROWS, NO_REASON, fitting_rows, written_in_place
+from application.examples import pinned_rows
 from application.journal import Decision, RunJournal
-from application.lm_ports import OptimizerJob, OptimizerRunner
-from application.payloads import Payload
+from application.lm_ports import Engine, OptimizerJob, RunnableProgram
+from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.runnable import resolve_version
+from application.scoring import scored
 from application.supplies import Supplies
 from domain.dataset.aggregate import Dataset
 from domain.dataset.values import Split
@@ -25,10 +29,13 @@ from domain.errors import ConflictError
 from domain.evaluation.metrics import metric
 from domain.optimization.aggregate import Optimization
 from domain.optimization.catalog import DEFAULT_OPTIMIZER, complete_config
+from domain.optimization.errors import NothingIsProposed
 from domain.optimization.events import OptimizationRequested
-from domain.optimization.values import DEFAULT_SEED
+from domain.optimization.values import DEFAULT_SEED, Adoption, HeldOut
 from domain.program.aggregate import Program
+from domain.program.events import ProgramCompiled
 from domain.program.values import Action, Stage
+from domain.program.versions import VersionState, made
 from domain.run import RunStatus
 from domain.signature.fields import SignatureSpec
 from domain.text import JsonObject, LongText
@@ -50,7 +57,8 @@ class NothingToAdopt(ConflictError):
 class RequestOptimization(Command):
     """Without an optimizer the program's own is used; ``config`` overrides its defaults.
 
-    A ``trainset`` becomes a dataset of its own, the same for the same rows.
+    A ``trainset`` becomes a dataset of its own, the same for the same rows. With approval, what is
+    found is scored on the held-out rows, and becomes a version once somebody approved.
     """
 
     optimization_id: UUID
@@ -62,6 +70,7 @@ class RequestOptimization(Command):
     trainset: Annotated[tuple[JsonObject, ...], Field(max_length=CHUNK_ROWS)] = ()
     metric: str
     seed: Annotated[int, Field(ge=1, lt=2**32)] = DEFAULT_SEED
+    adopt: Adoption = Adoption.AUTO
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:
@@ -75,9 +84,28 @@ class RunOptimization(Command):
 
 
 class AdoptOptimization(Command):
-    """Make the result a new version of the program; a second time changes nothing."""
+    """Make the result a new version of the program, unless it has to be approved and was not.
+
+    A second time changes nothing.
+    """
 
     optimization_id: UUID
+
+
+class ApproveOptimization(Command):
+    """Let the result that an optimization proposes become a version."""
+
+    optimization_id: UUID
+    reason: LongText = NO_REASON
+    expected_version: int | None = None
+
+
+class RejectOptimization(Command):
+    """Let no version come of the result that an optimization proposes."""
+
+    optimization_id: UUID
+    reason: LongText = NO_REASON
+    expected_version: int | None = None
 
 
 class CancelOptimization(Command):
@@ -95,7 +123,7 @@ class OptimizationHandlers:
     datasets: Repository[Dataset]
     payloads: PayloadStore
     supplies: Supplies
-    optimizers: OptimizerRunner
+    engine: Engine
     clock: Clock
     monotonic: Monotonic
     worker: str
@@ -116,9 +144,11 @@ class OptimizationHandlers:
             optimizer=optimizer,
             config=config,
             dataset_id=dataset.id,
-            dataset_rows=len(command.trainset) or rows,
+            dataset_rows=rows,
             metric=command.metric,
             seed=command.seed,
+            dataset_version=dataset.version,
+            adopt=command.adopt,
         )
         at = self.clock.now()
         return self.optimizations.save(Optimization.request(command.optimization_id, wish, at=at))
@@ -147,6 +177,8 @@ class OptimizationHandlers:
         wish, result = optimization.wish, optimization.result
         if result is None:
             raise NothingToAdopt(optimization.id, optimization.status)
+        if not optimization.may_become_a_version:
+            return Receipt(optimization.id, optimization.version, 0)
 
         def decide(program: Program) -> None:
             if program.stage is Stage.RETIRED:  # meanwhile
@@ -163,6 +195,45 @@ class OptimizationHandlers:
 
         return insist(self.programs, wish.program_id, decide)
 
+    @handles(ApproveOptimization, Permission.DEPLOY)
+    def approve(self, command: ApproveOptimization) -> Receipt:
+        def decide(optimization: Optimization) -> None:
+            optimization.expect(command.expected_version)
+            self.programs.get(optimization.wish.program_id).require(Action.COMPILE)
+            optimization.approve(command.reason, at=self.clock.now())
+
+        return insist(self.optimizations, command.optimization_id, decide)
+
+    @handles(RejectOptimization, Permission.DEPLOY)
+    def reject(self, command: RejectOptimization) -> Receipt:
+        def decide(optimization: Optimization) -> None:
+            optimization.expect(command.expected_version)
+            optimization.reject(command.reason, at=self.clock.now())
+
+        return insist(self.optimizations, command.optimization_id, decide)
+
+
+def proposed(program: Program, optimization: Optimization) -> VersionState:
+    """The version that *program* gets when what *optimization* found is adopted.
+
+    Raises:
+        NothingIsProposed: It waits for nobody's approval, and never did.
+    """
+    wish, result = optimization.wish, optimization.result
+    if result is None or optimization.proposal is None:
+        raise NothingIsProposed(optimization.id, optimization.status)
+    base = program.version_state(wish.program_version)
+    compiled = ProgramCompiled(
+        new_version=program.latest_version + 1,
+        base_version=wish.program_version,
+        optimization_id=optimization.id,
+        optimizer=wish.optimizer,
+        state=result.state,
+        training_score=result.training_score,
+        pins=base.pins.model_copy(update={"libraries": _libraries(optimization.pins)}),
+    )
+    return made(compiled, list(program.versions))
+
 
 def _libraries(pins: Mapping[str, str]) -> dict[str, str]:
     """The library versions among *pins*; the rest are seeds, of this one run."""
@@ -175,7 +246,7 @@ class _OptimizationWork:
     stopwatch: Stopwatch
 
     def start(self, run: Optimization) -> None:
-        pins = self.ports.optimizers.pins(run.wish.seed)
+        pins = self.ports.engine.pins(run.wish.seed)
         run.start(self.ports.worker, pins, at=self.ports.clock.now())
 
     def journal(self, run: Optimization) -> RunJournal[Optimization]:
@@ -195,17 +266,36 @@ class _OptimizationWork:
                 )
             )
 
-        found = ports.optimizers.optimize(self._job(run), journal, on_trial)
-        state, took_ms, at = (
-            Payload.of(dict(found.state)),
-            self.stopwatch.elapsed_ms,
-            ports.clock.now(),
-        )
-        score = found.training_score
+        job = self._job(run)
+        found = ports.engine.optimize(job, journal, on_trial)
+        heldout = self._heldout(run, job.program, found.state, journal)
+        state, took_ms = Payload.of(dict(found.state)), self.stopwatch.elapsed_ms
+        at, score = ports.clock.now(), found.training_score
         return Decision(
-            lambda held: held.complete(state.ref, training_score=score, duration_ms=took_ms, at=at),
+            lambda held: held.complete(
+                state.ref, training_score=score, duration_ms=took_ms, heldout=heldout, at=at
+            ),
             [state],
         )
+
+    def _heldout(
+        self,
+        run: Optimization,
+        base: RunnableProgram,
+        state: lm_ports.JsonObject,
+        journal: RunJournal[Optimization],
+    ) -> HeldOut | None:
+        """What somebody who is to approve needs to know; nobody pays for it otherwise."""
+        if run.wish.adopt is Adoption.AUTO or not (rows := self._rows(run, Split.HELDOUT)):
+            return None
+
+        def score(program: RunnableProgram) -> float:
+            judged = scored(self.ports.engine, program, rows, run.wish.metric, journal)
+            return fsum(each.score for each in judged) / len(rows)
+
+        digest = hashlib.sha256(canonical_json(dict(state))).hexdigest()[:16]
+        found = replace(base, key=f"{base.key}+{digest}", state=state, edits={})
+        return HeldOut(rows=len(rows), baseline=score(base), score=score(found))
 
     def fail(self, run: Optimization, failure: Failure) -> None:
         run.fail(failure, at=self.ports.clock.now())
@@ -213,12 +303,21 @@ class _OptimizationWork:
     def _job(self, run: Optimization) -> OptimizerJob:
         ports, wish = self.ports, run.wish
         program = ports.programs.get(wish.program_id)
-        dataset = ports.datasets.get(wish.dataset_id)
         return OptimizerJob(
             program=ports.supplies.runnable(program, wish.program_version),
             optimizer=wish.optimizer,
             config=wish.config,
             metric=wish.metric,
             seed=wish.seed,
-            rows=rows_of(dataset, Split.TRAIN, ports.payloads, limit=wish.dataset_rows),
+            rows=self._rows(run, Split.TRAIN),
+        )
+
+    def _rows(self, run: Optimization, split: Split) -> Sequence[lm_ports.JsonObject]:
+        return pinned_rows(
+            self.ports.datasets,
+            self.ports.payloads,
+            run.wish.dataset_id,
+            split,
+            version=run.wish.dataset_version,
+            count=run.wish.dataset_rows,
         )

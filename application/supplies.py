@@ -13,10 +13,11 @@ from pydantic import JsonValue
 
 from application.context import current
 from application.errors import AggregateNotFound
+from application.examples import rows_of
 from application.lm_ports import JsonObject, RunnableProgram
 from application.payloads import canonical_json
 from application.ports import PayloadStore, Repository
-from application.runnable import json_object, runnable
+from application.runnable import runnable
 from domain.dataset.aggregate import Dataset
 from domain.dataset.values import Split
 from domain.errors import Fault, InvalidError
@@ -29,7 +30,6 @@ from domain.program.needs import Needs, graph_needs
 from domain.tool.aggregate import Tool
 from domain.tool.allowance import Allowance
 from domain.tool.values import Corpus, ProgramTool, ToolSpec
-from domain.values import PayloadRef
 
 MAX_DEPTH: Final = 4
 """Programs that use programs that use programs: so many below the one that runs."""
@@ -172,14 +172,13 @@ class Supplies:
     def _rows(self, id: UUID, splits: Sequence[Split]) -> tuple[Sequence[str], Rows]:
         """The rows of these parts of a dataset, and the digests of what they are made of."""
         dataset = self.datasets.get(id)
-        chunks = [ref for split in splits for ref in dataset.chunks[split]]
-        made_of = tuple(ref.digest for ref in chunks)
+        made_of = tuple(part for split in splits for part in dataset.made_of(split))
         key = (current().tenant, *made_of)
-        return made_of, cast("Rows", self.remembered.get(key, lambda: list(self._read(chunks))))
 
-    def _read(self, chunks: Sequence[PayloadRef]) -> Iterator[JsonObject]:
-        for ref in chunks:
-            yield from map(json_object, cast("Sequence[object]", self.payloads.get(ref)))
+        def read() -> Rows:
+            return [row for split in splits for row in rows_of(dataset, split, self.payloads)]
+
+        return made_of, cast("Rows", self.remembered.get(key, read))
 
     def _program_faults(self, needs: Needs) -> Iterator[Fault]:
         known: dict[tuple[UUID, int], int] = {}

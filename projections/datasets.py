@@ -7,7 +7,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
+from domain.dataset.events import (
+    DatasetCreated,
+    DatasetRowRemoved,
+    DatasetRowReplaced,
+    DatasetRowsLoaded,
+)
 from domain.dataset.values import Purpose, Split
 from domain.kernel import Event, Recorded
 from domain.values import PayloadRef
@@ -29,6 +34,8 @@ class DatasetRow(Row):
     size: int = Field(description="All rows.")
     fields: tuple[str, ...] = Field(description="Every field of its rows, first seen first.")
     loads: int = Field(description="How often rows were loaded into it.")
+    replaced: int = Field(description="How often a row was given another content.")
+    removed: int = Field(description="How many rows were taken out.")
     created_at: datetime
     created_by: str
     updated_at: datetime
@@ -50,13 +57,22 @@ class LoadRow(Row):
 _DATASET = Kept(
     "dataset",
     fixed=("name", "purpose", "description", "created_at", "created_by"),
-    changing=("version", "train_rows", "heldout_rows", "fields", "loads", "updated_at"),
+    changing=(
+        "version",
+        "train_rows",
+        "heldout_rows",
+        "fields",
+        "loads",
+        "replaced",
+        "removed",
+        "updated_at",
+    ),
 )
 
 
 class Datasets(Projection):
     name: ClassVar[str] = "datasets"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = (
         """
         CREATE TABLE dataset (
@@ -71,6 +87,8 @@ class Datasets(Projection):
             heldout_rows bigint NOT NULL DEFAULT 0,
             fields       text[] NOT NULL DEFAULT '{}',
             loads        integer NOT NULL DEFAULT 0,
+            replaced     integer NOT NULL DEFAULT 0,
+            removed      integer NOT NULL DEFAULT 0,
             created_at   timestamptz NOT NULL,
             created_by   text NOT NULL,
             updated_at   timestamptz NOT NULL,
@@ -95,7 +113,12 @@ class Datasets(Projection):
         + _DATASET.schema
     )
     past: ClassVar[tuple[LiteralString, ...]] = (_DATASET.past, grown("dataset_load"))
-    events: ClassVar[tuple[type[Event], ...]] = (DatasetCreated, DatasetRowsLoaded)
+    events: ClassVar[tuple[type[Event], ...]] = (
+        DatasetCreated,
+        DatasetRowsLoaded,
+        DatasetRowReplaced,
+        DatasetRowRemoved,
+    )
 
     def project(self, recorded: Recorded) -> Iterable[Write]:
         match recorded.event:
@@ -106,6 +129,11 @@ class Datasets(Projection):
                 columns = row(recorded, **_loaded(loaded))
                 yield Write(_GROW, columns)
                 yield Write(_LOAD, columns)
+            case DatasetRowReplaced():
+                yield Write(_REPLACE, row(recorded))
+            case DatasetRowRemoved(split=split):
+                train = int(split is Split.TRAIN)
+                yield Write(_REMOVE, row(recorded, train=train, heldout=1 - train))
             case _:
                 pass
 
@@ -158,7 +186,8 @@ def _loaded(event: DatasetRowsLoaded) -> dict[str, object]:
 
 _SELECT: LiteralString = """
     SELECT dataset_id, version, position, name, purpose, description, train_rows, heldout_rows,
-           train_rows + heldout_rows AS size, fields, loads, created_at, created_by, updated_at
+           train_rows + heldout_rows AS size, fields, loads, replaced, removed,
+           created_at, created_by, updated_at
     FROM dataset WHERE tenant = %(tenant)s"""
 
 _LOADS: LiteralString = """
@@ -177,6 +206,11 @@ _GROW = _DATASET.update("""loads = loads + 1,
         fields = fields || ARRAY(
             SELECT field FROM unnest(%(fields)s::text[]) WITH ORDINALITY AS new (field, place)
             WHERE field <> ALL (fields) ORDER BY place)""")
+
+_REPLACE = _DATASET.update("replaced = replaced + 1")
+
+_REMOVE = _DATASET.update("""removed = removed + 1,
+        train_rows = train_rows - %(train)s, heldout_rows = heldout_rows - %(heldout)s""")
 
 _LOAD: LiteralString = """
     INSERT INTO dataset_load (tenant, dataset_id, position, split, count, size_bytes, fields,

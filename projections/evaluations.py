@@ -31,6 +31,9 @@ class EvaluationRow(RunRow):
     dataset_id: UUID
     split: Split
     dataset_rows: int = Field(description="How many rows it judges on.")
+    dataset_version: int | None = Field(
+        description="The version of the dataset that has them; null for the first ones loaded."
+    )
     metric: str
     score: Score | None = Field(description="The mean over all rows; a failed row counts 0.")
     rows_failed: int | None
@@ -39,7 +42,7 @@ class EvaluationRow(RunRow):
 
 class Evaluations(Projection):
     name: ClassVar[str] = "evaluations"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE evaluation ("
         + runs.COLUMNS
@@ -47,6 +50,7 @@ class Evaluations(Projection):
             dataset_id   uuid NOT NULL,
             split        text NOT NULL,
             dataset_rows integer NOT NULL,
+            dataset_version bigint,
             metric       text NOT NULL,
             score        double precision,
             rows_failed  integer,
@@ -123,6 +127,7 @@ def _requested(recorded: Recorded, event: EvaluationRequested) -> dict[str, obje
         "dataset_id": event.dataset_id,
         "split": event.split.value,
         "dataset_rows": event.dataset_rows,
+        "dataset_version": event.dataset_version,
         "metric": event.metric,
     }
 
@@ -139,12 +144,12 @@ def _completed(event: EvaluationCompleted) -> dict[str, object]:
 _SELECT = runs.select(
     "evaluation",
     "evaluation_id",
-    "dataset_id, split, dataset_rows, metric, score, rows_failed, rows",
+    "dataset_id, split, dataset_rows, dataset_version, metric, score, rows_failed, rows",
 )
 _REQUEST = runs.insert(
     "evaluation",
-    "dataset_id, split, dataset_rows, metric",
-    "%(dataset_id)s, %(split)s, %(dataset_rows)s, %(metric)s",
+    "dataset_id, split, dataset_rows, dataset_version, metric",
+    "%(dataset_id)s, %(split)s, %(dataset_rows)s, %(dataset_version)s, %(metric)s",
 )
 _START = runs.update("evaluation", runs.STARTED)
 _CALL = runs.update("evaluation", runs.CALLED)

@@ -9,15 +9,18 @@ from pydantic import Field, JsonValue
 
 from domain.kernel import Event, Recorded
 from domain.optimization.events import (
+    OptimizationApproved,
     OptimizationCancelled,
     OptimizationCompleted,
     OptimizationFailed,
     OptimizationLmCalled,
+    OptimizationRejected,
     OptimizationRequested,
     OptimizationStarted,
     OptimizationToolCalled,
     TrialScored,
 )
+from domain.optimization.values import Adoption, HeldOut, ProposalStatus
 from domain.program.events import ProgramCompiled
 from domain.run import RunStatus
 from domain.values import PayloadRef, Score
@@ -43,6 +46,9 @@ class OptimizationRow(RunRow):
     config: dict[str, JsonValue] = Field(description="Complete with the optimizer's defaults.")
     dataset_id: UUID
     dataset_rows: int = Field(description="How many rows it learns from.")
+    dataset_version: int | None = Field(
+        description="The version of the dataset that has them; null for the first ones loaded."
+    )
     metric: str
     seed: int
     pins: dict[str, str] | None = Field(description="What a resumed attempt must repeat.")
@@ -51,13 +57,22 @@ class OptimizationRow(RunRow):
     best_trial: int | None = Field(description="The first trial that had the best score.")
     training_score: Score | None
     state: PayloadRef | None = Field(description="Where the state it settled on lies.")
+    adopt: Adoption = Field(description="Whether what it finds becomes a version by itself.")
+    heldout: HeldOut | None = Field(
+        description="How what waits for approval scores on rows it did not learn from."
+    )
+    proposal: ProposalStatus | None = Field(
+        description="What was decided about it; null without a result, or with adopt=auto."
+    )
+    decided_because: str | None
+    decided_by: str | None
     adopted_version: int | None = Field(description="The program version it was compiled into.")
     adopted_at: datetime | None
 
 
 class OptimizationBoard(Projection):
     name: ClassVar[str] = "optimization_board"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE optimization ("
         + runs.COLUMNS
@@ -66,6 +81,7 @@ class OptimizationBoard(Projection):
             config          json NOT NULL,
             dataset_id      uuid NOT NULL,
             dataset_rows    integer NOT NULL,
+            dataset_version bigint,
             metric          text NOT NULL,
             seed            bigint NOT NULL,
             pins            json,
@@ -74,6 +90,11 @@ class OptimizationBoard(Projection):
             best_trial      integer,
             training_score  double precision,
             state           json,
+            adopt           text NOT NULL,
+            heldout         json,
+            proposal        text,
+            decided_because text,
+            decided_by      text,
             adopted_version integer,
             adopted_at      timestamptz
         ) WITH (fillfactor = 75);
@@ -83,6 +104,8 @@ class OptimizationBoard(Projection):
         CREATE INDEX optimization_unfinished ON optimization (tenant, id)
             WHERE status IN ('pending', 'running')
                OR (status = 'completed' AND adopted_version IS NULL);
+        CREATE INDEX optimization_proposed ON optimization (tenant, position)
+            WHERE proposal = 'open';
         CREATE TABLE optimization_trial (
             tenant          text NOT NULL,
             optimization_id uuid NOT NULL,
@@ -103,6 +126,8 @@ class OptimizationBoard(Projection):
         OptimizationCompleted,
         OptimizationFailed,
         OptimizationCancelled,
+        OptimizationApproved,
+        OptimizationRejected,
         ProgramCompiled,
     )
 
@@ -127,6 +152,12 @@ class OptimizationBoard(Projection):
                 yield Write(_FAIL, row(recorded, **runs.ended(failure, None)))
             case OptimizationCancelled(reason=reason):
                 yield Write(_CANCEL, row(recorded, reason=reason))
+            case OptimizationApproved(reason=reason):
+                columns = row(recorded, reason=reason, proposal=ProposalStatus.APPROVED.value)
+                yield Write(_DECIDE, columns)
+            case OptimizationRejected(reason=reason):
+                columns = row(recorded, reason=reason, proposal=ProposalStatus.REJECTED.value)
+                yield Write(_DECIDE, columns)
             case ProgramCompiled(new_version=new, optimization_id=optimization_id):
                 columns = row(recorded, adopted=new, optimization_id=optimization_id)
                 yield Write(_ADOPT, columns)
@@ -141,6 +172,7 @@ def optimizations(
     program_id: UUID | None = None,
     dataset_id: UUID | None = None,
     status: RunStatus | None = None,
+    proposal: ProposalStatus | None = None,
     limit: int = DEFAULT_LIMIT,
     after: Cursor | None = None,
 ) -> Page[OptimizationRow]:
@@ -149,6 +181,7 @@ def optimizations(
     select.where("program_id = %(program_id)s", program_id=program_id)
     select.where("dataset_id = %(dataset_id)s", dataset_id=dataset_id)
     select.where("status = %(status)s", status=status and status.value)
+    select.where("proposal = %(proposal)s", proposal=proposal and proposal.value)
     return select.page(store, OptimizationRow, NEWEST_FIRST, limit=limit, after=after)
 
 
@@ -184,8 +217,10 @@ def _requested(recorded: Recorded, event: OptimizationRequested) -> dict[str, ob
         "config": document(event.config),
         "dataset_id": event.dataset_id,
         "dataset_rows": event.dataset_rows,
+        "dataset_version": event.dataset_version,
         "metric": event.metric,
         "seed": event.seed,
+        "adopt": event.adopt.value,
     }
 
 
@@ -193,6 +228,7 @@ def _completed(event: OptimizationCompleted) -> dict[str, object]:
     return {
         "state": document(event.state),
         "training_score": event.training_score,
+        "heldout": document(event.heldout),
         "duration_ms": event.duration_ms,
     }
 
@@ -206,13 +242,15 @@ _TRIALS: LiteralString = """
 _SELECT = runs.select(
     "optimization",
     "optimization_id",
-    """optimizer, config, dataset_id, dataset_rows, metric, seed, pins, trials, best_score,
-           best_trial, training_score, state, adopted_version, adopted_at""",
+    """optimizer, config, dataset_id, dataset_rows, dataset_version, metric, seed, pins, trials,
+           best_score, best_trial, training_score, state, adopt, heldout, proposal,
+           decided_because, decided_by, adopted_version, adopted_at""",
 )
 _REQUEST = runs.insert(
     "optimization",
-    "optimizer, config, dataset_id, dataset_rows, metric, seed",
-    "%(optimizer)s, %(config)s, %(dataset_id)s, %(dataset_rows)s, %(metric)s, %(seed)s",
+    "optimizer, config, dataset_id, dataset_rows, dataset_version, metric, seed, adopt",
+    """%(optimizer)s, %(config)s, %(dataset_id)s, %(dataset_rows)s, %(dataset_version)s,
+            %(metric)s, %(seed)s, %(adopt)s""",
 )
 _START = runs.update("optimization", runs.STARTED + ", pins = %(pins)s")
 _CALL = runs.update("optimization", runs.CALLED)
@@ -224,10 +262,18 @@ _BEST = runs.update(
         best_trial = CASE WHEN best_score >= %(score)s THEN best_trial ELSE %(trial)s END""",
 )
 _COMPLETE = runs.update(
-    "optimization", runs.COMPLETED + ", state = %(state)s, training_score = %(training_score)s"
+    "optimization",
+    runs.COMPLETED
+    + """, state = %(state)s, training_score = %(training_score)s, heldout = %(heldout)s,
+        proposal = CASE adopt WHEN 'approval' THEN 'open' END""",
 )
 _FAIL = runs.update("optimization", runs.FAILED)
 _CANCEL = runs.update("optimization", runs.CANCELLED)
+_DECIDE = runs.update(
+    "optimization",
+    runs.TOUCHED
+    + ", proposal = %(proposal)s, decided_because = %(reason)s, decided_by = %(actor)s",
+)
 
 _TRIAL: LiteralString = """
     INSERT INTO optimization_trial (tenant, optimization_id, trial, score, candidate, scored_at)

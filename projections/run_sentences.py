@@ -27,11 +27,13 @@ from domain.execution.events import (
     ReplayVerified,
 )
 from domain.optimization.events import (
+    OptimizationApproved,
     OptimizationCancelled,
     OptimizationCompleted,
     OptimizationEvent,
     OptimizationFailed,
     OptimizationLmCalled,
+    OptimizationRejected,
     OptimizationRequested,
     OptimizationStarted,
     OptimizationToolCalled,
@@ -91,19 +93,36 @@ def optimization(id: UUID, event: OptimizationEvent) -> Words:
             return (_used(call, f"optimization {id}"),)
         case TrialScored(trial=trial, score=score):
             return (f"scored trial {trial} of optimization {id} at {score_of(score)}",)
-        case OptimizationCompleted(trials=trials, training_score=score, spend=spend) as done:
-            after = (
-                f"after {many(trials, 'trial')}, {time_of(done.duration_ms)} and {_spent(spend)}"
-            )
-            return (
-                f"completed optimization {id} with a training score of {score_of(score)} {after}",
-            )
+        case OptimizationCompleted():
+            return (_found(id, event),)
         case OptimizationFailed(failure=failure, spend=spend):
             return (f"gave up optimization {id} after {_spent(spend)} because {cause_of(failure)}",)
-        case OptimizationCancelled(reason=reason):
-            return (f"cancelled optimization {id} because {quoted(reason)}",)
+        case OptimizationCancelled() | OptimizationApproved() | OptimizationRejected():
+            return (_decided(id, event),)
         case _:
             assert_never(event)
+
+
+def _found(id: UUID, done: OptimizationCompleted) -> str:
+    what = f"completed optimization {id} with a training score of {score_of(done.training_score)}"
+    if (heldout := done.heldout) is not None:
+        rows = many(heldout.rows, "held-out row")
+        what += f" and {score_of(heldout.score)} on {rows}, where its base has "
+        what += score_of(heldout.baseline)
+    spent = f"{time_of(done.duration_ms)} and {_spent(done.spend)}"
+    return f"{what} after {many(done.trials, 'trial')}, {spent}"
+
+
+def _decided(
+    id: UUID, event: OptimizationCancelled | OptimizationApproved | OptimizationRejected
+) -> str:
+    match event:
+        case OptimizationCancelled(reason=reason):
+            return f"cancelled optimization {id} because {quoted(reason)}"
+        case OptimizationApproved(reason=reason):
+            return f"approved what optimization {id} found because {quoted(reason)}"
+        case OptimizationRejected(reason=reason):
+            return f"rejected what optimization {id} found because {quoted(reason)}"
 
 
 def evaluation(id: UUID, event: EvaluationEvent) -> Words:

@@ -28,15 +28,18 @@ from domain.execution.events import (
 from domain.execution.values import ReplayStatus
 from domain.kernel import Recorded
 from domain.optimization.events import (
+    OptimizationApproved,
     OptimizationCancelled,
     OptimizationCompleted,
     OptimizationFailed,
     OptimizationLmCalled,
+    OptimizationRejected,
     OptimizationRequested,
     OptimizationStarted,
     OptimizationToolCalled,
     TrialScored,
 )
+from domain.optimization.values import Adoption, ProposalStatus
 from domain.run import RunStatus
 from domain.values import LmCall
 from projections.evaluations import EvaluationRow
@@ -87,8 +90,13 @@ def optimization(before: OptimizationRow | None, recorded: Recorded) -> Optimiza
         case TrialScored(trial=trial, score=score):
             assert before is not None
             changes = _scored(before, trial, score)
-        case OptimizationCompleted(state=state, training_score=score):
-            changes = {"state": state, "training_score": score}
+        case OptimizationCompleted() as completed:
+            assert before is not None
+            changes = _found(before, completed)
+        case OptimizationApproved(reason=reason):
+            changes = _decided(recorded, ProposalStatus.APPROVED, reason)
+        case OptimizationRejected(reason=reason):
+            changes = _decided(recorded, ProposalStatus.REJECTED, reason)
         case _:
             pass
     assert before is not None
@@ -106,6 +114,7 @@ def evaluation(before: EvaluationRow | None, recorded: Recorded) -> EvaluationRo
                 dataset_id=asked.dataset_id,
                 split=asked.split,
                 dataset_rows=asked.dataset_rows,
+                dataset_version=asked.dataset_version,
                 metric=asked.metric,
                 score=None,
                 rows_failed=None,
@@ -195,6 +204,21 @@ def _scored(before: OptimizationRow, trial: int, score: float) -> Values:
     return {"trials": before.trials + 1, **best}
 
 
+def _found(before: OptimizationRow, completed: OptimizationCompleted) -> Values:
+    waits = before.adopt is Adoption.APPROVAL
+    return {
+        "state": completed.state,
+        "training_score": completed.training_score,
+        "heldout": completed.heldout,
+        "proposal": ProposalStatus.OPEN if waits else None,
+    }
+
+
+def _decided(recorded: Recorded, decision: ProposalStatus, reason: str) -> Values:
+    by = recorded.envelope.actor
+    return {"proposal": decision, "decided_because": reason, "decided_by": by}
+
+
 def _new_optimization(recorded: Recorded, asked: OptimizationRequested) -> OptimizationRow:
     return OptimizationRow(
         optimization_id=recorded.originator_id,
@@ -202,6 +226,7 @@ def _new_optimization(recorded: Recorded, asked: OptimizationRequested) -> Optim
         config=asked.config,
         dataset_id=asked.dataset_id,
         dataset_rows=asked.dataset_rows,
+        dataset_version=asked.dataset_version,
         metric=asked.metric,
         seed=asked.seed,
         pins=None,
@@ -210,6 +235,11 @@ def _new_optimization(recorded: Recorded, asked: OptimizationRequested) -> Optim
         best_trial=None,
         training_score=None,
         state=None,
+        adopt=asked.adopt,
+        heldout=None,
+        proposal=None,
+        decided_because=None,
+        decided_by=None,
         adopted_version=None,
         adopted_at=None,
         **_requested(recorded, asked),

@@ -6,7 +6,12 @@ from typing import Any
 from pydantic import Field
 
 from domain.access.events import ApiKeyIssued, ApiKeyRevoked
-from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
+from domain.dataset.events import (
+    DatasetCreated,
+    DatasetRowRemoved,
+    DatasetRowReplaced,
+    DatasetRowsLoaded,
+)
 from domain.dataset.values import Split
 from domain.kernel import Event, Recorded
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
@@ -214,6 +219,12 @@ def dataset(before: DatasetRow | None, recorded: Recorded) -> DatasetRow:
         case DatasetRowsLoaded() as loaded:
             assert before is not None
             changes = _grown(before, loaded)
+        case DatasetRowReplaced():
+            assert before is not None
+            changes = {"replaced": before.replaced + 1}
+        case DatasetRowRemoved(split=split):
+            assert before is not None
+            changes = {"removed": before.removed + 1, **_shrunk(before, split)}
         case _:
             assert isinstance(recorded.event, DatasetCreated)
             before, changes = _new_dataset(recorded, recorded.event), {}
@@ -279,6 +290,8 @@ def _new_dataset(recorded: Recorded, created: DatasetCreated) -> DatasetRow:
         size=0,
         fields=(),
         loads=0,
+        replaced=0,
+        removed=0,
         **_begun(recorded),
     )
 
@@ -291,6 +304,11 @@ def _grown(before: DatasetRow, loaded: DatasetRowsLoaded) -> Values:
         "fields": tuple(dict.fromkeys((*before.fields, *loaded.fields))),
         "loads": before.loads + 1,
     }
+
+
+def _shrunk(before: DatasetRow, split: Split) -> Values:
+    part = "train_rows" if split is Split.TRAIN else "heldout_rows"
+    return {part: getattr(before, part) - 1, "size": before.size - 1}
 
 
 def _metrics(before: ProgramRow, **changes: float | None) -> ProgramMetrics:

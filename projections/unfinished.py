@@ -12,13 +12,18 @@ from projections.paging import Row
 
 MAX_UNFINISHED: Final = 1000
 
-WorkKind = Literal["execution", "replay", "optimization", "evaluation", "adoption", "probe"]
+WorkKind = Literal[
+    "execution", "overdue", "replay", "optimization", "evaluation", "adoption", "probe"
+]
 
 
 class UnfinishedWork(Row):
     """Something that was requested and has neither ended nor moved for a while."""
 
-    kind: WorkKind = Field(description="adoption: a completed optimization no version came from.")
+    kind: WorkKind = Field(
+        description="overdue: an execution past its deadline, whoever has it. adoption: a completed"
+        " optimization no version came from."
+    )
     tenant: str
     id: UUID = Field(description="Of the execution, optimization, evaluation or probe.")
     replay: int | None = Field(description="The number of a replay.")
@@ -49,6 +54,7 @@ _UNFINISHED: LiteralString = """
         UNION ALL
         SELECT 'adoption', tenant, id, NULL, attempts, touched_at
         FROM optimization WHERE status = 'completed' AND adopted_version IS NULL
+          AND (proposal IS NULL OR proposal = 'approved')
         UNION ALL
         SELECT 'evaluation', tenant, id, NULL, attempts, touched_at
         FROM evaluation WHERE status IN ('pending', 'running')
@@ -57,4 +63,7 @@ _UNFINISHED: LiteralString = """
         FROM probe WHERE status = 'pending'
     ) AS work
     WHERE touched_at < now() - make_interval(secs => %(older_than_s)s)
+    UNION ALL
+    SELECT 'overdue', tenant, id, NULL, attempts, touched_at
+    FROM execution WHERE status IN ('pending', 'running') AND deadline < now()
     ORDER BY touched_at, id LIMIT %(most)s"""

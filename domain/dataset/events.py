@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from domain.dataset.values import Purpose, Split
+from domain.dataset.values import Purpose, RowId, Split
 from domain.kernel import Event
 from domain.values import PayloadRef
 
@@ -28,4 +28,25 @@ class DatasetRowsLoaded(Event):
     fields: tuple[str, ...]
 
 
-DatasetEvent = DatasetCreated | DatasetRowsLoaded
+class DatasetRowReplaced(Event):
+    """``row`` has another content from now on, at its old place. ``content`` is one row object."""
+
+    TOPIC: ClassVar[str] = "dataset.row_replaced"
+
+    row: RowId
+    split: Split
+    content: PayloadRef
+    reason: str
+
+
+class DatasetRowRemoved(Event):
+    """``row`` is no part of the dataset from now on; its id is never given again."""
+
+    TOPIC: ClassVar[str] = "dataset.row_removed"
+
+    row: RowId
+    split: Split
+    reason: str
+
+
+DatasetEvent = DatasetCreated | DatasetRowsLoaded | DatasetRowReplaced | DatasetRowRemoved

@@ -12,6 +12,9 @@ from domain.errors import Fault
 MAX_FAULTS: Final = 100
 """How many faults are named at once."""
 
+METADATA: Final = "_"
+"""A field whose name begins so is about its row: no program is given it, no metric looks at it."""
+
 Row = Mapping[str, JsonValue]
 
 

@@ -11,9 +11,13 @@ from domain.values import Failure, LmCall, LmSpend, PayloadRef, Score, ToolCall
 
 
 class EvaluationRequested(Event):
-    """``dataset_rows`` is how many rows the part had: the score is over these and no later ones."""
+    """``dataset_rows`` is how many rows the part had at ``dataset_version``: these are scored.
+
+    Without a version they are the first ones as they were loaded, for then rows never changed.
+    """
 
     TOPIC: ClassVar[str] = "evaluation.requested"
+    VERSION: ClassVar[int] = 2
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
@@ -21,6 +25,7 @@ class EvaluationRequested(Event):
     split: Split
     dataset_rows: Annotated[int, Field(ge=1)]
     metric: str
+    dataset_version: Annotated[int, Field(ge=1)] | None = None
 
 
 class EvaluationStarted(Event):

@@ -4,19 +4,31 @@ from datetime import datetime
 from typing import ClassVar, Self, assert_never
 from uuid import UUID
 
-from domain.optimization.errors import OptimizationForbids
+from domain.optimization.errors import (
+    NothingIsProposed,
+    OptimizationForbids,
+    ProposalIsDecided,
+)
 from domain.optimization.events import (
+    OptimizationApproved,
     OptimizationCancelled,
     OptimizationCompleted,
     OptimizationEvent,
     OptimizationFailed,
     OptimizationLmCalled,
+    OptimizationRejected,
     OptimizationRequested,
     OptimizationStarted,
     OptimizationToolCalled,
     TrialScored,
 )
-from domain.optimization.values import TRANSITIONS, OptimizationAction
+from domain.optimization.values import (
+    TRANSITIONS,
+    Adoption,
+    HeldOut,
+    OptimizationAction,
+    ProposalStatus,
+)
 from domain.run import ActionForbidden, Run, RunStatus, Transitions
 from domain.values import Failure, LmCall, PayloadRef, ToolCall
 
@@ -38,6 +50,13 @@ class Optimization(Run[OptimizationEvent]):
         self.trials: dict[int, float] = {}
         self.result: OptimizationCompleted | None = None
         self.failure: Failure | None = None
+        self.proposal: ProposalStatus | None = None
+        """``None`` while there is no result, and where it becomes a version by itself."""
+
+    @property
+    def may_become_a_version(self) -> bool:
+        """Whether it has a result that nobody has to approve, or somebody approved."""
+        return self.result is not None and self.proposal in (None, ProposalStatus.APPROVED)
 
     @classmethod
     def request(cls, id: UUID, wish: OptimizationRequested, *, at: datetime) -> Self:
@@ -78,7 +97,13 @@ class Optimization(Run[OptimizationEvent]):
             self.record(TrialScored(trial=trial, score=score, candidate=candidate), at=at)
 
     def complete(
-        self, state: PayloadRef, *, training_score: float | None, duration_ms: float, at: datetime
+        self,
+        state: PayloadRef,
+        *,
+        training_score: float | None,
+        duration_ms: float,
+        heldout: HeldOut | None = None,
+        at: datetime,
     ) -> None:
         self._require(OptimizationAction.COMPLETE)
         event = OptimizationCompleted(
@@ -87,8 +112,37 @@ class Optimization(Run[OptimizationEvent]):
             trials=len(self.trials),
             duration_ms=duration_ms,
             spend=self.spend,
+            heldout=heldout,
         )
         self.record(event, at=at)
+
+    def approve(self, reason: str, *, at: datetime) -> None:
+        """Let its result become a version. A second time changes nothing.
+
+        Raises:
+            NothingIsProposed: Nobody has to approve it.
+            ProposalIsDecided: It was rejected.
+        """
+        if self._is_to_be(ProposalStatus.APPROVED):
+            self.record(OptimizationApproved(reason=reason), at=at)
+
+    def reject(self, reason: str, *, at: datetime) -> None:
+        """Let no version come of its result. A second time changes nothing.
+
+        Raises:
+            NothingIsProposed: Nobody has to approve it.
+            ProposalIsDecided: It was approved.
+        """
+        if self._is_to_be(ProposalStatus.REJECTED):
+            self.record(OptimizationRejected(reason=reason), at=at)
+
+    def _is_to_be(self, decision: ProposalStatus) -> bool:
+        """Whether *decision* is still to be recorded."""
+        if self.proposal is None:
+            raise NothingIsProposed(self.id, self.status)
+        if self.proposal not in (ProposalStatus.OPEN, decision):
+            raise ProposalIsDecided(self.id, self.proposal)
+        return self.proposal is ProposalStatus.OPEN
 
     def fail(self, failure: Failure, *, at: datetime) -> None:
         self._require(OptimizationAction.FAIL)
@@ -106,6 +160,12 @@ class Optimization(Run[OptimizationEvent]):
         match event:
             case OptimizationRequested():
                 self.wish = event
+            case OptimizationApproved():
+                self.proposal = ProposalStatus.APPROVED
+            case OptimizationRejected():
+                self.proposal = ProposalStatus.REJECTED
+            case OptimizationCompleted() | OptimizationFailed() | OptimizationCancelled():
+                self._ended(event)
             case OptimizationStarted(attempt=attempt, pins=pins):
                 self._taken(attempt)
                 self.pins = pins
@@ -115,8 +175,17 @@ class Optimization(Run[OptimizationEvent]):
                 self._tool_called(call)
             case TrialScored(trial=trial, score=score):
                 self.trials[trial] = score
+            case _:
+                assert_never(event)
+
+    def _ended(
+        self, event: OptimizationCompleted | OptimizationFailed | OptimizationCancelled
+    ) -> None:
+        match event:
             case OptimizationCompleted():
                 self.status, self.result = RunStatus.COMPLETED, event
+                if self.wish.adopt is Adoption.APPROVAL:
+                    self.proposal = ProposalStatus.OPEN
             case OptimizationFailed(failure=failure):
                 self.status, self.failure = RunStatus.FAILED, failure
             case OptimizationCancelled():

@@ -6,16 +6,20 @@ from uuid import UUID
 from pydantic import Field, JsonValue
 
 from domain.kernel import Event
+from domain.optimization.values import Adoption, HeldOut
 from domain.values import Failure, LmCall, LmSpend, PayloadRef, Score, ToolCall
 
 
 class OptimizationRequested(Event):
     """``config`` are the optimizer's own parameters, complete; ``seed`` pins its choices.
 
-    ``dataset_rows`` is how many train rows there were: it learns from these and no later ones.
+    ``dataset_rows`` is how many train rows there were at ``dataset_version``: it learns from these.
+    Without a version they are the first ones as they were loaded, for then rows never changed.
+    ``adopt`` says whether what is found becomes a version by itself.
     """
 
     TOPIC: ClassVar[str] = "optimization.requested"
+    VERSION: ClassVar[int] = 2
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
@@ -25,6 +29,8 @@ class OptimizationRequested(Event):
     dataset_rows: Annotated[int, Field(ge=1)]
     metric: str
     seed: int
+    dataset_version: Annotated[int, Field(ge=1)] | None = None
+    adopt: Adoption = Adoption.AUTO
 
 
 class OptimizationStarted(Event):
@@ -60,13 +66,20 @@ class TrialScored(Event):
 
 
 class OptimizationCompleted(Event):
+    """It found ``state``, which becomes a version, or waits for approval if that was wished.
+
+    ``heldout`` is what whoever decides is shown; a dataset without held-out rows gives none.
+    """
+
     TOPIC: ClassVar[str] = "optimization.completed"
+    VERSION: ClassVar[int] = 2
 
     state: PayloadRef
     training_score: Score | None
     trials: Annotated[int, Field(ge=0)]
     duration_ms: Annotated[float, Field(ge=0)]
     spend: LmSpend
+    heldout: HeldOut | None = None
 
 
 class OptimizationFailed(Event):
@@ -82,6 +95,22 @@ class OptimizationCancelled(Event):
     reason: str
 
 
+class OptimizationApproved(Event):
+    """What it found may become a version."""
+
+    TOPIC: ClassVar[str] = "optimization.approved"
+
+    reason: str
+
+
+class OptimizationRejected(Event):
+    """What it found stays what it is: no version comes of it."""
+
+    TOPIC: ClassVar[str] = "optimization.rejected"
+
+    reason: str
+
+
 OptimizationEvent = (
     OptimizationRequested
     | OptimizationStarted
@@ -91,4 +120,6 @@ OptimizationEvent = (
     | OptimizationCompleted
     | OptimizationFailed
     | OptimizationCancelled
+    | OptimizationApproved
+    | OptimizationRejected
 )

@@ -1,10 +1,37 @@
-"""The actions on an optimization and the table of what each state allows."""
+"""The actions on an optimization, what each state allows, and what becomes of its result."""
 
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final
+from typing import Annotated, Final
 
+from pydantic import Field
+
+from domain.kernel import ValueObject
 from domain.run import RunStatus, Transitions
+from domain.values import Score
+
+
+class Adoption(StrEnum):
+    """How what an optimizer found becomes a version: by itself, or once somebody approved."""
+
+    AUTO = "auto"
+    APPROVAL = "approval"
+
+
+class ProposalStatus(StrEnum):
+    """What was decided about a result that waits for approval."""
+
+    OPEN = "open"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class HeldOut(ValueObject):
+    """How what was found scores on rows that it did not learn from, and how its base does."""
+
+    rows: Annotated[int, Field(ge=1)]
+    baseline: Score
+    score: Score
 
 
 class OptimizationAction(StrEnum):

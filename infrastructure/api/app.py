@@ -7,11 +7,13 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from application.examples import RowHashes
 from infrastructure.api import (
     attempted,
     audit_export,
     catalogs,
     comparisons,
+    dataset_rows,
     datasets,
     docs,
     drawings,
@@ -29,6 +31,7 @@ from infrastructure.api import (
     program_lives,
     programs,
     proofs,
+    proposals,
     signatures,
     tools,
     trail,
@@ -61,11 +64,13 @@ _ROUTES: Final = (
     executions.routes,
     optimizations.program_routes,
     optimizations.routes,
+    proposals.routes,
     evaluations.program_routes,
     evaluations.routes,
     probes.routes,
     tools.routes,
     datasets.routes,
+    dataset_rows.routes,
     trail.routes,
     audit_export.routes,
     attempted.routes,
@@ -99,6 +104,7 @@ def create_app(deps: ApiDependencies) -> FastAPI:
     app.state.deps = deps
     app.state.limiter = CapacityLimiter(deps.threads)
     app.state.documents = openapi.Documents()
+    app.state.row_hashes = RowHashes()
     for each in _ROUTES:
         app.include_router(each)
     app.add_exception_handler(HTTPException, _unrouted)

@@ -1,33 +1,24 @@
-"""Datasets over HTTP: rows as JSON, JSON lines or CSV, and what they look like in figures."""
+"""Datasets over HTTP: what there is, what it looks like in figures, and what it is fit for."""
 
 from functools import partial
-from typing import Annotated, Any, Final
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response, status
+from fastapi import Query, Response, status
 from pydantic import PositiveInt
 
-from application.datasets import CreateDataset, LoadRows, rows_of
+from application.datasets import CreateDataset
 from application.errors import AggregateNotFound
+from application.examples import rows_of
 from application.fitting import DatasetFit, fit
-from application.rows import RowFormat, parse_rows
 from domain.dataset.aggregate import Dataset
 from domain.dataset.statistics import DatasetStatistics, statistics
 from domain.dataset.values import Purpose, Split
 from domain.program.aggregate import Program
 from domain.text import LongText, Name
 from infrastructure.api.bodies import NewThing
-from infrastructure.api.dependencies import (
-    Expected,
-    IdOrName,
-    Reader,
-    Reading,
-    Writing,
-    id_or,
-    wish,
-)
+from infrastructure.api.dependencies import IdOrName, Reader, Reading, Writing, id_or, wish
 from infrastructure.api.etags import Written, tag, written
-from infrastructure.api.guard import media_type
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
 from infrastructure.api.route import router
 from projections import datasets as read_model
@@ -36,31 +27,6 @@ from projections.datasets import DatasetRow
 KIND = "dataset"
 PATH = "/v1/datasets"
 routes = router(PATH, "datasets")
-
-_FORMATS: Final[dict[str, RowFormat]] = {
-    "application/json": "json",
-    "application/x-ndjson": "jsonl",
-    "text/csv": "csv",
-}
-_ROWS_BODY: Final[dict[str, Any]] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {"type": "array", "minItems": 1, "items": {"type": "object"}},
-                "example": [{"message": "It crashes.", "queue": "bug"}],
-            },
-            "application/x-ndjson": {
-                "schema": {"type": "string"},
-                "example": '{"message": "It crashes.", "queue": "bug"}\n',
-            },
-            "text/csv": {
-                "schema": {"type": "string"},
-                "example": "message,queue\nIt crashes.,bug\n",
-            },
-        },
-    }
-}
 
 
 class NewDataset(NewThing):
@@ -109,30 +75,6 @@ async def get_dataset(dataset: IdOrName, desk: Reading, response: Response) -> D
         raise AggregateNotFound(KIND, wanted)
     tag(response, row.version)
     return row
-
-
-@routes.post("/{dataset}/rows", status_code=status.HTTP_201_CREATED, openapi_extra=_ROWS_BODY)
-async def load_rows(
-    dataset: IdOrName,
-    desk: Writing,
-    expected: Expected,
-    request: Request,
-    response: Response,
-    split: Annotated[Split, Query(description="The part to append to.")],
-) -> Written:
-    """Append rows: an array of objects, an object a line, or CSV with a header. All or none."""
-    dataset_id = await desk.id_of(KIND, dataset)
-    row_format = _FORMATS[media_type(request.headers.get("content-type", "application/json"))]
-    body = await request.body()
-
-    def command() -> LoadRows:
-        rows = parse_rows(body, row_format)
-        return wish(
-            LoadRows, dataset_id=dataset_id, split=split, rows=rows, expected_version=expected
-        )
-
-    receipt = await desk.dispatch(await desk.run(command))
-    return written(response, receipt, f"{PATH}/{dataset_id}")
 
 
 @routes.get("/{dataset}/statistics")

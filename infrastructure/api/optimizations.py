@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt
 from application.datasets import CHUNK_ROWS
 from application.errors import AggregateNotFound
 from application.optimizations import CancelOptimization, RequestOptimization
-from domain.optimization.values import DEFAULT_SEED
+from domain.optimization.values import DEFAULT_SEED, Adoption, ProposalStatus
 from domain.run import RunStatus
 from domain.text import JsonObject
 from infrastructure.api.bodies import Cancellation, NewThing
@@ -54,6 +54,11 @@ class NewOptimization(NewThing):
         default=None, description="The deployed version if left out, or else the latest."
     )
     seed: int = Field(default=DEFAULT_SEED, description="Pins every choice the optimizer makes.")
+    adopt: Adoption = Field(
+        default=Adoption.AUTO,
+        description="approval: it is scored on the held-out rows, too, and becomes a version once "
+        "somebody approved.",
+    )
 
 
 class OptimizationDetail(OptimizationRow):
@@ -66,7 +71,10 @@ class OptimizationDetail(OptimizationRow):
 async def compile_program(
     program: IdOrName, body: NewOptimization, desk: Writing, response: Response
 ) -> Requested:
-    """Look for a better version in the background. What is found becomes the next version."""
+    """Look for a better version in the background. What is found becomes the next version.
+
+    With ``adopt: approval`` it is proposed: the program stays as it is until somebody approves.
+    """
     program_id = await desk.id_of("program", program)
     dataset_id = body.dataset and await desk.id_of("dataset", body.dataset)
     receipt = await desk.dispatch(
@@ -87,6 +95,9 @@ async def list_optimizations(
     program_id: Annotated[UUID | None, Query(description="Only those of a program.")] = None,
     dataset_id: Annotated[UUID | None, Query(description="Only those on a dataset.")] = None,
     run_status: Annotated[RunStatus | None, Query(alias="status")] = None,
+    proposal: Annotated[
+        ProposalStatus | None, Query(description="Only what waits for approval, or waited.")
+    ] = None,
     limit: Limit = LIMIT,
     cursor: After = None,
 ) -> PageView[OptimizationRow]:
@@ -100,6 +111,7 @@ async def list_optimizations(
                 program_id=program_id,
                 dataset_id=dataset_id,
                 status=run_status,
+                proposal=proposal,
                 limit=limit,
                 after=after,
             )

@@ -21,6 +21,7 @@ from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.programs import ProgramCommands
 from infrastructure.cli.projections import ProjectionCommands
+from infrastructure.cli.proposals import ProposalCommands
 from infrastructure.cli.runs import RunCommands
 from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.cli.tools import ToolCommands
@@ -79,6 +80,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.add_typer(programs, name="program")
     app.add_typer(ToolCommands(verbs.connect).app(), name="tool")
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
+    app.add_typer(ProposalCommands(verbs.connect).app(), name="proposal")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")
     app.add_typer(ClientCommands(verbs.connect).app(), name="client")
     app.add_typer(verbs.keys.app(), name="key")

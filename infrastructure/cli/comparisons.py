@@ -43,7 +43,7 @@ class DiffCommands:
         if json:
             show_json(found)
             return
-        _show(found["changes"])
+        show_changes(found["changes"])
         breaks = found["breaks"]
         for each in (*breaks["datasets"], *breaks["evaluations"]):
             people.print(f"[red]{'breaks':<{_WIDTH}}[/red]  {escape(each['sentence'])}")
@@ -58,7 +58,7 @@ class DiffCommands:
         """Compare two signatures: what changed, and how much that matters to callers."""
         body = {"before": self._written(before), "after": self._written(after)}
         found = self.connect().post("/v1/signatures/diff", body)
-        show_json(found) if json else _show(found["changes"])
+        show_json(found) if json else show_changes(found["changes"])
 
     def _written(self, given: str) -> Data:
         """*given* as a signature: it is its text, or a name with perhaps a revision."""
@@ -74,16 +74,7 @@ class DiffCommands:
         raise InputIsUnusable(f"The signature {name} has no revision {revision}.")
 
 
-def _version(given: str) -> tuple[str, int | None]:
-    name, _, number = given.rpartition("@")
-    if not name:
-        return given, None
-    if not number.isdecimal():
-        raise InputIsUnusable(f"{given!r} names no version. Write one as {name}@1.")
-    return name, int(number)
-
-
-def _show(changes: Iterable[Data]) -> None:
+def show_changes(changes: Iterable[Data]) -> None:
     """Print a line for each change, the gravest first, and beneath it how a text changed."""
     listed = list(changes)
     if not listed:
@@ -95,3 +86,12 @@ def _show(changes: Iterable[Data]) -> None:
                 people.print(told)
                 for line in each["diff"]:
                     people.print(f"{'':<{_WIDTH}}    {escape(line)}")
+
+
+def _version(given: str) -> tuple[str, int | None]:
+    name, _, number = given.rpartition("@")
+    if not name:
+        return given, None
+    if not number.isdecimal():
+        raise InputIsUnusable(f"{given!r} names no version. Write one as {name}@1.")
+    return name, int(number)

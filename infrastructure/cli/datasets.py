@@ -1,7 +1,8 @@
 """``stratal dataset``: labelled rows to learn from and to judge on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from infrastructure.cli.connection import (
     InputIsUnusable,
     Json,
     at,
+    json_object,
 )
 from infrastructure.cli.output import moment, people, say, show_json, show_pairs, show_table
 from infrastructure.client import StratalProblem
@@ -27,6 +29,11 @@ FORMATS = {
 }
 MOST_LABELS = 6
 """A field with more values than this is free text: none of them is shown."""
+SHOWN = 80
+"""Of a longer row only the beginning is shown."""
+
+RowName = Annotated[str, typer.Argument(help="Id of a row, such as 2-15.", metavar="ROW")]
+Reason = Annotated[str | None, typer.Option(help="Why, for the audit trail.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,12 @@ class DatasetCommands:
         verbs = typer.Typer(no_args_is_help=True, help="Labelled rows.")
         verbs.command()(self.load)
         verbs.command()(self.show)
+        verbs.command()(self.duplicates)
+        rows = typer.Typer(no_args_is_help=True, help="Single rows: list, replace, remove.")
+        rows.command()(self.list)
+        rows.command()(self.replace)
+        rows.command()(self.remove)
+        verbs.add_typer(rows, name="row")
         return verbs
 
     def load(
@@ -62,7 +75,12 @@ class DatasetCommands:
                 raise
             client.datasets.create(name, purpose="custom")
             done = client.send(rows, content, content_type=form, split=split)
-        show_json(done) if json else say(f"Loaded {file.name} into {name} ({split}).")
+        if json:
+            show_json(done)
+            return
+        say(f"Loaded {file.name} into {name} ({split}).{_had_already(done)}")
+        if done["repeated"] or done["leaked"]:
+            say(f"See stratal dataset duplicates {name}.")
 
     def show(self, dataset: DatasetName, *, as_of: AsOf = None, json: Json = False) -> None:
         """Show a dataset and the statistics of its rows."""
@@ -85,6 +103,84 @@ class DatasetCommands:
             people.print()
             columns = ["field", "rows", "null %", "shortest", "mean", "longest 5 %", "values"]
             show_table(columns, list(_rows(statistics["fields"])))
+
+    def duplicates(self, dataset: DatasetName, *, as_of: AsOf = None, json: Json = False) -> None:
+        """Show rows that say the same: repeated within a part, or leaking into the other one."""
+        found = self.connect().datasets.duplicates(dataset, as_of=as_of)
+        if json:
+            show_json(found)
+            return
+        repeats, leaks = found["repeated"], found["leaked"]
+        say(f"{found['rows']} rows: {repeats} repeat another, {leaks} held-out ones leak.")
+        if found["groups"]:
+            columns = ["content", "rows", "parts", "leaks", "which"]
+            show_table(columns, list(_groups(found["groups"])))
+
+    def list(
+        self,
+        dataset: DatasetName,
+        *,
+        split: Annotated[str | None, typer.Option(help="train or heldout; else both.")] = None,
+        as_of: AsOf = None,
+        json: Json = False,
+    ) -> None:
+        """List the rows with their ids, which the other verbs take."""
+        rows = self.connect().datasets.rows(dataset, split=split, as_of=as_of)
+        if json:
+            show_json({"items": [*rows]})
+            return
+        columns = ["row", "part", "content", "values"]
+        show_table(
+            columns,
+            [
+                [it["row"], it["split"], it["content_hash"][:12], _short(it["values"])]
+                for it in rows
+            ],
+        )
+
+    def replace(
+        self,
+        dataset: DatasetName,
+        row: RowName,
+        content: Annotated[str, typer.Argument(help="The whole row, as a JSON object.")],
+        *,
+        reason: Reason = None,
+        json: Json = False,
+    ) -> None:
+        """Give a row another content. What was scored or learned before stays as it was."""
+        said = json_object("CONTENT", content)
+        done = self.connect().datasets.replace_row(dataset, row, said, reason=reason)
+        so = "" if done["position"] else " It says that already."
+        show_json(done) if json else say(f"Replaced row {row} of {dataset}.{so}")
+
+    def remove(
+        self, dataset: DatasetName, row: RowName, *, reason: Reason = None, json: Json = False
+    ) -> None:
+        """Take a row out. What was scored or learned before stays as it was."""
+        done = self.connect().datasets.remove_row(dataset, row, reason=reason)
+        so = "" if done["position"] else " It was gone already."
+        show_json(done) if json else say(f"Removed row {row} of {dataset}.{so}")
+
+
+def _had_already(done: Data) -> str:
+    told = [
+        *([f"{done['repeated']} of its rows were there already"] if done["repeated"] else []),
+        *([f"{done['leaked']} are in the other part, too"] if done["leaked"] else []),
+    ]
+    return f" {', and '.join(told).capitalize()}." if told else ""
+
+
+def _groups(groups: Sequence[Data]) -> Iterator[Sequence[object]]:
+    for each in groups:
+        more = each["count"] - len(each["rows"])
+        which = ", ".join(each["rows"]) + (f" and {more} more" if more else "")
+        leaks = "yes" if each["leaks"] else ""
+        yield [each["content_hash"][:12], each["count"], ", ".join(each["splits"]), leaks, which]
+
+
+def _short(values: Data) -> str:
+    text = dumps(values, ensure_ascii=False)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
 
 
 def _read(file: Path) -> tuple[str, bytes]:

@@ -56,13 +56,24 @@ class RunCommands:
             str | None, typer.Option(help="The program's own if left out.")
         ] = None,
         config: Annotated[str, typer.Option(help="Parameters of the optimizer, as JSON.")] = "{}",
+        adopt: Annotated[
+            str, typer.Option(help="auto, or approval: see stratal proposal.")
+        ] = "auto",
         follow: Follow = True,
         json: Json = False,
     ) -> None:
-        """Look for a better version of a program; what is found becomes its next version."""
+        """Look for a better version of a program; what is found becomes its next version.
+
+        With --adopt approval it is proposed: the program stays as it is until somebody approves.
+        """
         client = self.connect()
         started = client.programs.compile(
-            program, dataset, metric, optimizer=optimizer, config=json_object("--config", config)
+            program,
+            dataset,
+            metric,
+            optimizer=optimizer,
+            config=json_object("--config", config),
+            adopt=adopt,
         )
         self._carry_on(OPTIMIZATION, client, started, follow=follow, as_json=json)
 
@@ -99,6 +110,8 @@ def optimization_told(state: Data) -> str:
     """How far an optimization is, as a sentence."""
     best = "" if state["best_score"] is None else f", best {figure(state['best_score'])}"
     version = f": version {state['adopted_version']}" if state["adopted_version"] else ""
+    if state["proposal"]:
+        version += f": proposal {state['optimization_id']} is {state['proposal']}"
     calls = state["spend"]["calls"]
     return (
         f"{state['optimizer']} {state['status']}{version}{_failure(state)} "
@@ -119,8 +132,12 @@ EVALUATION = Kind("evaluation", evaluation_told, lambda state: state["status"] i
 OPTIMIZATION = Kind(
     "optimization",
     optimization_told,
-    # What a completed one found becomes a version a moment later.
-    lambda state: state["adopted_version"] is not None or state["status"] in ENDED - {"completed"},
+    # What a completed one found becomes a version a moment later, if nobody has to approve it.
+    lambda state: (
+        state["adopted_version"] is not None
+        or state["proposal"] is not None
+        or state["status"] in ENDED - {"completed"}
+    ),
 )
 
 

@@ -1,6 +1,5 @@
 """What a client can do with each kind of thing: the routes of the API by what they are for."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
@@ -38,10 +37,27 @@ class Api(Protocol):
         key: str | None = None,
         **query: object,
     ) -> JsonObject: ...
+    def put(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        params: Mapping[str, object] | None = None,
+        expected_version: int | None = None,
+    ) -> JsonObject: ...
+    def delete(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        expected_version: int | None = None,
+    ) -> JsonObject: ...
     def pages(self, path: str, **query: object) -> Iterator[JsonObject]: ...
 
 
-class _Resource:
+class Resource:
+    """One kind of things: where they are, and what all kinds have in common."""
+
     def __init__(self, api: Api, path: str) -> None:
         self._api, self._path = api, path
 
@@ -78,7 +94,7 @@ def _key(body: Mapping[str, object]) -> str | None:
     return str(body["id"]) if "id" in body else None
 
 
-class Retirable(_Resource):
+class Retirable(Resource):
     """Things that leave service and stay readable."""
 
     def retire(
@@ -230,8 +246,12 @@ class Programs(Retirable):
         config: Mapping[str, object] | None = None,
         program_version: int | None = None,
         seed: int | None = None,
+        adopt: str | None = None,
     ) -> JsonObject:
-        """Look for a better version; follow it with ``optimizations.wait(reply["id"])``."""
+        """Look for a better version; follow it with ``optimizations.wait(reply["id"])``.
+
+        With ``adopt="approval"`` it is proposed: see ``optimizations.proposal``.
+        """
         return self._do(
             id_or_name,
             "compile",
@@ -241,6 +261,7 @@ class Programs(Retirable):
             config=config,
             program_version=program_version,
             seed=seed,
+            adopt=adopt,
         )
 
     def evaluate(
@@ -263,51 +284,7 @@ class Programs(Retirable):
         )
 
 
-class Datasets(_Resource):
-    """Labelled rows to learn from and to judge on."""
-
-    def __init__(self, api: Api) -> None:
-        super().__init__(api, "/v1/datasets")
-
-    def create(
-        self,
-        name: str,
-        *,
-        purpose: str | None = None,
-        description: str | None = None,
-        id: str | None = None,
-    ) -> JsonObject:
-        """Create a dataset; load rows into it next."""
-        return self._create(name=name, purpose=purpose, description=description, id=id)
-
-    def load(
-        self,
-        id_or_name: str,
-        rows: Sequence[Mapping[str, object]],
-        *,
-        split: str,
-        key: str | None = None,
-    ) -> JsonObject:
-        """Append *rows* to the part *split*: ``train`` or ``heldout``. All or none."""
-        content = json.dumps(list(rows), allow_nan=False).encode()
-        at = self._at(id_or_name, "/rows")
-        return self._api.send(at, content, content_type="application/json", key=key, split=split)
-
-    def statistics(
-        self, id_or_name: str, *, split: str | None = None, as_of: AsOf | None = None
-    ) -> JsonObject:
-        """Its rows in figures."""
-        return self._api.get(self._at(id_or_name, "/statistics"), split=split, as_of=as_of)
-
-    def fit(
-        self, id_or_name: str, program: str, *, program_version: int | None = None
-    ) -> JsonObject:
-        """What its fields are to *program*: what lacks, and what is not used."""
-        at = self._at(id_or_name, "/fit")
-        return self._api.get(at, program=program, program_version=program_version)
-
-
-class Runs(_Resource):
+class Runs(Resource):
     """Work that goes on in the background and ends."""
 
     def cancel(
@@ -353,6 +330,29 @@ class Executions(Runs):
     def replay(self, id: str, *, wait_s: float | None = None) -> JsonObject:
         """Repeat it from the log with the model switched off; see ``outcome``."""
         return self._api.post(self._at(id, "/replay"), params={"wait": wait_s})
+
+
+class Optimizations(Runs):
+    """Searches for better versions, and what they propose."""
+
+    def __init__(self, api: Api) -> None:
+        super().__init__(api, "/v1/optimizations")
+
+    def proposal(self, id: str) -> JsonObject:
+        """What it found and waits to have approved: its scores, and what it would change."""
+        return self._api.get(self._at(id, "/proposal"))
+
+    def approve(
+        self, id: str, reason: str | None = None, *, expected_version: int | None = None
+    ) -> JsonObject:
+        """Let what it found become the next version of its program."""
+        return self._do(id, "approve", expected_version, reason=reason)
+
+    def reject(
+        self, id: str, reason: str | None = None, *, expected_version: int | None = None
+    ) -> JsonObject:
+        """Let no version come of what it found."""
+        return self._do(id, "reject", expected_version, reason=reason)
 
 
 class Checkpoints:

@@ -8,15 +8,16 @@ from types import TracebackType
 from typing import Final, Literal, Self
 from uuid import uuid4
 
+from infrastructure.client.datasets import Datasets
 from infrastructure.client.errors import StratalUnreachable
 from infrastructure.client.keys import Keys
 from infrastructure.client.probes import Probes
 from infrastructure.client.resources import (
     Checkpoints,
-    Datasets,
     Executions,
     JsonObject,
     Modules,
+    Optimizations,
     Programs,
     Runs,
     Tools,
@@ -60,7 +61,7 @@ class Stratal:
         self.keys = Keys(self)
         self.datasets = Datasets(self)
         self.checkpoints = Checkpoints(self)
-        self.optimizations = Runs(self, "/v1/optimizations")
+        self.optimizations = Optimizations(self)
         self.evaluations = Runs(self, "/v1/evaluations")
 
     def __enter__(self) -> Self:
@@ -108,6 +109,32 @@ class Stratal:
         """
         raw = None if body is None else json.dumps(body, allow_nan=False).encode()
         return self._write(path, raw, "application/json", params or {}, expected_version, key)
+
+    def put(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        params: Mapping[str, object] | None = None,
+        expected_version: int | None = None,
+    ) -> JsonObject:
+        """Put *body* in the place of what is at *path*."""
+        raw = json.dumps(body, allow_nan=False).encode()
+        query = params or {}
+        return self._write(
+            path, raw, "application/json", query, expected_version, None, method="PUT"
+        )
+
+    def delete(
+        self,
+        path: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        expected_version: int | None = None,
+    ) -> JsonObject:
+        """Remove what is at *path*."""
+        query = params or {}
+        return self._write(path, None, "", query, expected_version, None, method="DELETE")
 
     def send(
         self,
@@ -193,6 +220,8 @@ class Stratal:
         query: Mapping[str, object],
         expected_version: int | None,
         key: str | None,
+        *,
+        method: str = "POST",
     ) -> JsonObject:
         headers = {"Idempotency-Key": key or uuid4().hex}
         if raw is not None:
@@ -200,7 +229,7 @@ class Stratal:
         if expected_version is not None:
             headers["If-Match"] = f'"{expected_version}"'
         told, content = self._transport.request(
-            "POST", path, query=query, body=raw, headers=headers
+            method, path, query=query, body=raw, headers=headers
         )
         self._saw(told)
         return content  # type: ignore[no-any-return]  # the reply is data

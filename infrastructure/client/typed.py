@@ -64,6 +64,7 @@ class Program(Generic[Inputs, Outputs]):
         config: Mapping[str, object] | None = None,
         program_version: int | None = None,
         seed: int | None = None,
+        adopt: str | None = None,
     ) -> JsonObject:
         """Look for a better version; follow it with ``optimizations.wait(reply["id"])``."""
         return self._programs.compile(
@@ -74,4 +75,5 @@ class Program(Generic[Inputs, Outputs]):
             config=config,
             program_version=program_version,
             seed=seed,
+            adopt=adopt,
         )

@@ -11,7 +11,12 @@ from decimal import Decimal
 from typing import Any, Literal
 from uuid import UUID, uuid5
 
-from domain.dataset.events import DatasetCreated, DatasetRowsLoaded
+from domain.dataset.events import (
+    DatasetCreated,
+    DatasetRowRemoved,
+    DatasetRowReplaced,
+    DatasetRowsLoaded,
+)
 from domain.dataset.values import Purpose, Split
 from domain.evaluation.events import (
     EvaluationCompleted,
@@ -36,6 +41,7 @@ from domain.optimization.events import (
     OptimizationStarted,
     TrialScored,
 )
+from domain.optimization.values import Adoption, HeldOut
 from domain.program.events import (
     ProgramArchived,
     ProgramCompiled,
@@ -287,6 +293,15 @@ def rows_loaded(
     return DatasetRowsLoaded(split=split, chunks=chunks, count=count, fields=fields)
 
 
+def row_replaced(row: str = "2-1", *, split: Split = Split.TRAIN) -> DatasetRowReplaced:
+    why = "It was mislabelled."
+    return DatasetRowReplaced(row=row, split=split, content=ref("a better row"), reason=why)
+
+
+def row_removed(row: str = "2-2", *, split: Split = Split.TRAIN) -> DatasetRowRemoved:
+    return DatasetRowRemoved(row=row, split=split, reason="It is held out, too.")
+
+
 def lm_call(
     text: str = "prompt",
     *,
@@ -344,7 +359,11 @@ def execution_failed(*calls: LmCall, failure: Failure = FAILURE) -> ExecutionFai
 
 
 def optimization_requested(
-    program: str = "program", *, program_version: int = 1, dataset: str = "dataset"
+    program: str = "program",
+    *,
+    program_version: int = 1,
+    dataset: str = "dataset",
+    adopt: Adoption = Adoption.AUTO,
 ) -> OptimizationRequested:
     return OptimizationRequested(
         program_id=an_id(program),
@@ -355,6 +374,8 @@ def optimization_requested(
         dataset_rows=20,
         metric="exact_match",
         seed=9,
+        dataset_version=2,
+        adopt=adopt,
     )
 
 
@@ -367,7 +388,10 @@ def trial_scored(trial: int = 1, score: float = 0.5) -> TrialScored:
 
 
 def optimization_completed(
-    *calls: LmCall, trials: int = 1, training_score: float | None = 0.75
+    *calls: LmCall,
+    trials: int = 1,
+    training_score: float | None = 0.75,
+    heldout: HeldOut | None = None,
 ) -> OptimizationCompleted:
     return OptimizationCompleted(
         state=ref("best state"),
@@ -375,6 +399,7 @@ def optimization_completed(
         trials=trials,
         duration_ms=61_000.0,
         spend=spend_of(calls),
+        heldout=heldout,
     )
 
 
@@ -392,6 +417,7 @@ def evaluation_requested(
         split=split,
         dataset_rows=30,
         metric="exact_match",
+        dataset_version=3,
     )
 
 

@@ -28,11 +28,14 @@ from domain.execution.events import (
 from domain.kernel import Event
 from domain.module.events import ModuleRetired
 from domain.optimization.events import (
+    OptimizationApproved,
     OptimizationCancelled,
     OptimizationFailed,
     OptimizationLmCalled,
+    OptimizationRejected,
     OptimizationToolCalled,
 )
+from domain.optimization.values import Adoption, HeldOut
 from domain.program.events import ProgramRetired, ProgramTestingStarted
 from domain.signature.events import SignatureRetired
 from domain.tool.events import ToolCreated, ToolRetired
@@ -130,7 +133,13 @@ def programs(draw: st.DrawFn) -> Stream:
 def datasets(draw: st.DrawFn) -> Stream:
     loads = draw(st.lists(st.tuples(st.integers(1, 500), st.sampled_from(Split)), max_size=4))
     loaded = [build.rows_loaded(count, split=split) for count, split in loads]
-    return [build.dataset_created(draw(TEXTS)), *loaded]
+    changed: Stream = []
+    for version, (_, split) in enumerate(loads, 2):
+        if draw(st.booleans()):
+            changed += [build.row_replaced(f"{version}-1", split=split)]
+        if draw(st.booleans()):
+            changed += [build.row_removed(f"{version}-1", split=split)]
+    return [build.dataset_created(draw(TEXTS)), *loaded, *changed]
 
 
 @st.composite
@@ -175,14 +184,22 @@ def optimizations(draw: st.DrawFn) -> Stream:
         OptimizationToolCalled(call=call) for call in draw(st.lists(uses(), max_size=2))
     ]
     work = draw(interleaved([called, used, trials]))
-    stream: Stream = [build.optimization_requested(draw(st.sampled_from(PROGRAMS)))]
-    stream.append(build.optimization_started())
+    adopt = draw(st.sampled_from(Adoption))
+    asked = build.optimization_requested(draw(st.sampled_from(PROGRAMS)), adopt=adopt)
+    stream: Stream = [asked, build.optimization_started()]
     ends = (
-        build.optimization_completed(*made, trials=len(trials)),
         OptimizationFailed(failure=draw(FAILURES), spend=spend_of(made)),
         OptimizationCancelled(reason=draw(TEXTS)),
     )
-    return stream + work + draw(_maybe(st.sampled_from(ends)))
+    if draw(st.booleans()):
+        return stream + work + draw(_maybe(st.sampled_from(ends)))
+    scores = draw(st.none() | st.builds(HeldOut, rows=st.just(9), baseline=SCORES, score=SCORES))
+    heldout = scores if adopt is Adoption.APPROVAL else None
+    found = build.optimization_completed(*made, trials=len(trials), heldout=heldout)
+    decisions = (OptimizationApproved(reason=draw(TEXTS)), OptimizationRejected(reason=draw(TEXTS)))
+    waits = adopt is Adoption.APPROVAL
+    decided = draw(_maybe(st.sampled_from(decisions))) if waits else []
+    return [*stream, *work, found, *decided]
 
 
 @st.composite

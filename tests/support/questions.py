@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from domain.dataset.values import Purpose
 from domain.kernel import Recorded
+from domain.optimization.values import ProposalStatus
 from domain.probe.values import ProbeStatus
 from domain.program.values import Stage
 from domain.run import RunStatus
@@ -98,6 +99,7 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "completed executions": (executions, {"status": RunStatus.COMPLETED}),
     "executions by alice": (executions, {"actor": "alice", "since": NOW + timedelta(seconds=5)}),
     "optimizations": (optimizations, {"limit": 2}),
+    "open proposals": (optimizations, {"proposal": ProposalStatus.OPEN, "limit": 1}),
     "evaluations": (evaluations, {"limit": 2}),
     "running evaluations": (evaluations, {"status": RunStatus.RUNNING}),
     "probes": (probes, {"limit": 1}),

@@ -15,10 +15,13 @@ from domain.execution.events import (
 )
 from domain.module.events import ModuleRetired
 from domain.optimization.events import (
+    OptimizationApproved,
     OptimizationCancelled,
     OptimizationFailed,
+    OptimizationRejected,
     OptimizationToolCalled,
 )
+from domain.optimization.values import Adoption, HeldOut
 from domain.parking.events import EventParked, ParkedEventReplayed
 from domain.program.events import ProgramRetired, ProgramTestingStarted
 from domain.signature.events import SignatureRetired
@@ -88,6 +91,16 @@ def everything() -> Log:
     )
     stop = OptimizationCancelled(reason="Enough.")
     log.append(an_id("cancelled opt"), build.optimization_requested(), stop)
+    log.append(an_id("dataset"), build.row_replaced(), build.row_removed())
+    better = HeldOut(rows=30, baseline=0.5, score=0.75)
+    for name, decided in (
+        ("open proposal", ()),
+        ("approved", (OptimizationApproved(reason="It is better."),)),
+        ("rejected", (OptimizationRejected(reason="It is worse."),)),
+    ):
+        asked = build.optimization_requested(adopt=Adoption.APPROVAL)
+        found = build.optimization_completed(heldout=better)
+        log.append(an_id(name), asked, build.optimization_started(), found, *decided)
     wrong = EvaluationFailed(failure=build.FAILURE, spend=LmSpend())
     log.append(
         an_id("failed eval"), build.evaluation_requested(), EvaluationToolCalled(call=used), wrong

@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from pydantic import JsonValue
 
-from domain.dataset.aggregate import Dataset
+from domain.dataset.aggregate import Dataset, Load
 from domain.dataset.errors import FieldsDiffer, RowsAreMalformed
 from domain.dataset.events import DatasetRowsLoaded
 from domain.dataset.shape import common_fields
@@ -36,7 +36,10 @@ def test_dst_02_the_size_is_derived_from_what_was_loaded() -> None:
     dataset.load(Split.HELDOUT, (ref("3"),), count=10, fields=("b", "a"), at=NOW)
     assert dataset.size == 1510
     assert dataset.rows == {Split.TRAIN: 1500, Split.HELDOUT: 10}
-    assert dataset.chunks[Split.TRAIN] == [ref("1"), ref("2")]
+    assert dataset.loads == [
+        Load(2, Split.TRAIN, (ref("1"), ref("2")), 1500),
+        Load(3, Split.HELDOUT, (ref("3"),), 10),
+    ]
     assert dataset.fields == ("a", "b")
     loaded = dataset.collect()[1].event
     assert loaded == DatasetRowsLoaded(
