@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import LiteralString
+from uuid import UUID
 
 from pydantic import Field
 
@@ -13,6 +14,7 @@ from projections.program_catalog import ProgramCatalog
 class ProgramTypes(Row):
     """A program in service, and as JSON text the signature of the version that runs unasked."""
 
+    program_id: UUID
     name: str
     description: str | None
     signature: str
@@ -45,7 +47,7 @@ _STATE: LiteralString = """
     FROM program WHERE tenant = %(tenant)s"""
 
 _SELECT: LiteralString = """
-    SELECT name, description, (ran.graph -> 'signature')::text AS signature
+    SELECT program_id, name, description, (ran.graph -> 'signature')::text AS signature
     FROM program JOIN program_graph AS ran USING (tenant, program_id)
     WHERE tenant = %(tenant)s AND stage <> 'retired' AND archived_at IS NULL
       AND ran.program_version = coalesce(deployed_version, latest_version)

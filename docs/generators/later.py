@@ -16,7 +16,6 @@ LATER: Final = {
     "LMP-05": "providers and models as things of their own",
     "LMP-06": "providers and models as things of their own",
     "PRG-20": "approval before what an optimizer found becomes a version",
-    "SIG-28": "GraphQL",
     "VIS-02": "programs that are bound to commands of other things",
     "VIS-04": "permissions",
     "VIS-09": "programs that are bound to commands of other things",

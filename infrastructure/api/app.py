@@ -20,6 +20,7 @@ from infrastructure.api import (
     evaluations,
     executions,
     feed,
+    graphql,
     health,
     histories,
     keys,
@@ -81,14 +82,15 @@ _ROUTES: Final = (
     lm_calls.routes,
     catalogs.routes,
     keys.routes,
+    graphql.routes,
     health.routes,
     openapi.routes,
     docs.routes,
 )
 
 
-def create_app(deps: ApiDependencies) -> FastAPI:
-    """The API over *deps*: every route, guarded, each refusal a problem."""
+def create_app(deps: ApiDependencies, answers: graphql.GraphQl) -> FastAPI:
+    """The API over *deps*: every route, guarded, each refusal a problem; *answers* to GraphQL."""
     app = FastAPI(
         title="Stratal",
         version=deps.version,
@@ -103,6 +105,7 @@ def create_app(deps: ApiDependencies) -> FastAPI:
     )
     app.state.deps = deps
     app.state.limiter = CapacityLimiter(deps.threads)
+    app.state.graphql = answers
     app.state.documents = openapi.Documents()
     app.state.row_hashes = RowHashes()
     for each in _ROUTES:

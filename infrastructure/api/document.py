@@ -29,6 +29,7 @@ TAGS: Final = [
     {"name": "proofs", "description": "What was signed of what happened, and how to check it."},
     {"name": "catalogs", "description": "What a request may name: metrics and optimizers."},
     {"name": "keys", "description": "Who may do what, where access is by keys."},
+    {"name": "graphql", "description": "All that is yours by one schema of your own."},
     {"name": "service", "description": "Whether it lives, and what its problems mean."},
 ]
 

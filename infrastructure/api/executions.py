@@ -1,13 +1,15 @@
 """Executions over HTTP: run a program and wait for its answer; look, replay, call off."""
 
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Final
+from typing import Annotated, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from fastapi import Path, Query, Response, status
 from pydantic import AwareDatetime, Field, PositiveInt
 
 from application.executions import CancelExecution, RequestExecution
+from application.ports import PayloadStore, Receipt
 from application.replays import RequestReplay
 from domain.execution.events import (
     ExecutionCancelled,
@@ -17,6 +19,7 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
+from domain.kernel import Recorded
 from domain.run import RunStatus
 from domain.text import JsonObject
 from infrastructure.api.bodies import Cancellation, NewThing
@@ -49,6 +52,8 @@ _ENDS: Final = frozenset(
 _VERDICTS: Final = frozenset({ReplayVerified.TOPIC, ReplayDiverged.TOPIC})
 
 Id = Annotated[UUID, Path(alias="execution_id")]
+V = TypeVar("V", bound=ExecutionView)
+Shown = Callable[[Sequence[Recorded], PayloadStore], V]
 
 
 class NewExecution(NewThing):
@@ -77,6 +82,30 @@ async def execute_program(
 ) -> ExecutionView:
     """Run a program and wait for its end. The request is durable before any model is called."""
     program_id = await desk.id_of("program", program)
+    body = body if wait is None else body.model_copy(update={"wait": wait})
+    ran = await run_program(desk, program_id, body, execution_view)
+    written(response, ran.receipt, f"{PATH}/{ran.view.execution_id}")
+    tag(response, ran.view.version)
+    placed(response, ran.view.position)
+    if not ran.view.ended:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return ran.view
+
+
+class Ran(NamedTuple, Generic[V]):
+    """What was requested, and how it fares."""
+
+    receipt: Receipt
+    view: V
+
+
+async def run_program(
+    desk: Writer, program_id: UUID, body: NewExecution, shown: Shown[V]
+) -> Ran[V]:
+    """Have a program run on what *body* says, wait for its end, and see it as *shown*.
+
+    The request is durable before any model is called.
+    """
     execution_id = desk.new_id(KIND, body.id)
     command = wish(
         RequestExecution,
@@ -85,17 +114,11 @@ async def execute_program(
         program_version=body.program_version,
         inputs=body.inputs,
     )
-    wait_s = next(each for each in (wait, body.wait, DEFAULT_WAIT_S) if each is not None)
+    wait_s = DEFAULT_WAIT_S if body.wait is None else body.wait
     with desk.deps.expect(execution_id, _ENDS) as expectation:
         receipt = await desk.dispatch(command)
-        written(response, receipt, f"{PATH}/{execution_id}")
-        look = partial(desk.run, partial(_view, desk, execution_id))
-        view = await until_ended(expectation, look, wait_s, is_new=desk.key is None)
-    tag(response, view.version)
-    placed(response, view.position)
-    if not view.ended:
-        response.status_code = status.HTTP_202_ACCEPTED
-    return view
+        look = partial(desk.run, partial(_view, desk, execution_id, shown))
+        return Ran(receipt, await until_ended(expectation, look, wait_s, is_new=desk.key is None))
 
 
 @routes.get("")
@@ -181,8 +204,8 @@ async def cancel_execution(
     return written(response, await desk.dispatch(command), f"{PATH}/{id}")
 
 
-def _view(desk: Writer, id: UUID) -> ExecutionView:
-    return execution_view(desk.history(KIND, id), desk.deps.payloads)
+def _view(desk: Writer, id: UUID, shown: Shown[V]) -> V:
+    return shown(desk.history(KIND, id), desk.deps.payloads)
 
 
 def _replay(desk: Desk, id: UUID, version: int) -> ReplayView:

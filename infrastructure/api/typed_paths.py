@@ -1,7 +1,5 @@
 """The OpenAPI document with each program's own types, as the concrete path of its execution."""
 
-import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,15 +8,14 @@ from urllib.parse import quote
 
 from domain.signature.fields import SignatureSpec
 from domain.signature.schemas import json_schema
+from infrastructure.called import Words
 from projections.program_types import ProgramTypes
 
 Schema = dict[str, Any]
 
 _TEMPLATE: Final = "/v1/programs/{program}/execute"
 _SCHEMAS: Final = "#/components/schemas/"
-_WORD: Final = re.compile(r"[A-Za-z0-9]+")
-_DIGITS: Final = 8
-"""Of the digest that tells apart names which differ in no letter and no figure."""
+_PARTS: Final = ("Inputs", "Outputs", "Execution", "Request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +50,8 @@ def with_types(document: Schema, programs: Sequence[ProgramTypes]) -> Schema:
 
 def _called(programs: Sequence[ProgramTypes], schemas: Schema) -> Iterator[_Typed]:
     taken = {name.casefold() for name in schemas}
-    for program in programs:
-        word = "".join(part[0].upper() + part[1:] for part in _WORD.findall(program.name))
-        names = _names(word)
-        if not word[:1].isalpha() or not taken.isdisjoint(names):
-            digest = hashlib.sha256(program.name.encode()).hexdigest()[:_DIGITS]
-            word = f"Program{word}{digest}"
-            names = _names(word)
-        taken.update(names)
-        yield _Typed(program, word)
-
-
-def _names(word: str) -> set[str]:
-    """What the types of *word* are called, as far as generators tell names apart."""
-    return {f"{word}{part}".casefold() for part in ("Inputs", "Outputs", "Execution", "Request")}
+    words = Words("Program", lambda word: (word + part for part in _PARTS), taken)
+    return (_Typed(program, words.word(program.name)) for program in programs)
 
 
 def _schemas(typed: _Typed, fixed: Schema) -> Iterator[tuple[str, Schema]]:

@@ -196,6 +196,11 @@ class Stratal:
         """What models were used for: a page of sums, and their total."""
         return self.get("/v1/usage", **filters)
 
+    def graphql(self, query: str, **variables: object) -> JsonObject:
+        """Ask in GraphQL, by the schema of the tenant; what went wrong is in ``errors``."""
+        body = {"query": query, "variables": variables}
+        return self.post("/graphql", body, params=self._fresh({}))
+
     def health(self) -> JsonObject:
         """Whether the process lives."""
         return self.get("/healthz")

@@ -14,11 +14,13 @@ from infrastructure import bootstrap
 from infrastructure.api.app import create_app
 from infrastructure.api.callers import Anybody, Callers
 from infrastructure.api.dependencies import ApiDependencies
+from infrastructure.api.execution_views import ExecutionDetail
 from infrastructure.api.keyring import Keyring
 from infrastructure.api.rates import Rates
 from infrastructure.api.streams import Streams
 from infrastructure.eventstore.lag import ProjectionLag, lags
 from infrastructure.eventstore.past_fold import PastFold
+from infrastructure.graphql.server import GraphQl
 from infrastructure.main.server import Server
 from infrastructure.notary.proofs import PostgresProofs
 from infrastructure.postgres.attempts import AttemptLog
@@ -51,7 +53,9 @@ def main() -> None:
             listener.subscribe(streams.heard)
             gc.freeze()  # what was imported is never garbage: a full collection need not look at it
             config = uvicorn.Config(
-                create_app(_dependencies(system, waiters, streams, attempts)),
+                create_app(
+                    _dependencies(system, waiters, streams, attempts), GraphQl(ExecutionDetail)
+                ),
                 host=settings.host,
                 port=settings.port,
                 access_log=False,

@@ -18,6 +18,7 @@ SEEDED = {
     "one-door-dspy": ("infrastructure/seeded.py", "import dspy"),
     "one-door-dramatiq": ("infrastructure/seeded.py", "import dramatiq"),
     "one-door-fastapi": ("infrastructure/seeded.py", "import fastapi"),
+    "one-door-graphql": ("infrastructure/seeded.py", "import graphql"),
     "adapters": ("infrastructure/api/seeded.py", "import infrastructure.workers.lanes"),
     "acyclic": (
         "application/payloads_seeded.py",

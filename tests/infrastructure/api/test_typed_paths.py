@@ -209,7 +209,12 @@ def test_the_newest_are_told_when_there_are_too_many(
 def test_a_thousand_programs_make_a_document_of_some_megabytes() -> None:
     signature = parse(RICH).model_dump_json()
     programs = [
-        ProgramTypes(name=f"program-{number}", description="Routes it.", signature=signature)
+        ProgramTypes(
+            program_id=UUID(int=number),
+            name=f"program-{number}",
+            description="Routes it.",
+            signature=signature,
+        )
         for number in range(openapi.MOST_PROGRAMS)
     ]
     document = with_types(ApiWorld().app().openapi(), programs)

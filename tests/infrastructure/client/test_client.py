@@ -57,6 +57,15 @@ def test_sig_05_the_client_says_what_http_says(api: Stratal) -> None:
     assert api.signatures.retire("route", "Done.")["version"] == 3
 
 
+def test_graphql_is_asked_with_variables_and_tells_of_what_was_just_written(api: Stratal) -> None:
+    api.programs.create("triage", SYNTAX)
+    run = """mutation($inputs: TriageInputs!) {
+        executeTriage(inputs: $inputs) { outputs { queue } } }"""
+    ran = api.graphql(run, inputs={"message": "It crashes."})
+    assert ran["data"]["executeTriage"]["outputs"] == {"queue": "bug"}
+    assert api.graphql("{ x }")["errors"][0]["extensions"]["code"] == "graphql.invalid"
+
+
 class BasicQA(Signature):
     """Answer the question."""
 

@@ -4,6 +4,7 @@ import ast
 from functools import cache
 from types import ModuleType
 from typing import Annotated, Any
+from uuid import UUID
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -46,7 +47,12 @@ def test_every_document_is_whole_and_every_client_compiles(
     programs: dict[str, SignatureSpec],
 ) -> None:
     told = [
-        ProgramTypes(name=name, description=None, signature=spec.model_dump_json())
+        ProgramTypes(
+            program_id=UUID(int=0),
+            name=name,
+            description=None,
+            signature=spec.model_dump_json(),
+        )
         for name, spec in programs.items()
     ]
     document = with_types(fixed(), told)
