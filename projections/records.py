@@ -20,18 +20,23 @@ MOST_CALLS: Final = 50
 MOST_FORGOTTEN: Final = 1000
 
 
-class RecordRow(Row):
+class RecordHead(Row):
+    """All of a record but what it holds."""
+
     record_id: UUID
     version: int = Field(description="How many events it has had: its ETag.")
     position: int = Field(description="Where in the log it was created; newer ones are greater.")
     resource: str = Field(description="What kind of record it is.", examples=["post"])
     status: Literal["active", "deleted"]
-    data: PayloadRef
     created_at: datetime
     created_by: str
     updated_at: datetime
     deleted_at: datetime | None = Field(description="When it was deleted; it stays readable.")
     deleted_because: str | None
+
+
+class RecordRow(RecordHead):
+    data: PayloadRef
 
 
 class CallRow(Row):

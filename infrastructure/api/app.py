@@ -11,6 +11,7 @@ from application.examples import RowHashes
 from infrastructure.api import (
     attempted,
     audit_export,
+    bindings,
     catalogs,
     comparisons,
     dataset_rows,
@@ -33,11 +34,14 @@ from infrastructure.api import (
     programs,
     proofs,
     proposals,
+    records,
     signatures,
     tools,
     trail,
     usage,
     versions,
+    workflow_runs,
+    workflows,
 )
 from infrastructure.api.attempts import refused
 from infrastructure.api.dependencies import ApiDependencies
@@ -70,6 +74,8 @@ _ROUTES: Final = (
     evaluations.routes,
     probes.routes,
     tools.routes,
+    workflows.routes,
+    workflow_runs.routes,
     datasets.routes,
     dataset_rows.routes,
     trail.routes,
@@ -78,6 +84,8 @@ _ROUTES: Final = (
     feed.routes,
     proofs.routes,
     histories.routes,
+    records.routes,  # after histories: theirs are not of a kind called history
+    bindings.routes,
     usage.routes,
     lm_calls.routes,
     catalogs.routes,

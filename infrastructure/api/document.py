@@ -23,11 +23,18 @@ TAGS: Final = [
     {"name": "executions", "description": "Runs of a program, with every model call."},
     {"name": "optimizations", "description": "Searches for a better version."},
     {"name": "evaluations", "description": "Scores of a version on a dataset."},
+    {"name": "workflows", "description": "Steps done in turn, and undone in turn."},
     {"name": "probes", "description": "Modules of your own, tried out before they are used."},
     {"name": "datasets", "description": "Labelled rows to learn from and to judge on."},
+    {
+        "name": "records",
+        "description": "Things of your own, whose changes may run programs.",
+    },
+    {"name": "bindings", "description": "Which changes of records run which program."},
     {"name": "trail", "description": "What happened, who did it, and what it cost."},
     {"name": "proofs", "description": "What was signed of what happened, and how to check it."},
     {"name": "catalogs", "description": "What a request may name: metrics and optimizers."},
+    {"name": "graphql", "description": "All that is yours by one schema of your own."},
     {"name": "keys", "description": "Who may do what, where access is by keys."},
     {"name": "graphql", "description": "All that is yours by one schema of your own."},
     {"name": "service", "description": "Whether it lives, and what its problems mean."},
@@ -77,7 +84,7 @@ _HEADERS: Final = {
     "Location": "Where its result can be read, no staler than itself.",
 }
 _WRITTEN: Final = frozenset({"200", "201", "202"})
-_METHODS: Final = frozenset({"get", "post"})
+_METHODS: Final = frozenset({"delete", "get", "patch", "post"})
 
 
 def describe(app: FastAPI) -> None:
@@ -124,7 +131,7 @@ def _add_problems(path: str, method: str, operation: dict[str, Any]) -> None:
     told = _ALWAYS | ({} if is_open(path) else _KNOWN)
     if "{" in path:
         told["404"] = "NotFound"
-    if method == "post":
+    if method != "get":
         told |= _WRITES
     if "Idempotency-Key" in names:
         for status in operation["responses"].keys() & _WRITTEN:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from email.message import Message as Header
+from http import HTTPMethod
 from typing import ClassVar, Final
 
 from anyio import to_thread
@@ -20,6 +21,7 @@ PARSED: Final = "stratal.json"
 _IN_A_THREAD_BYTES: Final = 64 * 1024
 _ROWS: Final = re.compile(r"^/v1/datasets/[^/]+/rows$")
 _JSON: Final = "application/json"
+_PATCH: Final = "application/merge-patch+json"
 _OF_ROWS: Final = (_JSON, "application/x-ndjson", "text/csv")
 
 
@@ -110,8 +112,8 @@ async def _read(headers: Mapping[bytes, bytes], receive: Receive) -> bytes:
 async def _check_body(scope: Scope, headers: Mapping[bytes, bytes], body: bytes) -> None:
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise MediaTypeIsUnknown("The body is compressed. Send it as it is.")
-    kind = _media_type(headers.get(b"content-type", b"").decode("latin-1"), scope["path"])
-    check = _json if kind == _JSON else _lines
+    kind = _media_type(headers.get(b"content-type", b"").decode("latin-1"), scope)
+    check = _json if kind in (_JSON, _PATCH) else _lines
     if len(body) > _IN_A_THREAD_BYTES:  # seconds of checking must not stop the loop
         scope[PARSED] = await to_thread.run_sync(check, body)
     else:
@@ -132,10 +134,12 @@ def media_type(text: str) -> str:
     return _header(text).get_content_type()
 
 
-def _media_type(text: str, path: str) -> str:
+def _media_type(text: str, scope: Scope) -> str:
     header = _header(text)
     kind = header.get_content_type() if text else "nothing"
-    readable = _OF_ROWS if _ROWS.match(path) else (_JSON,)
+    readable = _OF_ROWS if _ROWS.match(scope["path"]) else (_JSON,)
+    if scope["method"] == HTTPMethod.PATCH:
+        readable = (_JSON, _PATCH)
     if kind not in readable:
         raise MediaTypeIsUnknown(f"The body is declared as {kind}. Send {' or '.join(readable)}.")
     charset = header.get_content_charset("utf-8")

@@ -20,7 +20,7 @@ from domain.binding.values import FromRecord, Trigger
 from domain.errors import InvalidError, StaleVersion
 from domain.program.errors import ActionIsNotAllowed
 from tests.support.bound import BoundWorld
-from tests.support.run_world import NOW
+from tests.support.memory import NOW
 
 INPUTS = {"message": FromRecord(pointer="/text")}
 

@@ -21,7 +21,8 @@ from domain.execution.values import Caller
 from domain.record.events import RecordCallFailed, RecordCreated, RecordUpdated
 from domain.values import Failure
 from tests.support.bound import BoundWorld
-from tests.support.run_world import NOW, Killed
+from tests.support.memory import NOW
+from tests.support.run_world import Killed
 
 
 @pytest.fixture
