@@ -54,6 +54,14 @@ class RunInterrupted(Exception):
         self.kind, self.id, self.failure = kind, id, failure
 
 
+class ComeBackLater(Exception):
+    """It is not time yet: deliver the command again in ``after_s`` seconds. It is no failure."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(f"Nothing is to be done for another {after_s:g} s.")
+        self.after_s = after_s
+
+
 class Work(Protocol[R]):
     """What differs between the kinds of runs."""
 

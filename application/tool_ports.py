@@ -33,15 +33,31 @@ class Toolbox(Protocol):
         ...
 
 
+class KeyedToolbox(Protocol):
+    """A toolbox for calls that may be made twice, as those of a workflow are after a crash."""
+
+    def call(
+        self, tool: OutsideTool, arguments: JsonObject, *, key: str | None = None
+    ) -> JsonValue:
+        """The same; a tool over HTTP is told *key*, by which it can know a repeat.
+
+        Raises:
+            ToolFailed: As above.
+        """
+        ...
+
+
 class NoTools:
     """A process without tools: it refuses every call."""
 
-    def call(self, tool: OutsideTool, arguments: JsonObject) -> JsonValue:
+    def call(
+        self, tool: OutsideTool, arguments: JsonObject, *, key: str | None = None
+    ) -> JsonValue:
         """Refuse.
 
         Raises:
             ToolFailed: Always, with the code ``tool.unavailable``.
         """
-        del arguments
+        del arguments, key
         message = f"Nothing here can call {tool.name}. Run the program on a worker."
         raise ToolFailed(Failure(code="tool.unavailable", message=message))

@@ -50,8 +50,8 @@ from domain.workflow.events import WorkflowEvent
 from domain.workflow_run.events import WorkflowRunEvent
 from projections.record_sentences import binding, record
 from projections.run_sentences import evaluation, execution, optimization
-from projections.words import Words, cause_of, many, plain, quoted, score_of
 from projections.workflow_sentences import workflow, workflow_run
+from projections.words import Words, cause_of, many, plain, quoted, score_of
 
 _SERVICE: Final = "Stratal"
 
@@ -256,7 +256,6 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (EvaluationEvent, evaluation),
         (ProbeEvent, _probe),
         (ToolEvent, _tool),
-        (ApiKeyEvent, _api_key),
         (WorkflowEvent, workflow),
         (WorkflowRunEvent, workflow_run),
         (ApiKeyEvent, _api_key),

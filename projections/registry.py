@@ -33,7 +33,6 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     Evaluations(),
     Probes(),
     Tools(),
-    Keys(),
     Workflows(),
     WorkflowRuns(),
     Keys(),

@@ -27,6 +27,7 @@ from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.cli.tools import ToolCommands
 from infrastructure.cli.trail import TrailCommands
 from infrastructure.cli.versions import VersionCommands
+from infrastructure.cli.workflows import WorkflowCommands
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     VersionCommands(verbs.connect).add_to(programs)
     app.add_typer(programs, name="program")
     app.add_typer(ToolCommands(verbs.connect).app(), name="tool")
+    app.add_typer(WorkflowCommands(verbs.connect).app(), name="workflow")
     app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
     app.add_typer(ProposalCommands(verbs.connect).app(), name="proposal")
     app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")

@@ -25,6 +25,7 @@ from infrastructure.client.resources import (
 from infrastructure.client.signatures import Signatures
 from infrastructure.client.streams import audit_lines, facts
 from infrastructure.client.transport import Transport
+from infrastructure.client.workflows import WorkflowRuns, Workflows
 
 _POSITION: Final = "x-stratal-position"
 _READ_LIMIT_S: Final = 330.0
@@ -58,6 +59,8 @@ class Stratal:
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.probes = Probes(self)
+        self.workflows = Workflows(self)
+        self.workflow_runs = WorkflowRuns(self)
         self.keys = Keys(self)
         self.datasets = Datasets(self)
         self.checkpoints = Checkpoints(self)

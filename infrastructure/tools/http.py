@@ -43,8 +43,8 @@ class HttpCaller:
     def __init__(self, allowance: Allowance, secrets: Mapping[str, Secret]) -> None:
         self._allowance, self._secrets = allowance, secrets
 
-    def call(self, tool: HttpTool, arguments: JsonObject) -> JsonValue:
-        """The JSON or the text that the address answers.
+    def call(self, tool: HttpTool, arguments: JsonObject, key: str | None = None) -> JsonValue:
+        """The JSON or the text that the address answers; *key* makes it safe to ask twice.
 
         Raises:
             ToolFailed: It may not be asked, cannot be reached, took too long, answered too much,
@@ -53,7 +53,7 @@ class HttpCaller:
         asked = _request(tool, arguments)
         until = time.monotonic() + tool.timeout_s
         for _ in range(MAX_REDIRECTS + 1):
-            answered = self._ask(tool, asked, until)
+            answered = self._ask(tool, asked, until, key)
             if answered.status not in _REDIRECTS:
                 return _content(answered)
             if tool.method != "GET":
@@ -62,11 +62,12 @@ class HttpCaller:
             asked = Asked("GET", target, None)
         raise failed("tool.redirected", f"The server redirects more than {MAX_REDIRECTS} times.")
 
-    def _ask(self, tool: HttpTool, asked: Asked, until: float) -> Answered:
+    def _ask(self, tool: HttpTool, asked: Asked, until: float, key: str | None) -> Answered:
         reach = self._allowance.reach_of(asked.url)
         if reach is None:
             raise failed("tool.not_allowed", "The server leads to a host that is not allowed.")
-        headers, secret = dict[str, str](), None
+        secret = None
+        headers = dict[str, str]() if key is None else {"Idempotency-Key": key}
         if asked.body is not None:
             headers["Content-Type"] = "application/json"
         if tool.secret is not None and self._allowance.is_secret_for(tool.secret, asked.url):

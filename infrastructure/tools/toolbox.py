@@ -28,8 +28,10 @@ class WorkerToolbox:
         self._http = HttpCaller(allowance, secrets or {})
         self._servers = servers or {}
 
-    def call(self, tool: OutsideTool, arguments: JsonObject) -> JsonValue:
-        """Call *tool* with *arguments*, which fit it.
+    def call(
+        self, tool: OutsideTool, arguments: JsonObject, *, key: str | None = None
+    ) -> JsonValue:
+        """Call *tool* with *arguments*, which fit it; over HTTP with *key* for a repeat.
 
         Raises:
             ToolFailed: It is not allowed here, not to be found, or it failed.
@@ -41,7 +43,7 @@ class WorkerToolbox:
             case PythonTool():
                 return call_python(tool, arguments, package=self._package(tool))
             case HttpTool():
-                return self._http.call(tool, arguments)
+                return self._http.call(tool, arguments, key)
             case McpTool():
                 return self._servers[tool.server].call(tool, arguments)
             case _:

@@ -6,6 +6,7 @@ import dramatiq
 from dramatiq import Broker
 from pydantic import JsonValue
 
+from application.attempts import ComeBackLater
 from application.commands import Command
 from infrastructure.workers.jobs import Job, Lane, Lanes
 from infrastructure.workers.settlement import JobHandedBack
@@ -26,7 +27,7 @@ def _declare(broker: Broker, command: type[Command], lane: Lane, carry: Carry) -
         queue_name=lane.queue,
         time_limit=lane.time_limit_ms,
         max_retries=lane.max_retries,
-        throws=JobHandedBack,  # how a job ends when the worker stops: no fault to be traced
+        throws=(JobHandedBack, ComeBackLater),  # these are no faults to be traced
     )
     def carry_out(id: str, body: JsonValue, context: JsonValue) -> None:
         carry(Job.read(command, id=id, body=body, context=context))

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from math import ceil
 from typing import cast
 
 import psycopg
@@ -9,6 +10,7 @@ from dramatiq import Actor, Broker, Middleware
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import SkipMessage
 
+from application.attempts import ComeBackLater
 from infrastructure.workers.broker import ClaimedMessage
 from infrastructure.workers.jobs import JobIsUnreadable
 from infrastructure.workers.table import Claim, JobTable
@@ -62,6 +64,8 @@ class Settlement(Middleware):
             self._table.done(claim)
         elif isinstance(exception, JobHandedBack):
             self._table.again(claim, delay_ms=0)
+        elif isinstance(exception, ComeBackLater):
+            self._table.again(claim, delay_ms=ceil(exception.after_s * 1000))
         elif self._is_hopeless(broker, message, claim, exception):
             logger.error("%s %s is given up.", message.actor_name, claim.message_id)
             self._table.dead(claim, _sentence(exception))
