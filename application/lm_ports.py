@@ -1,4 +1,4 @@
-"""How the application has programs run, optimized and scored, without knowing DSPy.
+"""How the application has programs run and optimized, without knowing DSPy.
 
 A run answers its model calls from the journal first and goes live where the journal ends: the same
 path serves a first run, a run after a kill, and a replay (``live=False``).
@@ -12,11 +12,13 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from application.payloads import Payload
+from domain.execution.values import TIMED_OUT
+from domain.module.values import ModuleSpec
 from domain.program.edits import Edits, PredictorEdit
 from domain.program.graph import ProgramGraph
 from domain.program.values import Adapter
 from domain.tool.values import Corpus
-from domain.values import Digest, Failure, LmCall, ToolCall
+from domain.values import AS_DSPY, Digest, Failure, LmCall, Reading, ToolCall
 
 JsonObject = Mapping[str, JsonValue]
 
@@ -29,7 +31,8 @@ class RunnableProgram:
     optimizer found, ``None`` for a version that was written by hand. ``edits`` go over both.
     Without an ``adapter`` prompts are written as suits the model. ``programs`` are those that its
     tools name, by id and version; ``corpora`` are the texts that it searches, in their order,
-    ``examples`` the rows to learn from of the datasets in which it looks examples up.
+    ``examples`` the rows to learn from of the datasets in which it looks examples up. ``reading`` is
+    what is done about answers that are not in the form asked for.
     """
 
     key: str
@@ -44,6 +47,7 @@ class RunnableProgram:
     examples: Mapping[UUID, Sequence[JsonObject]] = field(
         default_factory=dict[UUID, Sequence[JsonObject]]
     )
+    reading: Reading = AS_DSPY
 
 
 class CallJournal(Protocol):
@@ -81,6 +85,13 @@ class RunStopped(BaseException):
         self.failure = failure
 
 
+class TimeIsOver(RunStopped):
+    """The run was given so much time and no more."""
+
+    def __init__(self) -> None:
+        super().__init__(TIMED_OUT)
+
+
 class ProgramFailed(Exception):
     """The program ended badly: the model or network refused, or the answer could not be used."""
 
@@ -89,46 +100,21 @@ class ProgramFailed(Exception):
         self.failure = failure
 
 
-class ProgramRunner(Protocol):
-    def run(
-        self, program: RunnableProgram, inputs: JsonObject, journal: CallJournal, *, live: bool
-    ) -> JsonObject:
-        """Run *program* once and return its outputs, validated against its signature.
-
-        With ``live=False`` no call goes to the model: the journal has to answer every one.
-
-        Raises:
-            ProgramFailed: The model call or its answer failed for good.
-            RunStopped: The journal refused, or with ``live=False`` a call was not in it (code
-                ``replay.diverged``).
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class ScoredRow:
-    """One dataset row, what the program answered, and the score in 0..1; a failure scores 0."""
+class Forwarded:
+    """What a program answered to one of several inputs; without outputs there is a failure."""
 
-    row: JsonObject
     outputs: JsonObject | None
-    score: float
     failure: Failure | None
 
 
-class Evaluator(Protocol):
-    def evaluate(
-        self,
-        program: RunnableProgram,
-        rows: Sequence[JsonObject],
-        metric: str,
-        journal: CallJournal,
-    ) -> Sequence[ScoredRow]:
-        """Run *program* on every row and score the answers; the result keeps the rows' order.
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model answers: its name as in ``STRATAL_LM``, where it is, and the key to it."""
 
-        Raises:
-            RunStopped: The journal refused, or the provider is down: nothing was scored.
-        """
-        ...
+    name: str
+    api_base: str | None = None
+    api_key: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +137,75 @@ class OptimizedProgram:
     training_score: float | None
 
 
-class OptimizerRunner(Protocol):
-    def pins(self, seed: int) -> dict[str, str]:
-        """Library versions and seeds that a resumed attempt must find unchanged."""
+class NotCarried(ProgramFailed):
+    """The engine does not carry what it was asked for: choose another with ``STRATAL_ENGINE``."""
+
+    def __init__(self, engine: str, what: str) -> None:
+        message = f"The engine {engine} does not carry {what}. Run this program on the engine dspy."
+        super().__init__(Failure(code="engine.not_carried", message=message))
+
+
+class Engine(Protocol):
+    """What carries DSPy work out, under the six words that the papers have for it.
+
+    ``execute``, ``forward`` and ``optimize`` are what the handlers ask for; an engine makes of the
+    programs in them what it needs, and says by the other words what it can make.
+    """
+
+    def configure(self, model: ModelChoice) -> None:
+        """Have *model* answer whatever is asked from now on; without one nothing can be.
+
+        Its weights load, and connections open, at the first call.
+        """
+        ...
+
+    def create_module(self, module: ModuleSpec) -> None:
+        """Make sure that *module* can be made.
+
+        Raises:
+            ProgramFailed: It cannot be; ``NotCarried`` if another engine might.
+        """
+        ...
+
+    def create_program(self, program: RunnableProgram) -> None:
+        """Make *program*, and keep it for a while under its key.
+
+        Raises:
+            ProgramFailed: It cannot be made, or its state does not fit it.
+        """
+        ...
+
+    def execute(
+        self,
+        program: RunnableProgram,
+        inputs: JsonObject,
+        journal: CallJournal,
+        *,
+        live: bool,
+        within_s: float | None = None,
+    ) -> JsonObject:
+        """Run *program* once and return its outputs, validated against its signature.
+
+        With ``live=False`` no call goes to the model: the journal has to answer every one. After
+        *within_s* seconds no call begins any more, and the one under way is given up where the
+        engine can do that.
+
+        Raises:
+            ProgramFailed: The model call or its answer failed for good.
+            RunStopped: The journal refused; or the time is over (``execution.timed_out``); or with
+                ``live=False`` a call was not in the journal (``replay.diverged``).
+        """
+        ...
+
+    def forward(
+        self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
+    ) -> Sequence[Forwarded]:
+        """Run *program* on each inputs of *batch*; the results keep their order.
+
+        Raises:
+            ProgramFailed: The program cannot be made.
+            RunStopped: The journal refused, or the provider is down: nothing is known of any.
+        """
         ...
 
     def optimize(
@@ -171,4 +223,8 @@ class OptimizerRunner(Protocol):
             RunStopped: Cancelled, fenced off, or the provider is down.
             ProgramFailed: The optimizer itself or the metric failed.
         """
+        ...
+
+    def pins(self, seed: int) -> dict[str, str]:
+        """Library versions and seeds that a resumed optimization must find unchanged."""
         ...

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
+from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
 from application.commands import Command, handles
@@ -16,9 +17,22 @@ from domain.errors import Fault
 from domain.evaluation.aggregate import Evaluation
 from domain.optimization.catalog import known_optimizer
 from domain.program.aggregate import Program
+from domain.program.deadline import DEADLINE, MAX_DEADLINE_S, is_deadline_s
 from domain.program.errors import EvidenceIsInvalid
 from domain.program.values import Evidence
 from domain.text import JsonObject, LongText, Name, SafeText
+
+
+def _known_settings(config: JsonObject) -> JsonObject:
+    """*config*, which is free but for the settings that the service itself reads."""
+    if DEADLINE in config and not is_deadline_s(config[DEADLINE]):
+        told = "A deadline is a number of seconds above 0, and {most} at most."
+        where = {"pointer": f"/{DEADLINE}", "most": round(MAX_DEADLINE_S)}
+        raise PydanticCustomError("program.deadline", told, where)
+    return config
+
+
+ProgramConfig = Annotated[JsonObject, AfterValidator(_known_settings)]
 
 
 class CreateProgram(WrittenProgram, Command):
@@ -27,7 +41,7 @@ class CreateProgram(WrittenProgram, Command):
     program_id: UUID
     name: Name
     description: LongText | None = None
-    config: JsonObject = {}
+    config: ProgramConfig = {}
     default_optimizer: SafeText | None = None
 
 
@@ -49,7 +63,7 @@ class ConfigureProgram(Command):
     """Set the config or the default optimizer; what is left out stays."""
 
     program_id: UUID
-    config: JsonObject | None = None
+    config: ProgramConfig | None = None
     default_optimizer: SafeText | None = None
     expected_version: int | None = None
 

@@ -1,6 +1,6 @@
 """Repeating an execution from its log alone, to show that the log tells what happened."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
@@ -11,7 +11,7 @@ from application.attempts import Monotonic, RunInterrupted, Stopwatch, insist
 from application.authorization import Permission
 from application.commands import Command, handles
 from application.journal import RecordedRefusal, ReplayJournal
-from application.lm_ports import JsonObject, ProgramFailed, ProgramRunner, RunStopped
+from application.lm_ports import Engine, JsonObject, ProgramFailed, RunStopped
 from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object
@@ -54,7 +54,7 @@ class ReplayHandlers:
     programs: Repository[Program]
     payloads: PayloadStore
     supplies: Supplies
-    runner: ProgramRunner
+    engine: Engine
     clock: Clock
     monotonic: Monotonic
 
@@ -91,8 +91,9 @@ class ReplayHandlers:
         try:
             program = self.programs.get(execution.program_id)
             inputs = json_object(self.payloads.get(execution.inputs))
-            work = self.supplies.runnable(program, execution.program_version)
-            outputs = self.runner.run(work, inputs, journal, live=False)
+            supplied = self.supplies.runnable(program, execution.program_version)
+            work = replace(supplied, reading=execution.reading)
+            outputs = self.engine.execute(work, inputs, journal, live=False)
             repeated = Payload.of(dict(outputs))
             return _Ending(repeated, self._answered_otherwise(execution, repeated, outputs))
         except (ProgramFailed, RecordedRefusal) as error:

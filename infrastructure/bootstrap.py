@@ -90,6 +90,8 @@ class Runtime(Protocol):
     @property
     def engine(self) -> Engine: ...
     @property
+    def close(self) -> Callable[[], None]: ...
+    @property
     def prober(self) -> ModuleProber: ...
     @property
     def toolbox(self) -> KeyedToolbox: ...
@@ -218,17 +220,11 @@ def system(
         log = EventLog(recorder, inline=_inline_writers(), tracing=tracing)
         payloads = PostgresPayloadStore(pool)
         built = Elsewhere() if runtime is None else runtime(settings, tracing)
+        stack.callback(built.close)
         alarms = Watch()
         bus = _bus(settings, log, payloads, built, alarms)
         names = PostgresNames(recorder)
         yield System(settings, url, pool, recorder, log, payloads, names, tracing, alarms, bus)
-
-
-def dspy_runtime(settings: Settings, tracing: Tracing) -> Runtime:
-    """The runtime of a worker. Importing DSPy takes most of a second, so it happens here."""
-    from infrastructure.runtime import build_runtime  # noqa: PLC0415 - see above
-
-    return build_runtime(settings, tracing)
 
 
 def _inline_writers() -> Sequence[InlineWriter]:

@@ -1,4 +1,4 @@
-"""What stands in for the DSPy runtime in processes that must not import it.
+"""What stands in for an engine in processes that must not import it.
 
 The API takes requests and the projector folds; programs run in workers. A command that would run
 one is never dispatched here, so meeting these is a mistake of ours, not of a user.
@@ -11,56 +11,69 @@ from typing import NoReturn, Self
 
 from application.lm_ports import (
     CallJournal,
+    Forwarded,
     JsonObject,
+    ModelChoice,
     OptimizedProgram,
     OptimizerJob,
     RunnableProgram,
-    ScoredRow,
 )
+from application.tool_ports import NoTools
+from domain.module.values import ModuleSpec
 from domain.probe.values import Findings, ModulePromise
 
 
 class ProgramsRunInWorkers(RuntimeError):
-    """A command that runs a program was dispatched in a process without the DSPy runtime."""
+    """A command that runs a program was dispatched in a process without an engine."""
 
     def __init__(self) -> None:
-        super().__init__("Programs run in workers; this process has no DSPy runtime.")
+        super().__init__("Programs run in workers; this process has no engine.")
 
 
 class Elsewhere:
-    """Runs, scores, optimizes and probes, each as a refusal: of a process that does nothing so."""
+    """Runs, optimizes and probes, each as a refusal: of a process that does nothing so."""
 
     @property
-    def runner(self) -> Self:
-        return self
-
-    @property
-    def evaluator(self) -> Self:
-        return self
-
-    @property
-    def optimizers(self) -> Self:
+    def engine(self) -> Self:
         return self
 
     @property
     def prober(self) -> Self:
         return self
 
+    @property
+    def toolbox(self) -> NoTools:
+        return NoTools()
+
+    def close(self) -> None:
+        """Nothing was started."""
+
     def probe(self, promise: ModulePromise) -> Findings:
         raise ProgramsRunInWorkers
 
-    def run(
-        self, program: RunnableProgram, inputs: JsonObject, journal: CallJournal, *, live: bool
+    def configure(self, model: ModelChoice) -> None:
+        raise ProgramsRunInWorkers
+
+    def create_module(self, module: ModuleSpec) -> None:
+        raise ProgramsRunInWorkers
+
+    def create_program(self, program: RunnableProgram) -> None:
+        raise ProgramsRunInWorkers
+
+    def execute(
+        self,
+        program: RunnableProgram,
+        inputs: JsonObject,
+        journal: CallJournal,
+        *,
+        live: bool,
+        within_s: float | None = None,
     ) -> NoReturn:
         raise ProgramsRunInWorkers
 
-    def evaluate(
-        self,
-        program: RunnableProgram,
-        rows: Sequence[JsonObject],
-        metric: str,
-        journal: CallJournal,
-    ) -> Sequence[ScoredRow]:
+    def forward(
+        self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
+    ) -> Sequence[Forwarded]:
         raise ProgramsRunInWorkers
 
     def pins(self, seed: int) -> dict[str, str]:

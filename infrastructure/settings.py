@@ -22,6 +22,7 @@ from pydantic_core import ErrorDetails
 
 from application.auditing import AddressMode
 from application.scrubbing import place_of
+from domain.program.deadline import MAX_DEADLINE_S
 from domain.tool.allowance import Allowance
 from domain.tool.values import ServerName
 
@@ -157,6 +158,41 @@ class Settings(BaseModel):
             ' {"NAME": {"url", "headers"}}.'
         ),
     ] = None
+    deadline_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=MAX_DEADLINE_S,
+            description="Seconds that an execution may take whose caller waits, unless it or its"
+            " program says otherwise.",
+        ),
+    ] = 30
+    engine: Annotated[
+        str,
+        Field(
+            pattern=r"^(dspy|dspy-process|native|scripted:.+)$",
+            description="What carries programs out: dspy (in the worker), dspy-process (in"
+            " processes of its own), native (without DSPy), or scripted:FILE.",
+        ),
+    ] = "dspy"
+    engine_processes: Annotated[
+        int, Field(ge=1, le=64, description="Processes of dspy-process in each worker.")
+    ] = 2
+    engine_per_tenant: Annotated[
+        bool, Field(description="Whether a process of dspy-process is of one tenant alone.")
+    ] = False
+    recycle_jobs: Annotated[
+        int,
+        Field(ge=0, description="Workers and their processes are replaced after so many jobs."),
+    ] = 0
+    memory_mb: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="They are replaced above so much memory, too: a worker between jobs, a"
+            " process of dspy-process at once. 0: whatever they take.",
+        ),
+    ] = 0
     workers: Annotated[int, Field(ge=1, le=64, description="Worker processes of `serve`.")] = 1
 
     @classmethod

@@ -63,7 +63,8 @@ class Child:
             if now_s >= self._next_start_s:
                 self.start()
         elif (code := self.process.poll()) is not None:
-            settled = now_s - self._started_s > SETTLED_AFTER_S
+            # One that ends well wants to be replaced: a worker that did its share.
+            settled = code == 0 or now_s - self._started_s > SETTLED_AFTER_S
             self._failures = 0 if settled else self._failures + 1
             delay_s = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2**self._failures)
             logger.warning("%s: ended with %s, again in %.1f s", self.spec.name, code, delay_s)

@@ -52,18 +52,20 @@ class ExecutionRow(RunRow):
     execution_id: UUID
     inputs: PayloadRef
     outputs: PayloadRef | None
+    deadline: datetime | None = Field(description="It has ended by then.")
     replays: tuple[ReplayRow, ...] = Field(description="At most 50, newest first.")
 
 
 class Executions(Projection):
     name: ClassVar[str] = "executions"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE execution ("
         + runs.COLUMNS
         + """,
-            inputs  json NOT NULL,
-            outputs json
+            inputs   json NOT NULL,
+            outputs  json,
+            deadline timestamptz
         ) WITH (fillfactor = 75);
         CREATE INDEX execution_newest ON execution (tenant, position);
         CREATE INDEX execution_program ON execution (tenant, program_id, position);
@@ -177,6 +179,7 @@ def _requested(recorded: Recorded, event: ExecutionRequested) -> dict[str, objec
         "program_version": event.program_version,
         "correlation_id": recorded.envelope.correlation_id,
         "inputs": document(event.inputs),
+        "deadline": event.deadline,
     }
 
 
@@ -196,7 +199,7 @@ def _answer(event: ReplayVerified | ReplayDiverged) -> dict[str, object]:
 _SELECT = runs.select(
     "execution",
     "execution_id",
-    """inputs, outputs,
+    """inputs, outputs, deadline,
            (SELECT coalesce(json_agg(r), '[]') FROM (
                 SELECT replay, status, requested_at, requested_by, finished_at, duration_ms,
                        answered_from_log, failure, outputs
@@ -204,7 +207,7 @@ _SELECT = runs.select(
                 WHERE r.tenant = execution.tenant AND r.execution_id = execution.id
                 ORDER BY replay DESC LIMIT 50) AS r) AS replays""",
 )
-_REQUEST = runs.insert("execution", "inputs", "%(inputs)s")
+_REQUEST = runs.insert("execution", "inputs, deadline", "%(inputs)s, %(deadline)s")
 _START = runs.update("execution", runs.STARTED)
 _CALL = runs.update("execution", runs.CALLED)
 _TOOL_CALL = runs.update("execution", runs.TOOL_CALLED)

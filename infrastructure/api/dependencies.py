@@ -103,6 +103,7 @@ class ApiDependencies:
         proofs: What the notary signed, and proofs of it.
         attempts: Keeps commands that left no event, with as much of addresses as ``addresses``.
         ids: Makes ids that sort by time.
+        deadline_s: How long executions may take whose callers wait, if nobody says otherwise.
         threads: How many blocking calls run at once; not more than there are connections.
         callers: Tells who asks.
         rates: How often they may.
@@ -129,6 +130,7 @@ class ApiDependencies:
     addresses: AddressMode = "network"
     callers: Callers = field(default_factory=Anybody)
     rates: Rates = field(default_factory=Rates)
+    deadline_s: float = 30.0
 
 
 class Desk:

@@ -77,6 +77,9 @@ class ExecutionView(BaseModel):
     actor: str = Field(description="Who requested it.")
     correlation_id: UUID
     requested_at: datetime
+    deadline: datetime | None = Field(
+        default=None, description="It has ended by then; null if it may take what it takes."
+    )
     updated_at: datetime = Field(description="When the last event of its own happened.")
     started_at: datetime | None = None
     finished_at: datetime | None = None
@@ -142,6 +145,7 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
         "actor": first.envelope.actor,
         "correlation_id": first.envelope.correlation_id,
         "requested_at": first.timestamp,
+        "deadline": execution.deadline,
         "updated_at": history[-1].timestamp,
         "allowed_actions": tuple(
             action for action in execution.allowed_actions if action in _FOR_CALLERS

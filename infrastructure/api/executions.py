@@ -1,14 +1,19 @@
 """Executions over HTTP: run a program and wait for its answer; look, replay, call off."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated, Final, Generic, NamedTuple, TypeVar
+from math import inf
+from time import monotonic
+from typing import Annotated, ClassVar, Final, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
 from fastapi import Path, Query, Response, status
 from pydantic import AwareDatetime, Field, PositiveInt
 
-from application.executions import CancelExecution, RequestExecution
+from application.authorization import AS_WORKER
+from application.executions import CancelExecution, RequestExecution, TimeOutExecution
 from application.ports import PayloadStore, Receipt
 from application.replays import RequestReplay
 from domain.execution.events import (
@@ -19,12 +24,23 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
+from domain.execution.values import TIMED_OUT
 from domain.kernel import Recorded
+from domain.program.deadline import DeadlineS
 from domain.run import RunStatus
 from domain.text import JsonObject
 from infrastructure.api.bodies import Cancellation, NewThing
 from infrastructure.api.call_views import TraceView, call_view, calls
-from infrastructure.api.dependencies import Desk, Expected, IdOrName, Reading, Writer, Writing, wish
+from infrastructure.api.dependencies import (
+    Desk,
+    Expectation,
+    Expected,
+    IdOrName,
+    Reading,
+    Writer,
+    Writing,
+    wish,
+)
 from infrastructure.api.etags import Written, placed, tag, written
 from infrastructure.api.execution_views import (
     ExecutionDetail,
@@ -35,6 +51,7 @@ from infrastructure.api.execution_views import (
     replay_view,
 )
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, encode, shown
+from infrastructure.api.problems import EdgeError, Problem
 from infrastructure.api.route import router
 from infrastructure.api.runs import DEFAULT_WAIT_S, LONGEST_WAIT_S, Wait, until_ended
 from projections import executions as read_model
@@ -49,11 +66,26 @@ program_routes = router("/v1/programs", "executions")
 _ENDS: Final = frozenset(
     {ExecutionCompleted.TOPIC, ExecutionFailed.TOPIC, ExecutionCancelled.TOPIC}
 )
+_FIRST_LOOK_S: Final = 1.0
+"""When the execution itself is asked how long a caller may have to wait for it."""
+_PATIENCE_S: Final = 0.2
+"""How long after its deadline the worker that has an execution is given to end it."""
 _VERDICTS: Final = frozenset({ReplayVerified.TOPIC, ReplayDiverged.TOPIC})
 
 Id = Annotated[UUID, Path(alias="execution_id")]
 V = TypeVar("V", bound=ExecutionView)
 Shown = Callable[[Sequence[Recorded], PayloadStore], V]
+
+
+class ExecutionTimedOut(EdgeError):
+    """The execution did not end within the time that it was given; it has ended now, as failed."""
+
+    code: ClassVar[str] = TIMED_OUT.code
+    status: ClassVar[int] = 504
+
+    def __init__(self, execution_id: UUID) -> None:
+        super().__init__(f"{TIMED_OUT.message} It is at {PATH}/{execution_id}.")
+        self.headers = {"Location": f"{PATH}/{execution_id}"}
 
 
 class NewExecution(NewThing):
@@ -71,16 +103,27 @@ class NewExecution(NewThing):
         le=LONGEST_WAIT_S,
         description="Seconds to wait for the end, unless the query says it.",
     )
+    deadline_s: DeadlineS | None = Field(
+        default=None,
+        description="Seconds after which it is ended as timed out. If left out, deadline_s of the"
+        " program's config holds, or else 30 for a caller who says of no time to wait.",
+    )
 
 
 @program_routes.post(
     "/{program}/execute",
-    responses={202: {"model": ExecutionView, "description": "It has not ended yet."}},
+    responses={
+        202: {"model": ExecutionView, "description": "It has not ended yet."},
+        504: {"model": Problem, "description": "It did not end by its deadline, and was ended."},
+    },
 )
 async def execute_program(
     program: IdOrName, body: NewExecution, desk: Writing, wait: Wait, response: Response
 ) -> ExecutionView:
-    """Run a program and wait for its end. The request is durable before any model is called."""
+    """Run a program and wait for its end. The request is durable before any model is called.
+
+    Who says how long to wait gets 202 when that is over; who does not, 504 at the deadline.
+    """
     program_id = await desk.id_of("program", program)
     body = body if wait is None else body.model_copy(update={"wait": wait})
     ran = await run_program(desk, program_id, body, execution_view)
@@ -105,6 +148,9 @@ async def run_program(
     """Have a program run on what *body* says, wait for its end, and see it as *shown*.
 
     The request is durable before any model is called.
+
+    Raises:
+        ExecutionTimedOut: It did not end by its deadline, now or when it was first asked for.
     """
     execution_id = desk.new_id(KIND, body.id)
     command = wish(
@@ -113,12 +159,45 @@ async def run_program(
         program_id=program_id,
         program_version=body.program_version,
         inputs=body.inputs,
+        deadline_s=body.deadline_s,
+        usual_deadline_s=desk.deps.deadline_s if body.wait is None else None,
     )
-    wait_s = DEFAULT_WAIT_S if body.wait is None else body.wait
     with desk.deps.expect(execution_id, _ENDS) as expectation:
         receipt = await desk.dispatch(command)
         look = partial(desk.run, partial(_view, desk, execution_id, shown))
-        return Ran(receipt, await until_ended(expectation, look, wait_s, is_new=desk.key is None))
+        view = await _ended_in_time(desk, expectation, look, body.wait)
+    if view.failure is not None and view.failure.code == TIMED_OUT.code:
+        raise ExecutionTimedOut(execution_id)
+    return Ran(receipt, view)
+
+
+async def _ended_in_time(
+    desk: Writer, expectation: Expectation, look: Callable[[], Awaitable[V]], wait_s: float | None
+) -> V:
+    """The execution once it ended, or after *wait_s* seconds; past its deadline it is ended."""
+    longest_s = LONGEST_WAIT_S if wait_s is None else wait_s
+    gives_up_s = monotonic() + longest_s
+    view = await until_ended(
+        expectation, look, min(longest_s, _FIRST_LOOK_S), is_new=desk.key is None
+    )
+    while not view.ended and (left_s := gives_up_s - monotonic()) > 0:
+        late_s = _late_s(view)
+        if late_s > _PATIENCE_S:
+            await desk.run(partial(_time_out, desk, view.execution_id))
+            return await look()
+        view = await until_ended(expectation, look, min(left_s, _PATIENCE_S - late_s), is_new=True)
+    return view
+
+
+def _time_out(desk: Writer, id: UUID) -> None:
+    """End it, as the service: nobody may ask for that."""
+    ours = replace(desk.context, command_id=str(desk.deps.ids()), roles=AS_WORKER)
+    desk.deps.dispatch(TimeOutExecution(execution_id=id), ours)
+
+
+def _late_s(view: ExecutionView) -> float:
+    """How many seconds ago it should have ended; negative before."""
+    return -inf if view.deadline is None else (datetime.now(UTC) - view.deadline).total_seconds()
 
 
 @routes.get("")

@@ -81,6 +81,7 @@ class EdgeError(DomainError):
     def __init__(self, message: str, faults: Iterable[Fault] = ()) -> None:
         super().__init__(message)
         self.faults = tuple(faults)
+        self.headers: Mapping[str, str] = {}
 
 
 class RequestIsInvalid(InvalidError):
@@ -164,7 +165,8 @@ def response(
 ) -> Response:
     """The reply that tells of *error*."""
     told = problem(error, correlation_id)
-    extra = dict(headers or {})
+    own = error.headers if isinstance(error, EdgeError) else {}
+    extra = {**own, **(headers or {})}
     if told.status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra["Retry-After"] = str(RETRY_AFTER_S)
     elif told.status == HTTPStatus.UNAUTHORIZED:

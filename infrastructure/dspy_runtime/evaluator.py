@@ -1,4 +1,4 @@
-"""Score a program on the rows of a dataset: several at once, the results in the rows' order."""
+"""Run a program on many inputs: several at once, the results in the order of the inputs."""
 
 import contextvars
 from collections.abc import Callable, Sequence
@@ -7,14 +7,11 @@ from typing import TypeVar
 
 from application.lm_ports import (
     CallJournal,
+    Forwarded,
     JsonObject,
     ProgramFailed,
     RunnableProgram,
-    ScoredRow,
 )
-from domain.evaluation import metrics
-from domain.evaluation.metrics import Metric
-from domain.values import Failure
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.runtime import DspyRunner
 
@@ -23,52 +20,31 @@ R = TypeVar("R")
 
 
 class DspyEvaluator:
-    """Scores programs with *runner* on its *model*."""
+    """Runs programs on many inputs with *runner* on its *model*."""
 
     def __init__(self, runner: DspyRunner, model: Model) -> None:
         self._runner = runner
         self._threads = model.concurrency
 
-    def evaluate(
-        self,
-        program: RunnableProgram,
-        rows: Sequence[JsonObject],
-        metric: str,
-        journal: CallJournal,
-    ) -> Sequence[ScoredRow]:
-        """Run *program* on every row and score the answers; a row that failed scores 0.
+    def forward(
+        self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
+    ) -> Sequence[Forwarded]:
+        """Run *program* on each inputs of *batch*; some may fail.
 
         Raises:
-            RunStopped: The journal refused, or the model is unavailable: nothing was scored.
-            ProgramFailed: The program itself cannot be built, or the metric failed.
+            RunStopped: The journal refused, or the model is unavailable: nothing is known of any.
+            ProgramFailed: The program itself cannot be built.
         """
-        measure = metrics.metric(metric)
         built = self._runner.program(program)
-        inputs = {field.name for field in program.graph.signature.inputs}
 
-        def score(row: JsonObject) -> ScoredRow:
-            given = {name: value for name, value in row.items() if name in inputs}
+        def answer(inputs: JsonObject) -> Forwarded:
             try:
-                outputs = self._runner.answer(built, program, given)
+                return Forwarded(self._runner.answer(built, program, inputs), None)
             except ProgramFailed as failed:
-                return ScoredRow(row, None, 0.0, failed.failure)
-            return ScoredRow(row, outputs, measured(measure, metric, row, outputs), None)
+                return Forwarded(None, failed.failure)
 
         with self._runner.settings(self._runner.engine(journal), program.adapter):
-            return in_order(score, rows, threads=self._threads)
-
-
-def measured(measure: Metric, name: str, row: JsonObject, outputs: JsonObject) -> float:
-    """The score of *outputs* against *row*, in 0..1.
-
-    Raises:
-        ProgramFailed: The metric failed (``metric.failed``); a score of 0 would hide that.
-    """
-    try:
-        return min(1.0, max(0.0, float(measure(row, outputs))))
-    except Exception as error:
-        message = f"The metric {name} failed ({type(error).__name__}): {str(error)[:300]}"
-        raise ProgramFailed(Failure(code="metric.failed", message=message)) from error
+            return in_order(answer, batch, threads=self._threads)
 
 
 def in_order(work: Callable[[T], R], items: Sequence[T], *, threads: int) -> list[R]:

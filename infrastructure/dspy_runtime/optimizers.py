@@ -16,10 +16,11 @@ from application.lm_ports import (
     OptimizerJob,
     ProgramFailed,
 )
+from application.scoring import measured
 from domain.evaluation.metrics import Metric, metric
 from domain.signature.fields import SignatureSpec
 from domain.values import Failure
-from infrastructure.dspy_runtime.evaluator import in_order, measured
+from infrastructure.dspy_runtime.evaluator import in_order
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.pins import pinned, pins
 from infrastructure.dspy_runtime.runtime import DspyRunner, fitting_outputs

@@ -93,6 +93,7 @@ def _dependencies(
         addresses=system.settings.audit_addresses,
         callers=_callers(system),
         rates=_rates(system.settings),
+        deadline_s=system.settings.deadline_s,
     )
 
 

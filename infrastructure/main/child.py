@@ -4,6 +4,7 @@ import logging
 import sys
 
 from infrastructure import bootstrap
+from infrastructure.chosen_engine import runtime_of_a_child
 from infrastructure.settings import Settings
 from infrastructure.workers.carrier import Carrier
 from infrastructure.workers.child import Exit, carry, die_with, read
@@ -26,7 +27,7 @@ def main() -> int:
         Settings.from_environment(),
         "child",
         connections=CONNECTIONS,
-        runtime=bootstrap.dspy_runtime,
+        runtime=runtime_of_a_child,
     ) as system:
         return carry(job, Carrier(system.dispatch, system.tracing))
 

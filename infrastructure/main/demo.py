@@ -110,9 +110,9 @@ def _model_is_there(settings: Settings, *, agreed: bool) -> None:
     """Refuse a model that cannot be used, before anything starts; offer one that can be fetched."""
     kind, _, name = settings.lm.partition(":")
     if kind != "local":
-        from infrastructure.runtime import build_runtime  # noqa: PLC0415 - it imports DSPy
+        from infrastructure.runtime import configured_engine  # noqa: PLC0415 - it imports DSPy
 
-        build_runtime(settings, NoTracing())
+        configured_engine(settings, NoTracing())
         return
     if name in DOWNLOADS and not fetched_path(name, settings.home).is_file():
         download = download_named(name)

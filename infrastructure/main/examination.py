@@ -110,10 +110,10 @@ def _broker(settings: Settings) -> Finding:
 
 def _model(settings: Settings) -> Finding:
     from infrastructure.models.binding import ModelError  # noqa: PLC0415 - as below
-    from infrastructure.runtime import build_runtime  # noqa: PLC0415 - it imports DSPy
+    from infrastructure.runtime import configured_engine  # noqa: PLC0415 - it imports DSPy
 
     try:
-        build_runtime(settings, NoTracing())
+        configured_engine(settings, NoTracing())
     except ModelError as error:
         return Finding("language model", False, settings.lm, str(error))
     return Finding("language model", True, settings.lm)

@@ -12,6 +12,7 @@ from application.probes import RunProbe
 from application.replays import RunReplay
 from application.workflow_runs import AdvanceWorkflowRun
 from infrastructure import bootstrap
+from infrastructure.chosen_engine import chosen_runtime
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.settings import Settings
 from infrastructure.system import new_id
@@ -35,7 +36,7 @@ def main(*, due_after_s: float = DUE_AFTER_S, sweep_every_s: float = EVERY_S) ->
     settings = Settings.from_environment()
     connections = sum(THREADS.values()) + 2
     with bootstrap.system(
-        settings, "worker", connections=connections, runtime=bootstrap.dspy_runtime
+        settings, "worker", connections=connections, runtime=chosen_runtime
     ) as system:
         store = PostgresReadStore(system.pool, PROJECTIONS)
         process = worker_process(

@@ -19,6 +19,7 @@ from infrastructure.workers.children import COMMAND, Children
 from infrastructure.workers.jobs import Lanes
 from infrastructure.workers.leading import Leading
 from infrastructure.workers.pulse import Pulse
+from infrastructure.workers.recycling import Recycling, Wear
 from infrastructure.workers.relay import RELAY_EVERY_S, Relay, carrier_broker, idle_ms
 from infrastructure.workers.settlement import Settlement
 from infrastructure.workers.sweep import EVERY_S, Due, Sweep
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 
 GRACE_MS = 8_000
 """What runs when the worker is told to stop has this long; then another worker takes it over."""
+
+REPLACE_GRACE_MS = 120_000
+"""The same when nobody waits for its end: it makes room for a fresh one."""
 
 
 class Station:
@@ -76,6 +80,14 @@ class WorkerProcess:
         self._table, self._stations, self._leaders = table, stations, leaders
         self._children = children
         self._pulse = Pulse(table, self._wake)
+        self._stopping = threading.Event()
+        self._grace_ms = GRACE_MS
+
+    def replace(self, grace_ms: int = REPLACE_GRACE_MS) -> None:
+        """Have ``run`` end once what runs has ended, or after *grace_ms*: a supervisor goes on."""
+        if not self._stopping.is_set():
+            self._grace_ms = grace_ms
+            self._stopping.set()
 
     def start(self) -> None:
         """Begin to take jobs.
@@ -112,14 +124,13 @@ class WorkerProcess:
         return not any(station.is_busy for station in self._stations)
 
     def run(self) -> None:
-        """Work until SIGTERM or Ctrl-C."""
-        stopping = threading.Event()
+        """Work until SIGTERM or Ctrl-C, or until it is replaced."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda _number, _frame: stopping.set())
+            signal.signal(number, lambda _number, _frame: self.replace(GRACE_MS))
         self.start()
         logger.info("Worker %d is ready.", os.getpid())
-        stopping.wait()
-        if not self.stop():
+        self._stopping.wait()
+        if not self.stop(self._grace_ms):
             os._exit(0)  # a thread that does not end must not keep the process alive
 
     def _wake(self, queue: str | None) -> None:
@@ -139,16 +150,23 @@ def worker_process(
     broker_url: str | None = None,
     child_command: Sequence[str] = COMMAND,
     sweep_every_s: float = EVERY_S,
+    wear: Wear = Wear(),  # noqa: B008 - a value, it never changes
 ) -> WorkerProcess:
     """A worker for all *lanes*, with *threads* for each queue.
 
-    Jobs travel over Postgres unless *broker_url* names another broker.
+    Jobs travel over Postgres unless *broker_url* names another broker. Once it shows more than
+    *wear*, ``run`` ends.
     """
     table, children = JobTable(conninfo), Children(child_command)
     carrier = Carrier(dispatch, tracing)
 
+    def replace() -> None:
+        process.replace()
+
+    recycling = Recycling(wear, replace)
+
     def broker() -> Broker:
-        middleware: list[Middleware] = [Settlement(table), TimeLimit()]
+        middleware: list[Middleware] = [Settlement(table), TimeLimit(), recycling]
         if broker_url is None:
             return PostgresBroker(table, middleware)
         return carrier_broker(broker_url, middleware)
@@ -164,4 +182,5 @@ def worker_process(
     if broker_url is not None:
         relay = Relay({queue: station.broker for queue, station in stations.items()}, table)
         leaders.append(Leading(conninfo, "relay", relay, every_s=RELAY_EVERY_S, on_jobs=True))
-    return WorkerProcess(table, list(stations.values()), leaders, children)
+    process = WorkerProcess(table, list(stations.values()), leaders, children)
+    return process

@@ -1,6 +1,7 @@
 """Optimizations from the wish to the new version."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -183,7 +184,7 @@ class AsksOnce:
 def test_opt_07_an_optimizer_of_ones_own_runs_behind_the_port_and_leaves_its_traces(
     world: World,
 ) -> None:
-    world.bus = world.bus_with(world.runner, world.evaluator, AsksOnce())
+    world.bus = world.bus_with(replace(world.engine, optimizer=AsksOnce()))
     optimization_id = request(world)
     run(world, optimization_id)
     _, started, call, trial, completed = world.events(optimization_id)

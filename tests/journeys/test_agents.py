@@ -22,11 +22,9 @@ from domain.module.events import ModuleCreated
 from domain.module.parameters import Agent
 from domain.optimization.events import OptimizationCompleted, OptimizationToolCalled
 from domain.program.graph import ProgramGraph
-from infrastructure.dspy_runtime.evaluator import DspyEvaluator
-from infrastructure.dspy_runtime.optimizers import DspyOptimizers
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from tests.support.api import ApiWorld
-from tests.support.dspy_programs import bound
+from tests.support.dspy_programs import bound, engine_on
 from tests.support.handwritten import Told
 from tests.support.run_world import Killed, World
 
@@ -226,10 +224,7 @@ def test_what_a_killed_attempt_did_with_tools_is_not_done_again() -> None:
     )
     world, shop = World(), Shop()
     deployed = bound(engine)
-    runner = DspyRunner(deployed, toolbox=shop)
-    world.bus = world.bus_with(
-        runner, DspyEvaluator(runner, deployed), DspyOptimizers(runner, deployed)
-    )
+    world.bus = world.bus_with(engine_on(deployed, toolbox=shop))
     program_id = world.a_program(ProgramGraph.model_validate(agent(SEARCH)))
     execution_id = uuid4()
     world.do(RequestExecution(execution_id=execution_id, program_id=program_id, inputs=QUESTION))
@@ -261,9 +256,7 @@ class Learning(World):
             ("", acting("search", query="Eiffel")),
         )
         deployed = bound(self.engine, concurrency=3)
-        runner = DspyRunner(deployed, toolbox=shop)
-        optimizers = DspyOptimizers(runner, deployed)
-        self.bus = self.bus_with(runner, DspyEvaluator(runner, deployed), optimizers)
+        self.bus = self.bus_with(engine_on(deployed, toolbox=shop))
         self.program_id = self.a_program(ProgramGraph.model_validate(agent(SEARCH)))
         self.dataset_id = uuid4()
         self.do(CreateDataset(dataset_id=self.dataset_id, name="towers"))

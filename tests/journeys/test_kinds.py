@@ -17,11 +17,8 @@ from domain.execution.events import (
 )
 from domain.module.values import ModuleKind, Nearest
 from domain.program.graph import ProgramGraph
-from infrastructure.dspy_runtime.evaluator import DspyEvaluator
 from infrastructure.dspy_runtime.interpreter import Limits
-from infrastructure.dspy_runtime.optimizers import DspyOptimizers
-from infrastructure.dspy_runtime.runtime import DspyRunner
-from tests.support.dspy_programs import bound
+from tests.support.dspy_programs import bound, engine_on
 from tests.support.handwritten import (
     CORPUS,
     DATASET,
@@ -45,10 +42,7 @@ class Scene:
     def __init__(self, kind: str, *, code: Limits | None) -> None:
         self.world, self.engine = World(), Told(*REPLIES.get(kind, (("", THOUGHT),)))
         model = bound(self.engine)
-        runner = DspyRunner(model, toolbox=Shelf(), code=code)
-        self.world.bus = self.world.bus_with(
-            runner, DspyEvaluator(runner, model), DspyOptimizers(runner, model)
-        )
+        self.world.bus = self.world.bus_with(engine_on(model, toolbox=Shelf(), code=code))
         self._load(DATASET, "examples", tuple(dict(row) for row in ROWS))
         self._load(CORPUS.dataset_id, "texts", tuple({"text": text} for text in TEXTS))
 

@@ -19,10 +19,7 @@ from domain.module.parameters import Retrieve
 from domain.module.values import DEFAULTS, ModuleSpec
 from domain.signature.syntax import parse
 from domain.tool.values import Corpus
-from infrastructure.dspy_runtime.evaluator import DspyEvaluator
-from infrastructure.dspy_runtime.optimizers import DspyOptimizers
-from infrastructure.dspy_runtime.runtime import DspyRunner
-from tests.support.dspy_programs import FakeEngine, bound
+from tests.support.dspy_programs import FakeEngine, bound, engine_on
 from tests.support.graphs import qa_with_retrieval
 from tests.support.run_world import World
 
@@ -41,10 +38,7 @@ class Library(World):
         super().__init__()
         self.engine = FakeEngine()
         model = bound(self.engine)
-        runner = DspyRunner(model)
-        self.bus = self.bus_with(
-            runner, DspyEvaluator(runner, model), DspyOptimizers(runner, model)
-        )
+        self.bus = self.bus_with(engine_on(model))
         self.dataset_id = uuid4()
         self.do(CreateDataset(dataset_id=self.dataset_id, name="eiffel"))
         self.learns(*EIFFEL)

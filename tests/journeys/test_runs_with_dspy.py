@@ -26,11 +26,8 @@ from domain.optimization.events import (
     TrialScored,
 )
 from domain.program.events import ProgramCompiled
-from infrastructure.dspy_runtime.evaluator import DspyEvaluator
-from infrastructure.dspy_runtime.optimizers import DspyOptimizers
 from infrastructure.dspy_runtime.retries import Retries
-from infrastructure.dspy_runtime.runtime import DspyRunner
-from tests.support.dspy_programs import StochasticEngine, bound, sums, two_steps
+from tests.support.dspy_programs import StochasticEngine, bound, engine_on, sums, two_steps
 from tests.support.run_world import World
 
 THREADS = 4
@@ -54,9 +51,7 @@ class Scene:
 
     def __post_init__(self) -> None:
         model = bound(self.engine, concurrency=THREADS)
-        runner = DspyRunner(model, retries=Retries(waits_s=()))
-        evaluator, optimizers = DspyEvaluator(runner, model), DspyOptimizers(runner, model)
-        self.world.bus = self.world.bus_with(runner, evaluator, optimizers)
+        self.world.bus = self.world.bus_with(engine_on(model, retries=Retries(waits_s=())))
         self.program_id = self.world.a_program(two_steps().graph)
 
     def executed(self) -> UUID:

@@ -123,6 +123,7 @@ class ApiWorld:
         self.payloads, self.clock = MemoryPayloads(), FixedClock()
         self.log = MemoryLog(inline=(self.payloads.inline,))
         self.runner = ScriptedProgram(asks=["first", "second"])
+        self.optimizer = ScriptedOptimizer(self.runner)
         self.prober = FakeProber()
         self.has_worker = True
         self.attempts = NotedAttempts()
@@ -222,9 +223,7 @@ class ApiWorld:
         ticks = count()
         tools = repository(Tool)
         supplies = Supplies(programs, datasets, tools, self.payloads, ALLOWED)
-        engine = WorldEngine(
-            self.runner, ScriptedEvaluator(self.runner), ScriptedOptimizer(self.runner)
-        )
+        engine = WorldEngine(self.runner, ScriptedEvaluator(self.runner), self.optimizer)
         timed: dict[str, Any] = {
             "programs": programs,
             "payloads": self.payloads,

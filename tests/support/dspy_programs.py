@@ -12,13 +12,15 @@ from typing import Any
 from dspy import lm15
 from pydantic import JsonValue
 
-from application.lm_ports import JsonObject, RunnableProgram, RunStopped
+from application.lm_ports import JsonObject, ModelChoice, RunnableProgram, RunStopped
 from application.payloads import Payload
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
 from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.types import STRING, FieldType
 from domain.values import Digest, Failure, LmCall, ToolCall
+from infrastructure.dspy_runtime.engine import DspyEngine
+from infrastructure.dspy_runtime.model import Model
 from infrastructure.models.answers import answer_text
 from infrastructure.models.binding import Engine, ModelBinding, free_of_charge
 
@@ -140,6 +142,13 @@ class FailingEngine(FakeEngine):
 
 def bound(engine: Engine, *, concurrency: int = 1, adapter: Any = "chat") -> ModelBinding:
     return ModelBinding(engine, "fake/model", adapter, free_of_charge, concurrency)
+
+
+def engine_on(model: Model, **options: Any) -> DspyEngine:
+    """DSPy in this process, on *model*."""
+    engine = DspyEngine(lambda _: model, **options)
+    engine.configure(ModelChoice(model.model))
+    return engine
 
 
 def spec(

@@ -153,12 +153,16 @@ class ScriptedEvaluator:
 
 @dataclass
 class ScriptedOptimizer:
-    """Scores ``trials`` candidates, each after one call of the model, and takes the last."""
+    """Scores ``trials`` candidates, each after one call of the model, and takes the last.
+
+    With ``found`` it ends with that state instead.
+    """
 
     program: ScriptedProgram
     trials: Sequence[float] = (0.25, 0.5)
     versions: dict[str, str] = field(default_factory=lambda: {"dspy": "3.4.1"})
     jobs: list[OptimizerJob] = field(default_factory=list[OptimizerJob])
+    found: JsonObject | None = None
 
     def pins(self, seed: int) -> dict[str, str]:
         return {**self.versions, "seed": str(seed)}
@@ -175,7 +179,7 @@ class ScriptedOptimizer:
             on_trial(number, score, {"trial": number})
         if self.program.error is not None:
             raise self.program.error
-        return OptimizedProgram({"trial": len(self.trials)}, self.trials[-1])
+        return OptimizedProgram(self.found or {"trial": len(self.trials)}, self.trials[-1])
 
 
 class Optimizes(Protocol):

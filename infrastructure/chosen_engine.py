@@ -1,0 +1,69 @@
+"""The engine that the settings choose. Only that of DSPy in this process imports DSPy."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from application.lm_ports import Engine
+from application.tracing import Tracing
+from infrastructure.choices import chosen_model
+from infrastructure.dspy_runtime.prober import ChildProber
+from infrastructure.engines.pool import ProcessEngine
+from infrastructure.engines.processes import Bounds
+from infrastructure.settings import Settings
+from infrastructure.toolboxes import allowed_toolbox
+from infrastructure.tools.toolbox import WorkerToolbox
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What runs and optimizes programs, tries modules out, and calls tools.
+
+    ``close`` ends what it started.
+    """
+
+    engine: Engine
+    prober: ChildProber
+    toolbox: WorkerToolbox
+    close: Callable[[], None]
+
+
+def chosen_runtime(settings: Settings, tracing: Tracing) -> Runtime:
+    """The engine of ``STRATAL_ENGINE``, on the model of ``STRATAL_LM``.
+
+    Raises:
+        ModelError: It has no use for that model, or the model or its key is missing.
+    """
+    engine, close = _engine(settings, tracing)
+    return Runtime(engine, ChildProber(settings.module_packages), allowed_toolbox(settings), close)
+
+
+def _engine(settings: Settings, tracing: Tracing) -> tuple[Engine, Callable[[], None]]:
+    match settings.engine:
+        case "dspy-process":
+            processes = ProcessEngine(_bounds(settings), tracing)
+            processes.configure(chosen_model(settings))
+            return processes, processes.close
+        case _:
+            from infrastructure.runtime import configured_engine  # noqa: PLC0415 - it imports DSPy
+
+            return configured_engine(settings, tracing), _nothing
+
+
+def runtime_of_a_child(settings: Settings, tracing: Tracing) -> Runtime:
+    """The same for a process that lives for one job: it needs no other one to be safe from it."""
+    is_apart = settings.engine == "dspy-process"
+    alone = settings.model_copy(update={"engine": "dspy"}) if is_apart else settings
+    return chosen_runtime(alone, tracing)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        processes=settings.engine_processes,
+        per_tenant=settings.engine_per_tenant,
+        jobs=settings.recycle_jobs,
+        memory_mb=settings.memory_mb,
+    )
+
+
+def _nothing() -> None:
+    """Nothing was started that would have to end."""

@@ -1,0 +1,149 @@
+"""The side that carries out: an engine answers the six words, its journal is on the other side."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import IO, Any, Final, cast
+
+from pydantic import JsonValue
+
+from application.lm_ports import Engine, JsonObject, ModelChoice, RunnableProgram
+from application.payloads import Payload
+from application.tracing import Tracing
+from domain.module.values import ModuleSpec
+from domain.values import Digest, LmCall, ToolCall
+from infrastructure.engines import wire
+from infrastructure.engines.channel import AskingFailed, Channel, Params
+from infrastructure.engines.frames import MAX_FRAME_BYTES
+
+KEPT_PROGRAMS: Final = 64
+
+
+class RemoteJournal:
+    """The journal of run number *run*, which is kept by the other side of *channel*."""
+
+    def __init__(self, channel: Channel, run: int) -> None:
+        self._channel, self._run = channel, run
+
+    def find(self, key: Digest) -> JsonObject | None:
+        """The recorded response to *key*, or ``None`` when the call was never made."""
+        return cast("JsonObject | None", self._ask("find", {"key": key}))
+
+    def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
+        """Book *call* on the other side.
+
+        Raises:
+            RunStopped: The run was cancelled or taken over meanwhile.
+        """
+        self._ask("record", wire.call_json(call, request, response))
+
+    def record_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
+        """Book *call* on the other side.
+
+        Raises:
+            RunStopped: The run was cancelled or taken over meanwhile.
+        """
+        self._ask("record_tool_call", wire.call_json(call, arguments, result))
+
+    def trial(self, number: int, score: float, state: JsonObject) -> None:
+        """Report a trial to the other side."""
+        self._ask("trial", {"number": number, "score": score, "state": dict(state)})
+
+    def _ask(self, word: str, params: Params) -> JsonValue:
+        try:
+            return self._channel.ask(word, {"run": self._run, **params})
+        except AskingFailed as failed:
+            raise wire.error_of(failed) from None
+
+
+class EngineServer:
+    """Has *engine* answer what comes by two pipes, until the other side is gone."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        tracing: Tracing,
+        reader: IO[bytes],
+        writer: IO[bytes],
+        *,
+        most: int = MAX_FRAME_BYTES,
+    ) -> None:
+        self._engine, self._tracing = engine, tracing
+        self._channel = Channel(reader, writer, self._serve, wire.error_json, most=most)
+        self._programs: OrderedDict[str, RunnableProgram] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Serve until the other side closes its pipe."""
+        self._channel.listen()
+
+    def _serve(self, word: str, told: Params) -> JsonValue:
+        traceparent = cast("str | None", told.get("traceparent"))
+        with self._tracing.continued(traceparent, f"engine {word}"):
+            return WORDS[word](self, told)
+
+    def configure(self, told: Params) -> JsonValue:
+        self._engine.configure(ModelChoice(**cast("dict[str, Any]", told["model"])))
+        return None
+
+    def create_module(self, told: Params) -> JsonValue:
+        self._engine.create_module(ModuleSpec.model_validate(told["module"]))
+        return None
+
+    def create_program(self, told: Params) -> JsonValue:
+        program = wire.ProgramOnTheWire.model_validate(told["program"]).runnable()
+        self._engine.create_program(program)
+        with self._lock:
+            self._programs[program.key] = program
+            while len(self._programs) > KEPT_PROGRAMS:
+                self._programs.popitem(last=False)
+        return None
+
+    def execute(self, told: Params) -> JsonValue:
+        outputs = self._engine.execute(
+            self._program(told),
+            cast("JsonObject", told["inputs"]),
+            self._journal(told),
+            live=bool(told["live"]),
+            within_s=cast("float | None", told["within_s"]),
+        )
+        return dict(outputs)
+
+    def forward(self, told: Params) -> JsonValue:
+        batch = cast("list[JsonObject]", told["batch"])
+        answers = self._engine.forward(self._program(told), batch, self._journal(told))
+        return wire.forwarded_json(answers)
+
+    def optimize(self, told: Params) -> JsonValue:
+        journal = self._journal(told)
+        job = wire.job_of(self._program(told), cast("Params", told["job"]))
+        return wire.optimized_json(self._engine.optimize(job, journal, journal.trial))
+
+    def pins(self, told: Params) -> JsonValue:
+        return dict(self._engine.pins(cast("int", told["seed"])))
+
+    def _journal(self, told: Params) -> RemoteJournal:
+        return RemoteJournal(self._channel, cast("int", told["run"]))
+
+    def _program(self, told: Params) -> RunnableProgram:
+        with self._lock:
+            program = self._programs.get(str(told["program"]))
+            if program is None:
+                raise wire.ProgramIsUnknown
+            self._programs.move_to_end(program.key)
+        return wire.read_with(program, told.get("reading"))
+
+
+WORDS: Final[Mapping[str, Callable[[EngineServer, Params], JsonValue]]] = MappingProxyType(
+    {
+        "configure": EngineServer.configure,
+        "create_module": EngineServer.create_module,
+        "create_program": EngineServer.create_program,
+        "execute": EngineServer.execute,
+        "forward": EngineServer.forward,
+        "optimize": EngineServer.optimize,
+        "pins": EngineServer.pins,
+    }
+)
+"""What an engine may be asked for."""

@@ -1,0 +1,72 @@
+"""When a worker has done enough, or has grown too large, so that a fresh one should go on."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dramatiq import Broker, Middleware
+from dramatiq.broker import MessageProxy
+
+logger = logging.getLogger(__name__)
+
+_STATM: Final = Path("/proc/self/statm")
+_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
+_MB: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wear:
+    """How much one process does and holds before it is replaced; 0 is without limit."""
+
+    jobs: int = 0
+    memory_mb: int = 0
+
+
+class Recycling(Middleware):
+    """Calls *replace* once, after the job with which the process is worn out.
+
+    Memory is looked at between jobs: a job is not interrupted for what it holds.
+    """
+
+    def __init__(self, wear: Wear, replace: Callable[[], object]) -> None:
+        self._wear, self._replace = wear, replace
+        self._lock = threading.Lock()
+        self._jobs = 0
+        self._is_worn = False
+
+    def after_process_message(
+        self,
+        broker: Broker,
+        message: MessageProxy,
+        *,
+        result: object = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        del broker, message, result, exception
+        with self._lock:
+            self._jobs += 1
+            if self._is_worn or (why := self._worn_by()) is None:
+                return
+            self._is_worn = True
+        logger.info("This worker is replaced: %s.", why)
+        self._replace()
+
+    def _worn_by(self) -> str | None:
+        if 0 < self._wear.jobs <= self._jobs:
+            return f"it did {self._jobs} jobs"
+        if self._wear.memory_mb and (held := resident_mb()) > self._wear.memory_mb:
+            return f"it holds {held} MB"
+        return None
+
+
+def resident_mb() -> int:
+    """The memory that this process holds; 0 where the system does not tell."""
+    try:
+        pages = int(_STATM.read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * _PAGE_BYTES // _MB
