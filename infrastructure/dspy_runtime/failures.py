@@ -1,5 +1,6 @@
 """What may go wrong at a model, in the application's words."""
 
+from http import HTTPStatus
 from typing import Final
 
 from dspy import lm15
@@ -21,6 +22,7 @@ _CODES: Final = (
     (lm15.TimeoutError, "model.timeout"),
     (lm15.ServerError, "model.unavailable"),
     (lm15.TransportError, "model.unreachable"),
+    (lm15.CollectionLimitError, "model.answer_too_large"),
     (lm15.LM15Error, "model.failed"),
 )
 _RETRYABLE: Final = (
@@ -39,16 +41,16 @@ def is_retryable(error: Exception) -> bool:
 
 def is_about_the_request(error: Exception) -> bool:
     """Whether the model refused this request, not all of ours: an outcome, not an outage."""
-    return isinstance(error, lm15.InvalidRequestError) and not isinstance(
-        error, lm15.UnsupportedModelError
-    )
+    return isinstance(
+        error, lm15.InvalidRequestError | lm15.CollectionLimitError
+    ) and not isinstance(error, lm15.UnsupportedModelError)
 
 
 def failure_of(error: Exception) -> Failure:
     """*error* as it is recorded: the provider's first line, cut short."""
     if isinstance(error, NoTurn):
         return error.failure
-    code = next((code for kind, code in _CODES if isinstance(error, kind)), "model.engine_failed")
+    code = _code_of(error)
     said = str(getattr(error, "message", "") or error).strip().split("\n", 1)[0]
     return Failure(
         code=code,
@@ -56,6 +58,15 @@ def failure_of(error: Exception) -> Failure:
         retryable=is_retryable(error),
         provider_status=getattr(error, "status", None),
     )
+
+
+def _code_of(error: Exception) -> str:
+    status = getattr(error, "status", None) or 0
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return "model.answer_malformed"
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return "model.redirected"
+    return next((code for kind, code in _CODES if isinstance(error, kind)), "model.engine_failed")
 
 
 class RequestRefused(lm15.InvalidRequestError):  # type: ignore[misc]  # DSPy ships no types

@@ -1,20 +1,24 @@
 """The providers' own interfaces, through clients that DSPy carries: one attempt, no LiteLLM."""
 
 from decimal import Decimal
+from time import monotonic
 from typing import Final
 
 import dspy
 from dspy import lm15
 from dspy._vendor.lm15.registry import lookup
 from dspy._vendor.lm15.router import LITELLM_PROVIDER_PREFIXES
+from dspy._vendor.lm15.transports import ConnectTimeout, ReadTimeout, WriteTimeout
 from dspy.clients.capabilities import capabilities
 from dspy.clients.costs import estimate_cost
 from dspy.clients.engines.lm15_engine import LM15Engine
 
+from application.deadlines import ending_at, ends_s
 from infrastructure.models.binding import ModelBinding, ModelKeyIsMissing, ModelSettingIsInvalid
+from infrastructure.models.transport import AnswerIsTooLarge, BoundedTransport
 
 CONCURRENCY: Final = 8
-READ_TIMEOUT_S: Final = 60.0
+ATTEMPT_S: Final = 60.0
 
 
 class NativeEngine:
@@ -33,24 +37,31 @@ class NativeEngine:
                 env={},  # a key of the environment is somebody else's
                 api_keys=None if api_key is None else {provider: api_key},
                 base_urls=None if api_base is None else {provider: api_base},
-                timeouts=lm15.Timeouts(connect=10.0, read=READ_TIMEOUT_S),
-                max_connections=64,
+                transport=BoundedTransport(
+                    connect_timeout=10.0, read_timeout=ATTEMPT_S, max_connections=64
+                ),
             )
         )
 
     def complete(self, request: lm15.Request) -> lm15.Response:
-        """Ask the provider once.
+        """Ask the provider once, for a minute at most, or until ``deadlines.ends_s``.
 
         Raises:
-            lm15.LM15Error: It refused, failed or could not be reached.
+            lm15.LM15Error: It refused, failed, said what is no answer, or could not be reached.
         """
+        ends, attempt_ends = ends_s(), monotonic() + ATTEMPT_S
         try:
-            return self._inner.complete(request)
+            with ending_at(attempt_ends if ends is None else min(ends, attempt_ends)):
+                return self._inner.complete(request)
         except lm15.LM15Error as error:
-            if self._secret and self._secret in error.message:
-                error.message = error.message.replace(self._secret, "••••")
-                error.args = (error.message,)
-            raise
+            told = _told(error)
+            if self._secret and self._secret in told.message:
+                told.message = told.message.replace(self._secret, "••••")
+                told.args = (told.message,)
+            raise told from error.__cause__
+        except (ValueError, TypeError, LookupError, RecursionError) as error:
+            # JSON, but not what the provider's interface promises.
+            raise lm15.ProviderError(f"The answer is malformed: {error}", status=200) from error
 
     def close(self) -> None:
         """Close the connections."""
@@ -82,6 +93,19 @@ def bind(model: str, *, api_base: str | None, api_key: str | None) -> ModelBindi
         return None if usd is None else Decimal(repr(usd))
 
     return ModelBinding(engine, model, "chat", cost_of, CONCURRENCY)
+
+
+def _told(error: lm15.LM15Error) -> lm15.LM15Error:
+    """*error* as the kind that says what went wrong, and so whether asking again may help."""
+    match error, error.__cause__:
+        case lm15.TransportError(), ReadTimeout() | WriteTimeout() | ConnectTimeout():
+            return lm15.TimeoutError("The provider did not answer in time.")
+        case lm15.TransportError(), AnswerIsTooLarge():
+            return lm15.CollectionLimitError(error.message)
+        case lm15.ProviderError(status=200), _ if type(error) is lm15.ProviderError:
+            return lm15.ServerError(error.message, status=200)  # no JSON: broken off, or of a proxy
+        case _:
+            return error
 
 
 def _unknown(model: str) -> str:
