@@ -37,6 +37,7 @@ from application.supplies import Supplies
 from application.tool_ports import KeyedToolbox
 from application.tools import ToolHandlers
 from application.tracing import Tracing
+from application.turns import Turns
 from application.versions import VersionHandlers
 from application.workflow_runs import WorkflowRunHandlers
 from application.workflow_wishes import WorkflowPinning
@@ -53,6 +54,7 @@ from domain.program.aggregate import Program
 from domain.record.aggregate import Record
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
+from domain.values import Reading
 from domain.workflow.aggregate import Workflow
 from domain.workflow_run.aggregate import WorkflowRun
 from infrastructure.elsewhere import Elsewhere
@@ -61,6 +63,7 @@ from infrastructure.eventstore.projection_migrations import MIGRATIONS as PROJEC
 from infrastructure.eventstore.receipts import PostgresNames
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository, InlineWriter
+from infrastructure.limits import provider_turns
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
@@ -200,7 +203,7 @@ def system(
     service: str,
     *,
     connections: int,
-    runtime: Callable[[Settings, Tracing], Runtime] | None = None,
+    runtime: Callable[[Settings, Tracing, Turns], Runtime] | None = None,
 ) -> Generator[System, None, None]:
     """Everything a process needs to carry commands out, closed with the block.
 
@@ -219,7 +222,8 @@ def system(
         recorder = PostgresRecorder(pool)
         log = EventLog(recorder, inline=_inline_writers(), tracing=tracing)
         payloads = PostgresPayloadStore(pool)
-        built = Elsewhere() if runtime is None else runtime(settings, tracing)
+        turns = stack.enter_context(provider_turns(settings, url, pool))
+        built = Elsewhere() if runtime is None else runtime(settings, tracing, turns)
         stack.callback(built.close)
         alarms = Watch()
         bus = _bus(settings, log, payloads, built, alarms)
@@ -264,7 +268,14 @@ def _bus(
         DatasetHandlers(datasets, clock),
         ToolHandlers(tools, supplies, clock),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
-        *_run_handlers(log, supplies, evaluations, runtime, alarms),
+        *_run_handlers(
+            log,
+            supplies,
+            evaluations,
+            runtime,
+            alarms,
+            Reading(repair=True, feedback=settings.lm_feedback),
+        ),
     )
 
 
@@ -274,6 +285,7 @@ def _run_handlers(
     evaluations: EventSourcedRepository[Evaluation],
     runtime: Runtime,
     alarms: Watch,
+    reading: Reading,
 ) -> Sequence[object]:
     engine = runtime.engine
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
@@ -282,35 +294,16 @@ def _run_handlers(
     executions = EventSourcedRepository(log, Execution)
     optimizations = EventSourcedRepository(log, Optimization)
     running = ExecutionHandlers(
-        executions, programs, payloads, supplies, engine, clock, monotonic, alarms, worker
+        executions, programs, payloads, supplies, engine, clock, monotonic, alarms, worker, reading
     )
+    learning = programs, datasets, payloads, supplies, engine, clock, monotonic, worker
     return (
         running,
         *_record_handlers(log, supplies, executions, running.request),
         *_workflow_handlers(log, supplies, Deeds(running, runtime.toolbox), worker),
         ReplayHandlers(executions, programs, payloads, supplies, engine, clock, monotonic),
-        OptimizationHandlers(
-            optimizations,
-            programs,
-            datasets,
-            payloads,
-            supplies,
-            engine,
-            clock,
-            monotonic,
-            worker,
-        ),
-        EvaluationHandlers(
-            evaluations,
-            programs,
-            datasets,
-            payloads,
-            supplies,
-            engine,
-            clock,
-            monotonic,
-            worker,
-        ),
+        OptimizationHandlers(optimizations, *learning),
+        EvaluationHandlers(evaluations, *learning, reading),
     )
 
 

@@ -2,16 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 from application.lm_ports import Engine
 from application.tracing import Tracing
+from application.turns import Turns
 from infrastructure.choices import chosen_model
 from infrastructure.dspy_runtime.prober import ChildProber
+from infrastructure.engines.native.engine import NativeEngine
 from infrastructure.engines.pool import ProcessEngine
 from infrastructure.engines.processes import Bounds
+from infrastructure.engines.scripted import ScriptedEngine
 from infrastructure.settings import Settings
 from infrastructure.toolboxes import allowed_toolbox
 from infrastructure.tools.toolbox import WorkerToolbox
+
+SCRIPTED: Final = "scripted:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,33 +34,43 @@ class Runtime:
     close: Callable[[], None]
 
 
-def chosen_runtime(settings: Settings, tracing: Tracing) -> Runtime:
+def chosen_runtime(settings: Settings, tracing: Tracing, turns: Turns) -> Runtime:
     """The engine of ``STRATAL_ENGINE``, on the model of ``STRATAL_LM``.
 
     Raises:
-        ModelError: It has no use for that model, or the model or its key is missing.
+        ModelError, EngineFault: The model or its key is missing, or the setting cannot be used.
+        NativeModelIsInvalid, ScriptIsInvalid: The engine cannot do with what it was given.
     """
-    engine, close = _engine(settings, tracing)
+    engine, close = _engine(settings, tracing, turns)
     return Runtime(engine, ChildProber(settings.module_packages), allowed_toolbox(settings), close)
 
 
-def _engine(settings: Settings, tracing: Tracing) -> tuple[Engine, Callable[[], None]]:
+def _engine(
+    settings: Settings, tracing: Tracing, turns: Turns
+) -> tuple[Engine, Callable[[], None]]:
     match settings.engine:
         case "dspy-process":
             processes = ProcessEngine(_bounds(settings), tracing)
             processes.configure(chosen_model(settings))
             return processes, processes.close
+        case "native":
+            native = NativeEngine(tracing)
+            native.configure(chosen_model(settings))
+            return native, _nothing
+        case scripted if scripted.startswith(SCRIPTED):
+            script = Path(scripted.removeprefix(SCRIPTED)).expanduser()
+            return ScriptedEngine.from_file(script), _nothing
         case _:
             from infrastructure.runtime import configured_engine  # noqa: PLC0415 - it imports DSPy
 
-            return configured_engine(settings, tracing), _nothing
+            return configured_engine(settings, tracing, turns), _nothing
 
 
-def runtime_of_a_child(settings: Settings, tracing: Tracing) -> Runtime:
+def runtime_of_a_child(settings: Settings, tracing: Tracing, turns: Turns) -> Runtime:
     """The same for a process that lives for one job: it needs no other one to be safe from it."""
     is_apart = settings.engine == "dspy-process"
     alone = settings.model_copy(update={"engine": "dspy"}) if is_apart else settings
-    return chosen_runtime(alone, tracing)
+    return chosen_runtime(alone, tracing, turns)
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -7,6 +7,7 @@ from functools import partial
 
 from application.lm_ports import ModelChoice
 from application.tracing import Tracing
+from application.turns import Turns
 from infrastructure.choices import chosen_model
 from infrastructure.dspy_runtime import custom
 from infrastructure.dspy_runtime.engine import DspyEngine
@@ -17,24 +18,30 @@ from infrastructure.settings import Settings
 from infrastructure.toolboxes import allowed_toolbox
 
 
-def dspy_engine(settings: Settings, tracing: Tracing) -> DspyEngine:
-    """DSPy in this process, with all that the settings allow; it has no model yet."""
+def dspy_engine(settings: Settings, tracing: Tracing, turns: Turns | None = None) -> DspyEngine:
+    """DSPy in this process, with all that the settings allow; it has no model yet.
+
+    Its calls wait for their *turns*, if there are any.
+    """
     custom.allow(settings.module_packages)
     return DspyEngine(
         partial(_bound, settings),
         tracing,
         toolbox=allowed_toolbox(settings),
         code=Limits() if settings.allow_code else None,
+        turns=turns,
     )
 
 
-def configured_engine(settings: Settings, tracing: Tracing) -> DspyEngine:
+def configured_engine(
+    settings: Settings, tracing: Tracing, turns: Turns | None = None
+) -> DspyEngine:
     """The same on the model that the settings name; its weights load at the first call.
 
     Raises:
         ModelError: The setting cannot be used, or the model or its key is missing.
     """
-    engine = dspy_engine(settings, tracing)
+    engine = dspy_engine(settings, tracing, turns)
     engine.configure(chosen_model(settings))
     return engine
 

@@ -95,6 +95,31 @@ class Settings(BaseModel):
     ] = "local"
     lm_api_base: Annotated[str | None, Field(description="Address of the provider's API.")] = None
     lm_api_key: Annotated[SecretStr | None, Field(description="Key of the provider.")] = None
+    lm_feedback: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=3,
+            description="How often a model is told what is wrong with an answer that cannot be"
+            " read, and asked again, before it is asked in another form.",
+        ),
+    ] = 1
+    lm_concurrency: Annotated[
+        int | None,
+        Field(ge=1, le=1000, description="Model calls at once of all workers; unset: any number."),
+    ] = None
+    lm_rpm: Annotated[
+        int | None, Field(ge=1, description="Model calls a minute of all workers; unset: any.")
+    ] = None
+    lm_tpm: Annotated[
+        int | None, Field(ge=1, description="Tokens a minute of all workers; unset: any.")
+    ] = None
+    lm_tenant_rpm: Annotated[
+        int | None, Field(ge=1, description="The same as STRATAL_LM_RPM for each tenant.")
+    ] = None
+    lm_tenant_tpm: Annotated[
+        int | None, Field(ge=1, description="The same as STRATAL_LM_TPM for each tenant.")
+    ] = None
     notary_key: Annotated[
         Path | None,
         Field(description="Ed25519 key (PEM) that signs the log; unset: one under STRATAL_HOME."),

@@ -14,6 +14,7 @@ from application.lm_ports import (
 )
 from application.tool_ports import Toolbox
 from application.tracing import Tracing
+from application.turns import Turns
 from domain.module.values import ModuleSpec
 from domain.program.graph import single
 from infrastructure.dspy_runtime.compiler import source
@@ -54,8 +55,9 @@ class DspyEngine:
         toolbox: Toolbox | None = None,
         code: Limits | None = None,
         retries: Retries | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        self._bind, self._tracing = bind, tracing
+        self._bind, self._tracing, self._turns = bind, tracing, turns
         self._toolbox, self._code, self._retries = toolbox, code, retries
         self._made: _Parts | None = None
 
@@ -63,7 +65,12 @@ class DspyEngine:
         """Have *model* answer whatever is asked from now on."""
         bound = self._bind(model)
         runner = DspyRunner(
-            bound, self._tracing, toolbox=self._toolbox, code=self._code, retries=self._retries
+            bound,
+            self._tracing,
+            toolbox=self._toolbox,
+            code=self._code,
+            retries=self._retries,
+            turns=self._turns,
         )
         self._made = _Parts(runner, DspyEvaluator(runner, bound), DspyOptimizers(runner, bound))
 

@@ -249,6 +249,7 @@ class ProcessEngine:
             "program": program.key,
             "reading": wire.reading_json(program.reading),
             "traceparent": self._tracing.traceparent(),
+            "tenant": _tenant(),
         }
         with self._lending.one_for(_tenant(), ends_s) as process:
             process.jobs += 1

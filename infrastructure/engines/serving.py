@@ -5,9 +5,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import IO, Any, Final, cast
+from uuid import uuid4
 
 from pydantic import JsonValue
 
+from application.context import Context, within
 from application.lm_ports import Engine, JsonObject, ModelChoice, RunnableProgram
 from application.payloads import Payload
 from application.tracing import Tracing
@@ -80,7 +82,8 @@ class EngineServer:
 
     def _serve(self, word: str, told: Params) -> JsonValue:
         traceparent = cast("str | None", told.get("traceparent"))
-        with self._tracing.continued(traceparent, f"engine {word}"):
+        of = Context(tenant=str(told.get("tenant", "")), actor="engine", correlation_id=uuid4())
+        with within(of), self._tracing.continued(traceparent, f"engine {word}"):
             return WORDS[word](self, told)
 
     def configure(self, told: Params) -> JsonValue:

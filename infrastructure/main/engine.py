@@ -5,6 +5,7 @@ import os
 import sys
 
 from infrastructure.engines.serving import EngineServer
+from infrastructure.limits import own_turns
 from infrastructure.runtime import dspy_engine
 from infrastructure.settings import Settings
 from infrastructure.telemetry.setup import build_tracing
@@ -19,8 +20,10 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     tracing = build_tracing("engine")
-    engine = dspy_engine(Settings.from_environment(), tracing)
-    EngineServer(engine, tracing, sys.stdin.buffer, answers).run()
+    settings = Settings.from_environment()
+    with own_turns(settings) as turns:
+        engine = dspy_engine(settings, tracing, turns)
+        EngineServer(engine, tracing, sys.stdin.buffer, answers).run()
     return 0
 
 
