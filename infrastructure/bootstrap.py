@@ -39,6 +39,7 @@ from application.tools import ToolHandlers
 from application.tracing import Tracing
 from application.turns import Turns
 from application.versions import VersionHandlers
+from application.webhooks import WebhookHandlers
 from application.workflow_runs import WorkflowRunHandlers
 from application.workflow_wishes import WorkflowPinning
 from application.workflows import WorkflowHandlers
@@ -55,6 +56,7 @@ from domain.record.aggregate import Record
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
 from domain.values import Reading
+from domain.webhook.aggregate import Webhook
 from domain.workflow.aggregate import Workflow
 from domain.workflow_run.aggregate import WorkflowRun
 from infrastructure.elsewhere import Elsewhere
@@ -67,7 +69,7 @@ from infrastructure.limits import provider_turns
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
-from infrastructure.pins import InstalledPins
+from infrastructure.pins import InstalledPins, installed_dspy
 from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
@@ -77,10 +79,11 @@ from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.postgres.roles import Access, Rights, check_role, grant
 from infrastructure.postgres.safety import check_server
 from infrastructure.settings import Settings
-from infrastructure.system import SystemClock
+from infrastructure.system import SystemClock, new_secret
 from infrastructure.telemetry.setup import build_tracing
 from infrastructure.users import ProjectedUsers
 from infrastructure.watch import Watch
+from infrastructure.webhooks.cursors import MIGRATIONS as WEBHOOK_MIGRATIONS
 from infrastructure.workers.jobs import JobWriter
 from infrastructure.workers.lanes import LANES
 from infrastructure.workers.migrations import MIGRATIONS as JOB_MIGRATIONS
@@ -134,12 +137,13 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
         *PROJECTION_MIGRATIONS,
         *NOTARY_MIGRATIONS,
         *ATTEMPT_MIGRATIONS,
+        *WEBHOOK_MIGRATIONS,
         *RATE_MIGRATIONS,
     )
 
 
 RIGHTS = Rights(
-    changes=("jobs", "projections", "parked", "attempts", "lm_rates"),
+    changes=("jobs", "projections", "parked", "attempts", "webhook_cursors", "lm_rates"),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
 """The tables that the service writes by itself; the log is not among them."""
@@ -267,6 +271,7 @@ def _bus(
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
         ToolHandlers(tools, supplies, clock),
+        _webhook_handlers(settings, log),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
         *_run_handlers(
             log,
@@ -294,7 +299,17 @@ def _run_handlers(
     executions = EventSourcedRepository(log, Execution)
     optimizations = EventSourcedRepository(log, Optimization)
     running = ExecutionHandlers(
-        executions, programs, payloads, supplies, engine, clock, monotonic, alarms, worker, reading
+        executions,
+        programs,
+        payloads,
+        supplies,
+        engine,
+        clock,
+        monotonic,
+        alarms,
+        worker,
+        reading,
+        installed_dspy(),
     )
     learning = programs, datasets, payloads, supplies, engine, clock, monotonic, worker
     return (
@@ -321,6 +336,16 @@ def _record_handlers(
         RecordHandlers(changes, clock),
         BindingHandlers(bindings, supplies.programs, bound, clock),
         CallHandlers(records, bindings, executions, payloads, changes, request, clock),
+    )
+
+
+def _webhook_handlers(settings: Settings, log: EventLog) -> WebhookHandlers:
+    return WebhookHandlers(
+        EventSourcedRepository(log, Webhook),
+        settings.webhook_allowance,
+        frozenset(settings.signers),
+        new_secret,
+        SystemClock(),
     )
 
 

@@ -24,6 +24,7 @@ TAGS: Final = [
     {"name": "optimizations", "description": "Searches for a better version."},
     {"name": "evaluations", "description": "Scores of a version on a dataset."},
     {"name": "workflows", "description": "Steps done in turn, and undone in turn."},
+    {"name": "webhooks", "description": "Where what happens is sent."},
     {"name": "probes", "description": "Modules of your own, tried out before they are used."},
     {"name": "datasets", "description": "Labelled rows to learn from and to judge on."},
     {
@@ -84,7 +85,7 @@ _HEADERS: Final = {
     "Location": "Where its result can be read, no staler than itself.",
 }
 _WRITTEN: Final = frozenset({"200", "201", "202"})
-_METHODS: Final = frozenset({"delete", "get", "patch", "post"})
+_METHODS: Final = frozenset({"delete", "get", "patch", "post", "put"})
 
 
 def describe(app: FastAPI) -> None:

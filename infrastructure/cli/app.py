@@ -8,6 +8,7 @@ import typer
 
 from infrastructure.cli.applying import ManifestCommands
 from infrastructure.cli.audit import AuditCommands
+from infrastructure.cli.bindings import BindingCommands
 from infrastructure.cli.clients import ClientCommands
 from infrastructure.cli.comparisons import DiffCommands
 from infrastructure.cli.connection import Connect
@@ -22,11 +23,13 @@ from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.programs import ProgramCommands
 from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.proposals import ProposalCommands
+from infrastructure.cli.records import RecordCommands
 from infrastructure.cli.runs import RunCommands
 from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.cli.tools import ToolCommands
 from infrastructure.cli.trail import TrailCommands
 from infrastructure.cli.versions import VersionCommands
+from infrastructure.cli.webhooks import WebhookCommands
 from infrastructure.cli.workflows import WorkflowCommands
 
 
@@ -79,17 +82,28 @@ def build_app(verbs: Verbs) -> typer.Typer:
     programs.command("diff")(DiffCommands(verbs.connect).versions)
     VersionCommands(verbs.connect).add_to(programs)
     app.add_typer(programs, name="program")
-    app.add_typer(ToolCommands(verbs.connect).app(), name="tool")
-    app.add_typer(WorkflowCommands(verbs.connect).app(), name="workflow")
-    app.add_typer(DatasetCommands(verbs.connect).app(), name="dataset")
-    app.add_typer(ProposalCommands(verbs.connect).app(), name="proposal")
-    app.add_typer(ExecutionCommands(verbs.connect).app(), name="execution")
-    app.add_typer(ClientCommands(verbs.connect).app(), name="client")
+    for name, verbs_of_it in _of_the_api(verbs.connect).items():
+        app.add_typer(verbs_of_it, name=name)
     app.add_typer(verbs.keys.app(), name="key")
     app.add_typer(verbs.models.app(), name="model")
     app.add_typer(verbs.projections.app(), name="projections")
     app.add_typer(verbs.database.app(), name="db")
     return app
+
+
+def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
+    """The verbs that only ask the API, by what they are about."""
+    return {
+        "tool": ToolCommands(connect).app(),
+        "workflow": WorkflowCommands(connect).app(),
+        "webhook": WebhookCommands(connect).app(),
+        "record": RecordCommands(connect).app(),
+        "binding": BindingCommands(connect).app(),
+        "dataset": DatasetCommands(connect).app(),
+        "proposal": ProposalCommands(connect).app(),
+        "execution": ExecutionCommands(connect).app(),
+        "client": ClientCommands(connect).app(),
+    }
 
 
 def _options(version: Callable[[], str]) -> Callable[..., None]:

@@ -45,6 +45,13 @@ class Api(Protocol):
         params: Mapping[str, object] | None = None,
         expected_version: int | None = None,
     ) -> JsonObject: ...
+    def patch(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        expected_version: int | None = None,
+    ) -> JsonObject: ...
     def delete(
         self,
         path: str,

@@ -12,6 +12,7 @@ from infrastructure.client.datasets import Datasets
 from infrastructure.client.errors import StratalUnreachable
 from infrastructure.client.keys import Keys
 from infrastructure.client.probes import Probes
+from infrastructure.client.records import Bindings, Records
 from infrastructure.client.resources import (
     Checkpoints,
     Executions,
@@ -25,6 +26,7 @@ from infrastructure.client.resources import (
 from infrastructure.client.signatures import Signatures
 from infrastructure.client.streams import audit_lines, facts
 from infrastructure.client.transport import Transport
+from infrastructure.client.webhooks import Webhooks
 from infrastructure.client.workflows import WorkflowRuns, Workflows
 
 _POSITION: Final = "x-stratal-position"
@@ -59,10 +61,13 @@ class Stratal:
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.probes = Probes(self)
+        self.keys = Keys(self)
         self.workflows = Workflows(self)
         self.workflow_runs = WorkflowRuns(self)
-        self.keys = Keys(self)
+        self.webhooks = Webhooks(self)
         self.datasets = Datasets(self)
+        self.records = Records(self)
+        self.bindings = Bindings(self)
         self.checkpoints = Checkpoints(self)
         self.optimizations = Optimizations(self)
         self.evaluations = Runs(self, "/v1/evaluations")
@@ -127,6 +132,13 @@ class Stratal:
         return self._write(
             path, raw, "application/json", query, expected_version, None, method="PUT"
         )
+
+    def patch(
+        self, path: str, body: Mapping[str, object], *, expected_version: int | None = None
+    ) -> JsonObject:
+        """Change what is at *path* by a JSON merge patch: null takes a member away."""
+        raw, kind = json.dumps(body, allow_nan=False).encode(), "application/merge-patch+json"
+        return self._write(path, raw, kind, {}, expected_version, None, method="PATCH")
 
     def delete(
         self,

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from domain.kernel import Recorded
 from domain.text import mended
+from projections.bindings import binding
 from projections.datasets import dataset
 from projections.differences import differences
 from projections.evaluations import evaluation
@@ -22,6 +23,7 @@ from projections.optimization_board import optimization
 from projections.paging import CursorIsInvalid
 from projections.probes import probe
 from projections.program_catalog import program
+from projections.records import record
 from projections.signatures import signature
 from projections.tools import tool
 from tests.projections.test_laws import property_test
@@ -42,6 +44,8 @@ READ: Final[Mapping[str, Callable[..., Any]]] = {
     "evaluation": evaluation,
     "probe": probe,
     "tool": tool,
+    "record": lambda store, of, **asked: record(store, "post", of, **asked),
+    "binding": binding,
     "api_key": key,
 }
 

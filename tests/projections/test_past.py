@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from application.context import within
 from domain.access.aggregate import ApiKey
+from domain.binding.aggregate import Binding
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -19,6 +20,7 @@ from domain.module.aggregate import Module
 from domain.optimization.aggregate import Optimization
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
+from domain.record.aggregate import Record
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
 from infrastructure.eventstore.past_fold import PastFold
@@ -27,6 +29,7 @@ from infrastructure.eventstore.repository import EventLog, EventSourcedRepositor
 from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.pool import open_pool
 from infrastructure.postgres.read_store import PostgresReadStore
+from projections.bindings import binding
 from projections.datasets import dataset
 from projections.evaluations import evaluation
 from projections.executions import execution
@@ -36,6 +39,7 @@ from projections.modules import module
 from projections.optimization_board import optimization
 from projections.probes import probe
 from projections.program_catalog import program
+from projections.records import record
 from projections.signatures import signature
 from projections.tools import tool
 from tests.contracts.repository import CONTEXT
@@ -66,6 +70,8 @@ AGGREGATES: Mapping[str, type[Any]] = {
         Evaluation,
         Probe,
         Tool,
+        Record,
+        Binding,
         ApiKey,
     )
 }
@@ -73,6 +79,8 @@ QUERIES: Mapping[str, Callable[..., Any]] = {
     "signature": signature,
     "probe": probe,
     "tool": tool,
+    "record": lambda store, of, *, tenant: record(store, "post", of, tenant=tenant),
+    "binding": binding,
     "api_key": key,
     "module": module,
     "program": program,
@@ -84,6 +92,8 @@ QUERIES: Mapping[str, Callable[..., Any]] = {
 STATE: Mapping[str, Sequence[str]] = {
     "signature": ("version", "revision", "spec", "content_hash"),
     "module": ("version",),
+    "record": ("version", "resource", "data"),
+    "binding": ("version", "name", "spec", "status"),
     "program": ("version", "config", "stage", "latest_version"),
     "dataset": ("version", "purpose", "fields"),
     "execution": ("version", "status", "program_version", "inputs", "outputs"),

@@ -8,6 +8,7 @@ import pytest
 from domain.execution.events import ReplayRequested, ReplayVerified
 from domain.kernel import Event
 from projections.audit_trail import audit
+from projections.bindings import binding, bindings
 from projections.datasets import dataset, datasets
 from projections.evaluations import Evaluations, evaluations
 from projections.executions import Executions, execution, executions
@@ -19,6 +20,7 @@ from projections.optimization_board import OptimizationBoard, optimizations, tri
 from projections.probes import Probes, probes
 from projections.program_catalog import program, programs
 from projections.program_versions import deployments, program_versions
+from projections.records import calls, forgotten_calls, record, records
 from projections.signatures import signature, signatures
 from projections.unfinished import unfinished_work
 from tests.support import histories as build
@@ -26,6 +28,7 @@ from tests.support.histories import NOW, Log, an_id
 from tests.support.postgres import copy_of
 from tests.support.probes import a_probe
 from tests.support.projecting import Eavesdropper, ReadModels, for_tenant, read_models, writes_of
+from tests.support.records import a_binding, a_record
 
 pytestmark = pytest.mark.postgres
 
@@ -58,6 +61,8 @@ def _a_long_log() -> Log:
         log.append(an_id(f"p{number}"), compiled, build.program_deployed())
         log.append(an_id(f"v{number}"), *build.an_evaluation())
         log.append(an_id(f"b{number}"), *a_probe())
+        log.append(an_id(f"r{number}"), *a_record(name)[:4])
+        log.append(an_id(f"bound {number}"), *a_binding(f"b.{number}"))
         log.append(an_id(name), *build.an_execution(program=f"p{number}"))
         log.append(an_id(name), ReplayRequested(replay=1), REPLAYED)
     return log
@@ -107,6 +112,21 @@ QUERIES: dict[str, tuple[str, Query]] = {
     "probes": ("probe_newest", lambda store: probes(store, tenant=TENANT, limit=10)),
     "datasets": ("dataset_newest", lambda store: datasets(store, tenant=TENANT, limit=10)),
     "dataset by name": ("dataset_name", lambda store: dataset(store, "7", tenant=TENANT)),
+    "records": (
+        "record_newest",
+        lambda store: records(store, "post", tenant=TENANT, limit=10),
+    ),
+    "record": ("record_pkey", lambda store: record(store, "post", an_id("r7"), tenant=TENANT)),
+    "calls of a record": (
+        "record_call_newest",
+        lambda store: calls(store, an_id("r7"), tenant=TENANT),
+    ),
+    "calls that nobody follows": (
+        "record_call_open",
+        lambda store: forgotten_calls(store, 60),
+    ),
+    "bindings": ("binding_newest", lambda store: bindings(store, tenant=TENANT, limit=10)),
+    "binding by name": ("binding_name", lambda store: binding(store, "b.7", tenant=TENANT)),
     "audit": ("audit_entry_pkey", lambda store: audit(store, tenant=TENANT, limit=10)),
     "audit of a thing": (
         "audit_entry_aggregate",
@@ -191,6 +211,18 @@ KEPT: dict[str, tuple[tuple[str, ...], Query]] = {
     "datasets": (
         ("dataset_newest", "dataset_past_pkey"),
         lambda store: datasets(store, tenant=TENANT, limit=5),
+    ),
+    "records": (
+        ("record_newest", "record_past_pkey"),
+        lambda store: records(store, "post", tenant=TENANT, limit=5),
+    ),
+    "calls of a record": (
+        ("record_call_newest", "record_call_end_pkey"),
+        lambda store: calls(store, an_id("r7"), tenant=TENANT),
+    ),
+    "binding": (
+        ("binding_pkey", "binding_past_pkey"),
+        lambda store: binding(store, an_id("bound 7"), tenant=TENANT),
     ),
     "audit": (("audit_entry_pkey",), lambda store: audit(store, tenant=TENANT, limit=10)),
     "audit of a thing": (

@@ -52,6 +52,7 @@ from infrastructure.api.execution_views import ExecutionDetail
 from infrastructure.graphql.server import GraphQl
 from infrastructure.users import ProjectedUsers
 from projections.kernel import Projection
+from tests.support.bound import record_handlers
 from tests.support.memory import (
     FixedClock,
     FixedPins,
@@ -63,7 +64,6 @@ from tests.support.memory_past import MemoryPast
 from tests.support.nothing_signed import NothingSigned
 from tests.support.payloads import MemoryPayloads
 from tests.support.probes import PACKAGES, FakeProber
-from tests.support.bound import record_handlers
 from tests.support.projecting import ReadModels
 from tests.support.run_world import (
     FakeAlarms,

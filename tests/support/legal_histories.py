@@ -21,6 +21,7 @@ from domain.execution.events import (
     ExecutionLmCalled,
     ExecutionStarted,
     ExecutionToolCalled,
+    ExecutionWarned,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -44,6 +45,7 @@ from tests.support import histories as build
 from tests.support.access import a_key
 from tests.support.histories import Log, an_id, ref, spend_of
 from tests.support.probes import a_probe
+from tests.support.records import a_binding, a_record
 
 T = TypeVar("T")
 Stream = list[Event]
@@ -148,7 +150,10 @@ def executions(draw: st.DrawFn) -> Stream:
     stream: Stream = [build.execution_requested(draw(st.sampled_from(PROGRAMS)))]
     used: Stream = [ExecutionToolCalled(call=call) for call in draw(st.lists(uses(), max_size=2))]
     called: Stream = [ExecutionLmCalled(call=call) for call in made]
-    stream += draw(_attempts(draw(interleaved([used, called]))))
+    warned = draw(
+        _maybe(st.builds(ExecutionWarned, code=st.just("state.other_dspy"), message=TEXTS))
+    )
+    stream += draw(_attempts(draw(interleaved([used, called, warned]))))
     if len(stream) == 1:  # it never started, so it can only be cancelled
         return stream + draw(_maybe(st.builds(ExecutionCancelled, reason=TEXTS)))
     failed = build.execution_failed(*made, failure=draw(FAILURES))
@@ -193,9 +198,11 @@ def optimizations(draw: st.DrawFn) -> Stream:
     )
     if draw(st.booleans()):
         return stream + work + draw(_maybe(st.sampled_from(ends)))
-    scores = draw(st.none() | st.builds(HeldOut, rows=st.just(9), baseline=SCORES, score=SCORES))
-    heldout = scores if adopt is Adoption.APPROVAL else None
-    found = build.optimization_completed(*made, trials=len(trials), heldout=heldout)
+    judged = HeldOut(rows=9, baseline=draw(SCORES), score=draw(SCORES))
+    shown = adopt is Adoption.APPROVAL and draw(st.booleans())
+    found = build.optimization_completed(
+        *made, trials=len(trials), heldout=judged if shown else None
+    )
     decisions = (OptimizationApproved(reason=draw(TEXTS)), OptimizationRejected(reason=draw(TEXTS)))
     waits = adopt is Adoption.APPROVAL
     decided = draw(_maybe(st.sampled_from(decisions))) if waits else []
@@ -226,6 +233,8 @@ STREAMS = (
     | optimizations()
     | evaluations()
     | st.sampled_from((a_probe(), a_probe(refused=True))).map(list)
+    | st.integers(1, 6).map(lambda length: [*a_record()[:length]])
+    | st.integers(1, 5).map(lambda length: [*a_binding()[:length]])
     | st.sampled_from((A_TOOL, [*A_TOOL, ToolRetired(reason="Old.")])).map(list)
     | st.sampled_from((A_KEY, [*A_KEY, ApiKeyRevoked(reason="Lost.")])).map(list)
 )

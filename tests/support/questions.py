@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid5
 
+from domain.binding.values import BindingStatus
 from domain.dataset.values import Purpose
 from domain.kernel import Recorded
 from domain.optimization.values import ProposalStatus
@@ -14,6 +16,7 @@ from domain.probe.values import ProbeStatus
 from domain.program.values import Stage
 from domain.run import RunStatus
 from projections.audit_trail import audit
+from projections.bindings import binding, bindings
 from projections.datasets import dataset, datasets, loads
 from projections.evaluations import evaluation, evaluations
 from projections.executions import execution, executions
@@ -27,6 +30,7 @@ from projections.probes import probe, probes
 from projections.program_catalog import program, programs
 from projections.program_types import catalog_state, program_types
 from projections.program_versions import deployments, program_version, program_versions
+from projections.records import calls, record, records
 from projections.signatures import signature, signatures
 from tests.support.histories import MODEL, NOW, an_id
 from tests.support.projecting import pages
@@ -104,6 +108,10 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "running evaluations": (evaluations, {"status": RunStatus.RUNNING}),
     "probes": (probes, {"limit": 1}),
     "refused probes": (probes, {"status": ProbeStatus.REFUSED}),
+    "posts": (partial(records, resource="post"), {"limit": 1}),
+    "deleted posts": (partial(records, resource="post"), {"deleted": True}),
+    "bindings": (bindings, {"limit": 1}),
+    "active bindings": (bindings, {"status": BindingStatus.ACTIVE, "resource": "post"}),
     "calls": (recent_lm_calls, {"limit": 3}),
     "calls of a model": (recent_lm_calls, {"model": MODEL}),
     "usage": (lm_usage, {"limit": 1}),
@@ -130,6 +138,11 @@ ABOUT_ONE: Mapping[str, Question] = {
     "trials": lambda store, tenant, of: trials(store, of, tenant=tenant),
     "evaluation": lambda store, tenant, of: evaluation(store, of, tenant=tenant),
     "probe": lambda store, tenant, of: probe(store, of, tenant=tenant),
+    "post": lambda store, tenant, of: record(store, "post", of, tenant=tenant),
+    "programs that it called": lambda store, tenant, of: Page(
+        tuple(calls(store, of, tenant=tenant)), None
+    ),
+    "binding": lambda store, tenant, of: binding(store, of, tenant=tenant),
     "calls of": lambda store, tenant, of: lm_calls(store, of, tenant=tenant),
     "audit of": lambda store, tenant, of: audit(store, tenant=tenant, aggregate_id=of),
 }

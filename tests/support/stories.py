@@ -9,6 +9,7 @@ from domain.execution.events import (
     ExecutionCancelled,
     ExecutionStarted,
     ExecutionToolCalled,
+    ExecutionWarned,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -31,6 +32,7 @@ from tests.support import histories as build
 from tests.support.access import a_key
 from tests.support.histories import TENANT, Log, an_id
 from tests.support.probes import a_probe
+from tests.support.records import a_binding, a_record
 from tests.support.runs import used as a_tool_call
 
 
@@ -80,6 +82,8 @@ def everything() -> Log:
         replay=1, answered_from_log=0, duration_ms=1, failure=build.FAILURE, outputs=None
     )
     log.append(an_id("failing"), ReplayRequested(replay=1), diverged)
+    warned = ExecutionWarned(code="state.other_dspy", message="It was learned elsewhere.")
+    log.append(an_id("warned"), *failing, warned)
     stopped = ExecutionCancelled(reason="Enough.")
     log.append(an_id("cancelled"), build.execution_requested(), stopped)
     failed = OptimizationFailed(failure=build.FAILURE, spend=LmSpend())
@@ -108,6 +112,8 @@ def everything() -> Log:
     halt = EvaluationCancelled(reason="Enough.")
     log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
     log.append(an_id("probe"), *a_probe())
+    log.append(an_id("record"), *a_record())
+    log.append(an_id("binding"), *a_binding())
     log.append(an_id("tool"), ToolCreated(spec=build.TOOL), ToolRetired(reason="Old."))
     log.append(an_id("refused probe"), *a_probe(refused=True))
     where = {"projection": "executions", "version": 1, "position": 9, "topic": "execution.started"}
