@@ -130,17 +130,16 @@ class Bindings(Resource):
         expected_version: int | None = None,
     ) -> JsonObject:
         """Bind differently from now on."""
-        return self._do(
-            id_or_name,
-            "change",
-            expected_version,
-            program=program,
-            inputs=inputs,
-            outputs=outputs,
-            action=action,
-            changed=list(changed),
-            program_version=program_version,
-        )
+        body = {
+            "program": program,
+            "inputs": inputs,
+            "outputs": outputs,
+            "action": action,
+            "changed": list(changed),
+            "program_version": program_version,
+        }
+        at = self._at(id_or_name, "/change")
+        return self._api.post(at, body, expected_version=expected_version)
 
     def pause(
         self, id_or_name: str, reason: str | None = None, *, expected_version: int | None = None
