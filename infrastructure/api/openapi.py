@@ -1,5 +1,6 @@
 """``/openapi.json``: the document of the API, with the programs of the tenant who asks."""
 
+import json
 from collections import OrderedDict
 from functools import partial
 from threading import Lock
@@ -81,9 +82,16 @@ def _document(fixed: Schema, documents: Documents, key: Key, store: ReadStore) -
         typed = with_types(fixed, shown)
         if not names and len(shown) < state.in_service:
             typed["info"] = _in_part(fixed["info"], state.in_service)
-        made = orjson.dumps(typed)
+        made = _text(typed)
         documents.keep(key, etag, made)
     return etag, made
+
+
+def _text(document: Schema) -> bytes:
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # the default of some input is beyond 64 bits
+        return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _in_part(info: Schema, in_service: int) -> Schema:

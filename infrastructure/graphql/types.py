@@ -1,11 +1,11 @@
 """The types of a signature's values in GraphQL: what fits is typed, anything else is JSON."""
 
+import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Final, Generic, TypeVar, assert_never
 
-import orjson
 from graphql import (
     GraphQLBoolean,
     GraphQLEnumType,
@@ -155,7 +155,7 @@ def nullable(type: Type) -> Nullable:
 def _said(spec: FieldSpec) -> str | None:
     if not spec.has_default:
         return spec.description
-    told = f"{orjson.dumps(spec.default).decode()} if left out."
+    told = f"{json.dumps(spec.default, ensure_ascii=False)} if left out."
     return told if spec.description is None else f"{spec.description} {told}"
 
 

@@ -92,6 +92,12 @@ def test_sig_29_a_new_program_has_its_types_in_the_document_under_its_own_path(
     assert set(before["paths"]) == set(document["paths"]) - {"/v1/programs/triage/execute"}
 
 
+def test_a_default_beyond_64_bits_is_told_as_it_is(api: TestClient) -> None:
+    a_program(api, "big", f"message: str, limit: int = {10**30} -> queue: str")
+    inputs = document_of(api)["components"]["schemas"]["BigInputs"]
+    assert inputs["properties"]["limit"]["default"] == 10**30
+
+
 def test_what_is_asked_and_given_fits_the_types(api: TestClient, world: ApiWorld) -> None:
     a_program(api, "triage")
     document = document_of(api)

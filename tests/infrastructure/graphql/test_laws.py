@@ -17,7 +17,7 @@ from tests.infrastructure.client.test_generator_laws import names
 SCHEMAS = Schemas(ExecutionDetail)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(st.dictionaries(names, signatures(), max_size=4))
 def test_every_signature_and_every_name_make_a_schema(things: dict[str, SignatureSpec]) -> None:
     written = {name: spec.model_dump_json() for name, spec in things.items()}
