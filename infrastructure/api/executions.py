@@ -16,6 +16,7 @@ from application.authorization import AS_WORKER
 from application.executions import CancelExecution, RequestExecution, TimeOutExecution
 from application.ports import PayloadStore, Receipt
 from application.replays import RequestReplay
+from application.turns import NO_TURN, seconds_to_wait
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionCompleted,
@@ -29,6 +30,7 @@ from domain.kernel import Recorded
 from domain.program.deadline import DeadlineS
 from domain.run import RunStatus
 from domain.text import JsonObject
+from domain.values import Failure
 from infrastructure.api.bodies import Cancellation, NewThing
 from infrastructure.api.call_views import TraceView, call_view, calls
 from infrastructure.api.dependencies import (
@@ -70,6 +72,9 @@ _FIRST_LOOK_S: Final = 1.0
 """When the execution itself is asked how long a caller may have to wait for it."""
 _PATIENCE_S: Final = 0.2
 """How long after its deadline the worker that has an execution is given to end it."""
+_BUSY: Final = frozenset({NO_TURN, "model.rate_limited"})
+_BUSY_FOR_S: Final = 10
+"""When to try again if the provider, which was asked several times, did not say."""
 _VERDICTS: Final = frozenset({ReplayVerified.TOPIC, ReplayDiverged.TOPIC})
 
 Id = Annotated[UUID, Path(alias="execution_id")]
@@ -86,6 +91,18 @@ class ExecutionTimedOut(EdgeError):
     def __init__(self, execution_id: UUID) -> None:
         super().__init__(f"{TIMED_OUT.message} It is at {PATH}/{execution_id}.")
         self.headers = {"Location": f"{PATH}/{execution_id}"}
+
+
+class ModelIsBusy(EdgeError):
+    """The model, or our limit for it, took no more calls; the execution has ended as failed."""
+
+    code: ClassVar[str] = NO_TURN
+    status: ClassVar[int] = 429
+
+    def __init__(self, execution_id: UUID, failure: Failure) -> None:
+        super().__init__(f"{failure.message} The execution is at {PATH}/{execution_id}.")
+        self.headers = {"Location": f"{PATH}/{execution_id}"}
+        self.retry_after_s = seconds_to_wait(failure) or _BUSY_FOR_S
 
 
 class NewExecution(NewThing):
@@ -122,7 +139,8 @@ async def execute_program(
 ) -> ExecutionView:
     """Run a program and wait for its end. The request is durable before any model is called.
 
-    Who says how long to wait gets 202 when that is over; who does not, 504 at the deadline.
+    Who says how long to wait gets 202 when that is over; who does not, 504 at the deadline. If it
+    failed because the model took no more calls, that is 429 with the seconds to wait.
     """
     program_id = await desk.id_of("program", program)
     body = body if wait is None else body.model_copy(update={"wait": wait})
@@ -151,6 +169,7 @@ async def run_program(
 
     Raises:
         ExecutionTimedOut: It did not end by its deadline, now or when it was first asked for.
+        ModelIsBusy: It failed because the model took no more calls.
     """
     execution_id = desk.new_id(KIND, body.id)
     command = wish(
@@ -168,6 +187,8 @@ async def run_program(
         view = await _ended_in_time(desk, expectation, look, body.wait)
     if view.failure is not None and view.failure.code == TIMED_OUT.code:
         raise ExecutionTimedOut(execution_id)
+    if view.failure is not None and view.failure.code in _BUSY:
+        raise ModelIsBusy(execution_id, view.failure)
     return Ran(receipt, view)
 
 
