@@ -4,25 +4,10 @@ import json
 from pathlib import Path
 from typing import get_args
 
-from domain.binding.events import BindingEvent
-from domain.dataset.events import DatasetEvent
-from domain.evaluation.events import EvaluationEvent
-from domain.execution.events import ExecutionEvent
 from domain.kernel import Event
-from domain.module.events import ModuleEvent
-from domain.optimization.events import OptimizationEvent
-from domain.parking.events import ParkingEvent
-from domain.probe.events import ProbeEvent
-from domain.program.events import ProgramEvent
-from domain.record.events import RecordEvent
-from domain.signature.events import SignatureEvent
-from domain.tool.events import ToolEvent
+from infrastructure.eventstore.topics import UNIONS
 
 GOLDEN = Path(__file__).parent / "golden" / "events.json"
-UNIONS = (
-    DatasetEvent, EvaluationEvent, ExecutionEvent, ModuleEvent, OptimizationEvent, ParkingEvent,
-    ProbeEvent, ProgramEvent, SignatureEvent, ToolEvent,
-)  # fmt: skip
 
 
 def all_events() -> list[type[Event]]:

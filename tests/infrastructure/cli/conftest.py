@@ -15,13 +15,14 @@ from infrastructure.cli.app import Verbs, build_app
 from infrastructure.cli.audit import AuditCommands, Examined
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.doctor import DoctorCommand, Examination, Finding
+from infrastructure.cli.keys import FirstKey, KeyCommands
 from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.projections import ProjectionCommands, Report, Told
 from infrastructure.cli.running import run
 from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.client import Stratal
-from infrastructure.offers import ModuleOffer
+from infrastructure.offers import Offer
 from tests.support.api import ApiWorld
 from tests.support.postgres import copy_of
 from tests.support.probes import FINDINGS
@@ -147,7 +148,7 @@ class Bench:
     office: FakeOffice = field(default_factory=FakeOffice)
     findings: Sequence[Finding] = (Finding("Python", True, "3.11"),)
     settings: dict[str, str] = field(default_factory=lambda: {"STRATAL_HOME": "/home", "X": ""})
-    offers: Sequence[ModuleOffer] = ()
+    offers: Sequence[Offer] = ()
     is_untouched: bool = True
     fetched: set[str] = field(default_factory=set[str])
     served: list[str] = field(default_factory=list[str])
@@ -160,6 +161,7 @@ class Bench:
             audit=AuditCommands(self.connect, self._examine, self._bundle),
             database=DatabaseCommands(lambda: self.server, lambda: "stratal_service"),
             doctor=DoctorCommand(lambda: Examination(self.settings, self.findings)),
+            keys=KeyCommands(self.connect, self._first_key),
             models=ModelCommands(self._announce, self._fetch),
             own_modules=OwnModuleCommands(self.connect, lambda: self.offers),
             projections=ProjectionCommands(lambda: nullcontext(self.office)),
@@ -180,6 +182,9 @@ class Bench:
     def _serve(self) -> None:
         """Serve."""
         self.served.append("served")
+
+    def _first_key(self, name: str, tenant: str, days: int) -> FirstKey:
+        return FirstKey("7", f"key of {name}, {tenant}, {days} days")
 
     def _table(self, url: str, name: str, levels: int) -> Table:
         if url != "postgresql://there":
