@@ -115,9 +115,7 @@ class RowHashes:
         for load in dataset.loads:
             if split not in (None, load.split):
                 continue
-            place = 0
-            for digest in self._each(load.chunks, payloads):
-                place += 1
+            for place, digest in enumerate(self._each(load.chunks, payloads), 1):
                 row = f"{load.version}-{place}"
                 if row not in dataset.changes:
                     yield row, load.split, digest

@@ -11,6 +11,7 @@ from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.commands import Command, handles
 from application.context import Context, current, within
+from application.foreign import OTHER_DSPY, foreign_states
 from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import Engine
 from application.payloads import Payload
@@ -61,7 +62,10 @@ class CancelExecution(Command):
 
 @dataclass(frozen=True, slots=True)
 class ExecutionHandlers:
-    """``worker`` names this process in the log; answers of the model are read by ``reading``."""
+    """``worker`` names this process in the log; answers of the model are read by ``reading``.
+
+    ``dspy`` is the version that loads states here: what was learned under another one warns.
+    """
 
     executions: Repository[Execution]
     programs: Repository[Program]
@@ -73,6 +77,7 @@ class ExecutionHandlers:
     alarms: Alarms
     worker: str
     reading: Reading = AS_DSPY
+    dspy: str | None = None
 
     @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
@@ -129,6 +134,8 @@ class _ExecutionWork:
         version = run.program_version
         supplied = ports.supplies.runnable(ports.programs.get(run.program_id), version)
         program = replace(supplied, reading=run.reading)
+        for warning in foreign_states(program, ports.dspy):
+            journal.note(self._warning(warning))
         inputs = json_object(ports.payloads.get(run.inputs))
         left_s = run.left_s(ports.clock.now())
         with ports.alarms.set(left_s, partial(self._time_out, run.id, current())):
@@ -138,6 +145,10 @@ class _ExecutionWork:
         return Decision(
             lambda held: held.complete(outputs.ref, duration_ms=took_ms, at=at), [outputs]
         )
+
+    def _warning(self, message: str) -> Decision[Execution]:
+        at = self.ports.clock.now()
+        return Decision(lambda held: held.warn(OTHER_DSPY, message, at=at))
 
     def _time_out(self, execution_id: UUID, context: Context) -> None:
         """Record that the time is over, while whatever has the execution still goes on."""

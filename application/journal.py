@@ -160,6 +160,10 @@ class ExecutionJournal(RunJournal[R]):
         self.flush()
         return super().find(key)
 
+    def note(self, decision: Decision[R]) -> None:
+        """Book *decision*; it is durable with the next call, or with the end."""
+        self._waiting.append(decision)
+
     def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
         """Book *call*; it is durable with the next one, or with the end."""
         self.flush()

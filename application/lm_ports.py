@@ -31,8 +31,9 @@ class RunnableProgram:
     optimizer found, ``None`` for a version that was written by hand. ``edits`` go over both.
     Without an ``adapter`` prompts are written as suits the model. ``programs`` are those that its
     tools name, by id and version; ``corpora`` are the texts that it searches, in their order,
-    ``examples`` the rows to learn from of the datasets in which it looks examples up. ``reading`` is
-    what is done about answers that are not in the form asked for.
+    ``examples`` the rows to learn from of the datasets in which it looks examples up. ``reading``
+    is what is done about answers that are not in the form asked for. ``learned_under`` is the DSPy
+    that the state was found with, where there is one and it is known.
     """
 
     key: str
@@ -48,6 +49,7 @@ class RunnableProgram:
         default_factory=dict[UUID, Sequence[JsonObject]]
     )
     reading: Reading = AS_DSPY
+    learned_under: str | None = None
 
 
 class CallJournal(Protocol):

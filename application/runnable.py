@@ -8,7 +8,7 @@ from application.lm_ports import JsonObject, RunnableProgram
 from application.ports import PayloadStore
 from domain.program.aggregate import Program
 from domain.program.edits import Edits, PredictorEdit
-from domain.program.values import Action
+from domain.program.values import Action, Origin
 from domain.program.versions import VersionState
 
 EDITS: Final = TypeAdapter(dict[str, PredictorEdit])
@@ -42,7 +42,15 @@ def runnable(program: Program, version: int, payloads: PayloadStore) -> Runnable
         state,
         edits_of(chosen, payloads),
         chosen.pins.adapter,
+        learned_under=None if state is None else _learned_under(program, chosen),
     )
+
+
+def _learned_under(program: Program, version: VersionState) -> str | None:
+    """The DSPy that found the state of *version*: edits and restorations only carry it on."""
+    while version.origin in (Origin.EDITED, Origin.RESTORED) and version.base_version is not None:
+        version = program.version_state(version.base_version)
+    return version.pins.libraries.get("dspy")
 
 
 def edits_of(version: VersionState, payloads: PayloadStore) -> Edits:

@@ -18,6 +18,11 @@ def adapter_of(setting: str) -> Adapter:
     return "json" if setting.partition(":")[0] == "local" else "chat"
 
 
+def installed_dspy() -> str:
+    """The version of DSPy that loads states here."""
+    return version("dspy")
+
+
 @dataclass(frozen=True, slots=True)
 class InstalledPins:
     """``application.ports.Pinning`` of a service with one language model."""

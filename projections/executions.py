@@ -15,6 +15,7 @@ from domain.execution.events import (
     ExecutionRequested,
     ExecutionStarted,
     ExecutionToolCalled,
+    ExecutionWarned,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -53,19 +54,21 @@ class ExecutionRow(RunRow):
     inputs: PayloadRef
     outputs: PayloadRef | None
     deadline: datetime | None = Field(description="It has ended by then.")
+    warnings: int = Field(description="How many things may have made its answer another one.")
     replays: tuple[ReplayRow, ...] = Field(description="At most 50, newest first.")
 
 
 class Executions(Projection):
     name: ClassVar[str] = "executions"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE execution ("
         + runs.COLUMNS
         + """,
             inputs   json NOT NULL,
             outputs  json,
-            deadline timestamptz
+            deadline timestamptz,
+            warnings integer NOT NULL DEFAULT 0
         ) WITH (fillfactor = 75);
         CREATE INDEX execution_newest ON execution (tenant, position);
         CREATE INDEX execution_program ON execution (tenant, program_id, position);
@@ -95,6 +98,7 @@ class Executions(Projection):
     events: ClassVar[tuple[type[Event], ...]] = (
         ExecutionRequested,
         ExecutionStarted,
+        ExecutionWarned,
         ExecutionLmCalled,
         ExecutionToolCalled,
         ExecutionCompleted,
@@ -123,11 +127,13 @@ class Executions(Projection):
             case ExecutionCancelled(reason=reason):
                 yield Write(_CANCEL, row(recorded, reason=reason))
             case _:
-                yield from _replayed(recorded)
+                yield from _besides(recorded)
 
 
-def _replayed(recorded: Recorded) -> Iterable[Write]:
+def _besides(recorded: Recorded) -> Iterable[Write]:
     match recorded.event:
+        case ExecutionWarned():
+            yield Write(_WARN, row(recorded))
         case ReplayRequested(replay=replay):
             yield Write(_TOUCH, row(recorded))
             yield Write(_REPLAY, row(recorded, replay=replay))
@@ -199,7 +205,7 @@ def _answer(event: ReplayVerified | ReplayDiverged) -> dict[str, object]:
 _SELECT = runs.select(
     "execution",
     "execution_id",
-    """inputs, outputs, deadline,
+    """inputs, outputs, deadline, warnings,
            (SELECT coalesce(json_agg(r), '[]') FROM (
                 SELECT replay, status, requested_at, requested_by, finished_at, duration_ms,
                        answered_from_log, failure, outputs
@@ -214,6 +220,7 @@ _TOOL_CALL = runs.update("execution", runs.TOOL_CALLED)
 _COMPLETE = runs.update("execution", runs.COMPLETED + ", outputs = %(outputs)s")
 _FAIL = runs.update("execution", runs.FAILED)
 _CANCEL = runs.update("execution", runs.CANCELLED)
+_WARN = runs.update("execution", runs.TOUCHED + ", warnings = warnings + 1")
 _TOUCH = runs.update("execution", runs.TOUCHED)
 
 _REPLAY: LiteralString = """

@@ -22,6 +22,7 @@ from domain.execution.events import (
     ExecutionRequested,
     ExecutionStarted,
     ExecutionToolCalled,
+    ExecutionWarned,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -49,6 +50,8 @@ def execution(id: UUID, event: ExecutionEvent) -> Words:
             return (f"asked to run version {version} of program ", program_id, f" as run {id}")
         case ExecutionStarted(attempt=attempt, worker=worker):
             return (f"began attempt {attempt} of run {id} on worker {plain(worker)}",)
+        case ExecutionWarned(message=message):
+            return (f"warned of run {id}: {plain(message.rstrip('.'))}",)
         case ExecutionLmCalled(call=call):
             return (_called(call, f"run {id}"),)
         case ExecutionToolCalled(call=call):

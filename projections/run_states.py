@@ -21,6 +21,7 @@ from domain.execution.events import (
     ExecutionRequested,
     ExecutionStarted,
     ExecutionToolCalled,
+    ExecutionWarned,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -69,11 +70,15 @@ def execution(before: ExecutionRow | None, recorded: Recorded) -> ExecutionRow:
             execution_id=recorded.originator_id,
             inputs=event.inputs,
             outputs=None,
+            deadline=event.deadline,
+            warnings=0,
             replays=(),
             **_requested(recorded, event),
         )
     assert before is not None
     changes: Values = _replayed(before, recorded) or _run(before, recorded)
+    if isinstance(event, ExecutionWarned):
+        changes = {"warnings": before.warnings + 1}
     if isinstance(event, ExecutionCompleted):
         changes = {**changes, "outputs": event.outputs}
     return before.model_copy(update={**changes, **_touched(recorded)})

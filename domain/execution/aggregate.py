@@ -15,6 +15,7 @@ from domain.execution.events import (
     ExecutionRequested,
     ExecutionStarted,
     ExecutionToolCalled,
+    ExecutionWarned,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -50,6 +51,7 @@ class Execution(Run[ExecutionEvent]):
         self.reading = AS_DSPY
         self.replays: dict[int, ReplayStatus] = {}
         self.deadline: datetime | None = None
+        self.warnings: list[ExecutionWarned] = []
 
     @classmethod
     def request(
@@ -104,6 +106,13 @@ class Execution(Run[ExecutionEvent]):
             self._fail(self._worker_lost(), duration_ms=None, at=at)
         else:
             event = ExecutionStarted(attempt=self.attempt + 1, worker=worker, reading=reading)
+            self.record(event, at=at)
+
+    def warn(self, code: str, message: str, *, at: datetime) -> None:
+        """Note what may make its answer another one. The same warning again changes nothing."""
+        self._require(ExecutionAction.RECORD_CALL)
+        event = ExecutionWarned(code=code, message=message)
+        if event not in self.warnings:  # another attempt finds the same
             self.record(event, at=at)
 
     def record_call(self, call: LmCall, *, at: datetime) -> None:
@@ -212,6 +221,8 @@ class Execution(Run[ExecutionEvent]):
             case ExecutionStarted(attempt=attempt, reading=reading):
                 self._taken(attempt)
                 self.reading = reading
+            case ExecutionWarned():
+                self.warnings.append(event)
             case ExecutionLmCalled(call=call):
                 self._called(call)
             case ExecutionToolCalled(call=call):

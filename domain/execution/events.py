@@ -34,6 +34,15 @@ class ExecutionStarted(Event):
     """A replay of this attempt reads answers as it did."""
 
 
+class ExecutionWarned(Event):
+    """Something may make its answer another one than expected; it goes on all the same."""
+
+    TOPIC: ClassVar[str] = "execution.warned"
+
+    code: str
+    message: str
+
+
 class ExecutionLmCalled(Event):
     TOPIC: ClassVar[str] = "execution.lm_called"
 
@@ -105,6 +114,7 @@ class ReplayDiverged(Event):
 ExecutionEvent = (
     ExecutionRequested
     | ExecutionStarted
+    | ExecutionWarned
     | ExecutionLmCalled
     | ExecutionToolCalled
     | ExecutionCompleted

@@ -56,6 +56,13 @@ class ReplayView(BaseModel):
         return self.outcome != "pending"
 
 
+class WarningView(BaseModel):
+    """Something that may have made an answer another one than expected."""
+
+    code: str
+    message: str
+
+
 class ExecutionView(BaseModel):
     """One run of a program version."""
 
@@ -68,6 +75,9 @@ class ExecutionView(BaseModel):
     outputs: JsonValue = Field(default=None, description="By output field; null until completed.")
     failure: Failure | None
     cancelled_because: str | None = None
+    warnings: tuple[WarningView, ...] = Field(
+        description="What may have made its answer another one; it went on all the same."
+    )
     token_usage: Spend = Field(description="The sum over its model calls so far.")
     tool_calls: int = Field(description="Calls of tools, retrievers and interpreters so far.")
     duration_ms: float | None = Field(
@@ -139,6 +149,7 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
         "status": execution.status,
         "outputs": text_of(execution.outputs, payloads),
         "failure": execution.failure,
+        "warnings": [each.model_dump() for each in execution.warnings],
         "token_usage": spent(model_calls(history)),
         "tool_calls": len(tool_calls(history)),
         "attempts": execution.attempt,

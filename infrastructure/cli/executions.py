@@ -66,6 +66,7 @@ def show_answer(ran: Data) -> None:
         {
             **(ran["outputs"] or {}),
             **_ending(ran),
+            **_warned(ran),
             "·": f"{ran['status']}, version {ran['program_version']}, {usage['calls']} model "
             f"call(s), {plain(usage['total_tokens'])} tokens, execution {ran['execution_id']}",
         }
@@ -83,6 +84,7 @@ def _shown(found: Data) -> dict[str, object]:
         **{f"in   {name}": value for name, value in found["inputs"].items()},
         **{f"out  {name}": value for name, value in outputs.items()},
         **_ending(found),
+        **_warned(found),
         "model calls": usage["calls"],
         **({"tool calls": found["tool_calls"]} if found["tool_calls"] else {}),
         "tokens": usage["total_tokens"],
@@ -105,6 +107,12 @@ def _ending(run: Data) -> dict[str, object]:
     if run["cancelled_because"]:
         why["cancelled"] = run["cancelled_because"]
     return why
+
+
+def _warned(run: Data) -> dict[str, object]:
+    if not run["warnings"]:
+        return {}
+    return {"warning": "\n".join(each["message"] for each in run["warnings"])}
 
 
 def _show_call(call: Data, of: int) -> None:

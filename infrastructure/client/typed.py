@@ -21,6 +21,7 @@ class Execution(TypedDict, Generic[Outputs]):
     outputs: Outputs | None
     failure: JsonObject | None
     cancelled_because: str | None
+    warnings: Sequence[JsonObject]
     token_usage: JsonObject
     tool_calls: int
     duration_ms: float | None

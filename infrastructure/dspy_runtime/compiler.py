@@ -1,8 +1,10 @@
 """Compile a program graph into a real DSPy module whose source people and optimizers can read."""
 
+import logging
 import re
 import threading
 from collections import OrderedDict
+from importlib.metadata import version
 
 import dspy
 
@@ -15,6 +17,8 @@ from infrastructure.dspy_runtime.names import Names
 from infrastructure.dspy_runtime.recording import NODE_ID
 from infrastructure.dspy_runtime.side_calls import counting
 from infrastructure.dspy_runtime.source import Written, written
+
+logger = logging.getLogger(__name__)
 
 
 class ProgramCache:
@@ -71,8 +75,16 @@ def build(program: RunnableProgram) -> dspy.Module:
         predictor.demos = demos_for(predictor, node.module)
     if program.state is not None:
         states.load(module, program.state)
+        _warn(program)
     states.edit(module, program.edits)
     return module
+
+
+def _warn(program: RunnableProgram) -> None:
+    """Tell whoever reads the log that a state was learned under another DSPy."""
+    learned, here = program.learned_under, version("dspy")
+    if learned not in (None, here):
+        logger.warning("The state of %s is of DSPy %s, not of %s.", program.key, learned, here)
 
 
 def source(graph: ProgramGraph) -> str:

@@ -72,6 +72,7 @@ class ProgramOnTheWire(BaseModel):
     programs: tuple[_Named, ...]
     corpora: tuple[_Texts, ...]
     examples: tuple[_Rows, ...]
+    learned_under: str | None
 
     @classmethod
     def of(cls, program: RunnableProgram) -> "ProgramOnTheWire":
@@ -93,6 +94,7 @@ class ProgramOnTheWire(BaseModel):
                 _Rows(dataset_id=dataset_id, rows=tuple(dict(row) for row in rows))
                 for dataset_id, rows in program.examples.items()
             ),
+            learned_under=program.learned_under,
         )
 
     def runnable(self) -> RunnableProgram:
@@ -106,6 +108,7 @@ class ProgramOnTheWire(BaseModel):
             {(each.id, each.version): each.program.runnable() for each in self.programs},
             {each.corpus: each.texts for each in self.corpora},
             {each.dataset_id: each.rows for each in self.examples},
+            learned_under=self.learned_under,
         )
 
 

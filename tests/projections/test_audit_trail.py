@@ -14,8 +14,11 @@ from domain.execution.events import ExecutionEvent, ExecutionStarted
 from domain.kernel import Event, Recorded
 from domain.module.events import ModuleEvent
 from domain.optimization.events import (
+    OptimizationApproved,
     OptimizationEvent,
+    OptimizationRejected,
 )
+from domain.optimization.values import HeldOut
 from domain.parking.events import ParkingEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent, ProgramTestingStarted
@@ -95,6 +98,28 @@ def test_each_is_one_sentence_with_who_when_for_whom_and_by_which_command(
         (ProgramTestingStarted(), f"started to test program {an_id('x')}"),
         (build.rows_loaded(1), f"loaded 1 row into the train part of dataset {an_id('x')}"),
         (
+            build.row_replaced("2-7"),
+            f"replaced train row 2-7 of dataset {an_id('x')} because “It was mislabelled.”",
+        ),
+        (
+            build.row_removed("2-8"),
+            f"removed train row 2-8 of dataset {an_id('x')} because “It is held out, too.”",
+        ),
+        (
+            build.optimization_completed(heldout=HeldOut(rows=30, baseline=0.5, score=0.75)),
+            f"completed optimization {an_id('x')} with a training score of 0.75 and 0.75 on"
+            " 30 held-out rows, where its base has 0.5 after 1 trial, 61.0 s and 0 model calls"
+            " at $0",
+        ),
+        (
+            OptimizationApproved(reason="It is better."),
+            f"approved what optimization {an_id('x')} found because “It is better.”",
+        ),
+        (
+            OptimizationRejected(reason="It is worse."),
+            f"rejected what optimization {an_id('x')} found because “It is worse.”",
+        ),
+        (
             build.execution_completed(build.lm_call(cost_usd=None), duration_ms=1234),
             f"completed run {an_id('x')} in 1.2 s with 1 model call at unknown cost",
         ),
@@ -166,6 +191,8 @@ def test_topics_are_named_one_by_one_or_by_their_kind() -> None:
     assert matching(["dataset.created", "dataset.*", "module.retired"]) == (
         "dataset.created",
         "dataset.rows_loaded",
+        "dataset.row_replaced",
+        "dataset.row_removed",
         "module.retired",
     )
 

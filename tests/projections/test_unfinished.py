@@ -7,6 +7,8 @@ import pytest
 
 from domain.evaluation.events import EvaluationStarted
 from domain.execution.events import ExecutionStarted, ReplayRequested, ReplayVerified
+from domain.optimization.events import OptimizationApproved, OptimizationRejected
+from domain.optimization.values import Adoption
 from projections.unfinished import UnfinishedWork, unfinished_work
 from tests.support import histories as build
 from tests.support.probes import a_probe
@@ -40,6 +42,22 @@ def test_requested_and_running_work_of_every_kind_is_found(scenario: ProjectionS
         running: ("execution", 1),
         optimizing: ("optimization", 2),
         judging: ("evaluation", 1),
+    }
+
+
+@pytest.mark.feature("PRG-20")
+def test_prg_20_a_result_is_due_once_nobody_has_to_approve_it(scenario: ProjectionScenario) -> None:
+    ways = {"auto": uuid4(), "open": uuid4(), "approved": uuid4(), "rejected": uuid4()}
+    for name, optimization in ways.items():
+        adopt = Adoption.AUTO if name == "auto" else Adoption.APPROVAL
+        asked = build.optimization_requested(adopt=adopt)
+        found_it = (build.optimization_started(), build.optimization_completed())
+        scenario.given(optimization, asked, *found_it)
+    scenario.given(ways["approved"], OptimizationApproved(reason="It is better."))
+    scenario.given(ways["rejected"], OptimizationRejected(reason="It is worse."))
+    assert {work.id: work.kind for work in found(scenario).values()} == {
+        ways["auto"]: "adoption",
+        ways["approved"]: "adoption",
     }
 
 

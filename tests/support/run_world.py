@@ -270,6 +270,9 @@ class FakeAlarms:
 class World:
     """Every handler over one memory log, and a bus that also does what follows from a fact."""
 
+    dspy: str | None = None
+    """The version that loads states in this world."""
+
     def __init__(self) -> None:
         self.payloads, self.clock = MemoryPayloads(), FixedClock()
         self.log = MemoryLog(inline=(self.payloads.inline,))
@@ -307,7 +310,9 @@ class World:
         learn = {**run, "datasets": self.datasets}
         return CommandBus(
             DatasetHandlers(self.datasets, self.clock),
-            running := ExecutionHandlers(executions=self.executions, alarms=self.alarms, **run),
+            running := ExecutionHandlers(
+                executions=self.executions, alarms=self.alarms, dspy=self.dspy, **run
+            ),
             *self.beside(running.request),
             ReplayHandlers(executions=self.executions, **replay),
             OptimizationHandlers(optimizations=self.optimizations, **learn),

@@ -35,6 +35,7 @@ from domain.execution.events import (
     ExecutionRequested,
     ExecutionStarted,
     ExecutionToolCalled,
+    ExecutionWarned,
     ReplayDiverged,
     ReplayRequested,
     ReplayVerified,
@@ -356,6 +357,7 @@ _RUNS: Sequence[Sequence[Event]] = (
         ),
         ExecutionStarted(attempt=1, worker="host:17"),
     ),
+    (ExecutionWarned(code="state.other_dspy", message="It was learned elsewhere."),),
     (ExecutionLmCalled(call=_CALL), ExecutionLmCalled(call=_FAILED_CALL)),
     (ExecutionToolCalled(call=_TOOL_CALL), ExecutionToolCalled(call=_BARE_TOOL_CALL)),
     (
