@@ -12,6 +12,7 @@ from application.authorization import Permission
 from application.commands import Command, handles
 from application.datasets import fitting_rows
 from application.examples import pinned_rows
+from application.extensions import NOTHING_MORE, Extensions
 from application.journal import Decision, RunJournal
 from application.lm_ports import Engine
 from application.payloads import Payload
@@ -24,7 +25,6 @@ from domain.dataset.aggregate import Dataset
 from domain.dataset.values import Split
 from domain.evaluation.aggregate import Evaluation
 from domain.evaluation.events import EvaluationRequested
-from domain.evaluation.metrics import metric
 from domain.program.aggregate import Program
 from domain.program.values import Action
 from domain.text import LongText
@@ -66,12 +66,13 @@ class EvaluationHandlers:
     monotonic: Monotonic
     worker: str
     reading: Reading = AS_DSPY
+    extensions: Extensions = NOTHING_MORE
 
     @handles(RequestEvaluation, Permission.COMPILE)
     def request(self, command: RequestEvaluation) -> Receipt:
         program = self.programs.get(command.program_id)
         version = resolve_version(program, command.program_version, Action.EVALUATE)
-        metric(command.metric)
+        self.extensions.require_metric(command.metric)
         dataset = self.datasets.get(command.dataset_id)
         signature = program.version_state(version).graph.signature
         wish = EvaluationRequested(
@@ -129,6 +130,7 @@ class _EvaluationWork:
             pinned,
             wish.metric,
             journal,
+            ports.extensions,
         )
         return self._ending(rows)
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
 from application.commands import Command, handles
+from application.extensions import NOTHING_MORE, Extensions
 from application.graphs import GraphReader, WrittenProgram
 from application.payloads import Payload, canonical_json
 from application.pointing import at, beneath
@@ -18,7 +19,6 @@ from application.runnable import EDITS, edits_of
 from application.versions import NO_REASON
 from domain.errors import Fault, InvalidError
 from domain.kernel import ValueObject
-from domain.optimization.catalog import known_optimizer
 from domain.program.aggregate import Program
 from domain.program.edits import PredictorEdit, check_edits
 from domain.program.events import ProgramRevised, ProgramVersionImported
@@ -124,6 +124,7 @@ class ExchangeHandlers:
     programs: Repository[Program]
     graphs: GraphReader
     clock: Clock
+    extensions: Extensions = NOTHING_MORE
 
     @handles(ImportProgram, Permission.AUTHOR)
     def take_in(self, command: ImportProgram) -> Receipt:
@@ -133,7 +134,7 @@ class ExchangeHandlers:
             raise DigestIsWrong
         if document.default_optimizer is not None:
             with at("/default_optimizer"):
-                known_optimizer(document.default_optimizer)
+                self.extensions.require_optimizer(document.default_optimizer)
         program, texts = self._made(command)
         claim = Claim(Program.KIND, program.name, program.id)
         return self.programs.save(program, payloads=texts, claim=claim)

@@ -16,6 +16,7 @@ from application.authorization import Permission
 from application.commands import Command, handles
 from application.datasets import CHUNK_ROWS, NO_REASON, fitting_rows, written_in_place
 from application.examples import pinned_rows
+from application.extensions import NOTHING_MORE, Extensions
 from application.journal import Decision, RunJournal
 from application.lm_ports import Engine, OptimizerJob, RunnableProgram
 from application.payloads import Payload, canonical_json
@@ -26,9 +27,8 @@ from application.supplies import Supplies
 from domain.dataset.aggregate import Dataset
 from domain.dataset.values import Split
 from domain.errors import ConflictError
-from domain.evaluation.metrics import metric
 from domain.optimization.aggregate import Optimization
-from domain.optimization.catalog import DEFAULT_OPTIMIZER, complete_config
+from domain.optimization.catalog import DEFAULT_OPTIMIZER
 from domain.optimization.errors import NothingIsProposed
 from domain.optimization.events import OptimizationRequested
 from domain.optimization.values import DEFAULT_SEED, Adoption, HeldOut
@@ -127,14 +127,15 @@ class OptimizationHandlers:
     clock: Clock
     monotonic: Monotonic
     worker: str
+    extensions: Extensions = NOTHING_MORE
 
     @handles(RequestOptimization, Permission.COMPILE)
     def request(self, command: RequestOptimization) -> Receipt:
         program = self.programs.get(command.program_id)
         version = resolve_version(program, command.program_version, Action.COMPILE)
         optimizer = command.optimizer or program.default_optimizer or DEFAULT_OPTIMIZER
-        config = complete_config(optimizer, command.config)
-        metric(command.metric)
+        config = self.extensions.complete_config(optimizer, command.config)
+        self.extensions.require_metric(command.metric)
         signature = program.version_state(version).graph.signature
         dataset = self._dataset(command, signature)
         rows = fitting_rows(dataset, Split.TRAIN, signature)
@@ -246,7 +247,9 @@ class _OptimizationWork:
     stopwatch: Stopwatch
 
     def start(self, run: Optimization) -> None:
-        pins = self.ports.engine.pins(run.wish.seed)
+        wish, ports = run.wish, self.ports
+        sources = ports.extensions.sources(wish.optimizer, wish.metric)
+        pins = {**ports.engine.pins(wish.seed), **sources}
         run.start(self.ports.worker, pins, at=self.ports.clock.now())
 
     def journal(self, run: Optimization) -> RunJournal[Optimization]:
@@ -286,11 +289,12 @@ class _OptimizationWork:
         journal: RunJournal[Optimization],
     ) -> HeldOut | None:
         """What somebody who is to approve needs to know; nobody pays for it otherwise."""
+        ports = self.ports
         if run.wish.adopt is Adoption.AUTO or not (rows := self._rows(run, Split.HELDOUT)):
             return None
 
         def score(program: RunnableProgram) -> float:
-            judged = scored(self.ports.engine, program, rows, run.wish.metric, journal)
+            judged = scored(ports.engine, program, rows, run.wish.metric, journal, ports.extensions)
             return fsum(each.score for each in judged) / len(rows)
 
         digest = hashlib.sha256(canonical_json(dict(state))).hexdigest()[:16]

@@ -10,12 +10,12 @@ from pydantic_core import PydanticCustomError
 from application.authorization import Permission
 from application.commands import Command, handles
 from application.errors import AggregateNotFound
+from application.extensions import NOTHING_MORE, Extensions
 from application.graphs import GraphReader, WrittenProgram
 from application.pointing import at
 from application.ports import Claim, Clock, Pinning, Receipt, Repository
 from domain.errors import Fault
 from domain.evaluation.aggregate import Evaluation
-from domain.optimization.catalog import known_optimizer
 from domain.program.aggregate import Program
 from domain.program.deadline import DEADLINE, MAX_DEADLINE_S, is_deadline_s
 from domain.program.errors import EvidenceIsInvalid
@@ -114,12 +114,13 @@ class ProgramHandlers:
     evaluations: Repository[Evaluation]
     pinning: Pinning
     clock: Clock
+    extensions: Extensions = NOTHING_MORE
 
     @handles(CreateProgram, Permission.AUTHOR)
     def create(self, command: CreateProgram) -> Receipt:
         if command.default_optimizer is not None:
             with at("/default_optimizer"):
-                known_optimizer(command.default_optimizer)
+                self.extensions.require_optimizer(command.default_optimizer)
         graph = self.graphs.read(command)
         with command.pointing():
             program = Program.create(
@@ -152,7 +153,7 @@ class ProgramHandlers:
     def configure(self, command: ConfigureProgram) -> Receipt:
         if command.default_optimizer is not None:
             with at("/default_optimizer"):
-                known_optimizer(command.default_optimizer)
+                self.extensions.require_optimizer(command.default_optimizer)
         program = self.programs.get(command.program_id)
         program.expect(command.expected_version)
         config = program.config if command.config is None else command.config

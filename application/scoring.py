@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from application.extensions import NOTHING_MORE, Extensions
 from application.lm_ports import CallJournal, Engine, JsonObject, ProgramFailed, RunnableProgram
-from domain.evaluation import metrics
 from domain.evaluation.metrics import Metric
 from domain.values import Failure
 
@@ -25,6 +25,7 @@ def scored(
     rows: Sequence[JsonObject],
     metric: str,
     journal: CallJournal,
+    extensions: Extensions = NOTHING_MORE,
 ) -> Sequence[ScoredRow]:
     """Have *program* run on every row and score the answers; the result keeps the rows' order.
 
@@ -32,7 +33,7 @@ def scored(
         RunStopped: The journal refused, or the provider is down: nothing was scored.
         ProgramFailed: The program itself cannot be made, or the metric failed.
     """
-    measure = metrics.metric(metric)
+    measure = extensions.metric(metric)
     inputs = {field.name for field in program.graph.signature.inputs}
     batch = [{name: row[name] for name in row if name in inputs} for row in rows]
     answers = engine.forward(program, batch, journal)

@@ -18,6 +18,7 @@ from application.deeds import Deeds
 from application.evaluations import EvaluationHandlers
 from application.exchange import ExchangeHandlers
 from application.executions import ExecutionHandlers, RequestExecution
+from application.extensions import Extensions, Plugins
 from application.graphs import GraphReader
 from application.keys import KeyHandlers
 from application.lm_ports import Engine
@@ -84,6 +85,7 @@ from infrastructure.telemetry.setup import build_tracing
 from infrastructure.users import ProjectedUsers
 from infrastructure.watch import Watch
 from infrastructure.webhooks.cursors import MIGRATIONS as WEBHOOK_MIGRATIONS
+from infrastructure.workers.hooks import MIGRATIONS as POLICY_MIGRATIONS
 from infrastructure.workers.jobs import JobWriter
 from infrastructure.workers.lanes import LANES
 from infrastructure.workers.migrations import MIGRATIONS as JOB_MIGRATIONS
@@ -101,6 +103,8 @@ class Runtime(Protocol):
     def prober(self) -> ModuleProber: ...
     @property
     def toolbox(self) -> KeyedToolbox: ...
+    @property
+    def plugins(self) -> Plugins: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +142,13 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
         *NOTARY_MIGRATIONS,
         *ATTEMPT_MIGRATIONS,
         *WEBHOOK_MIGRATIONS,
+        *POLICY_MIGRATIONS,
         *RATE_MIGRATIONS,
     )
 
 
 RIGHTS = Rights(
-    changes=("jobs", "projections", "parked", "attempts", "webhook_cursors", "lm_rates"),
+    changes=("jobs", "projections", "parked", "attempts", "webhook_cursors", "policy_positions", "lm_rates"),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
 """The tables that the service writes by itself; the log is not among them."""
@@ -261,13 +266,14 @@ def _bus(
     tools = EventSourcedRepository(log, Tool)
     supplies = Supplies(programs, datasets, tools, payloads, settings.allowance)
     graphs = GraphReader(modules, signatures, supplies, probes)
+    extensions = Extensions(settings.module_packages, runtime.plugins)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
         SignatureHandlers(signatures, shelf, _users(log), clock),
         ModuleHandlers(modules, signatures, shelf, supplies, clock),
-        ProgramHandlers(programs, graphs, evaluations, pinning, clock),
+        ProgramHandlers(programs, graphs, evaluations, pinning, clock, extensions),
         VersionHandlers(programs, graphs, payloads, pinning, clock),
-        ExchangeHandlers(programs, graphs, clock),
+        ExchangeHandlers(programs, graphs, clock, extensions),
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
         ToolHandlers(tools, supplies, clock),
@@ -280,6 +286,7 @@ def _bus(
             runtime,
             alarms,
             Reading(repair=True, feedback=settings.lm_feedback),
+            extensions,
         ),
     )
 
@@ -291,6 +298,7 @@ def _run_handlers(
     runtime: Runtime,
     alarms: Watch,
     reading: Reading,
+    extensions: Extensions,
 ) -> Sequence[object]:
     engine = runtime.engine
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
@@ -317,8 +325,8 @@ def _run_handlers(
         *_record_handlers(log, supplies, executions, running.request),
         *_workflow_handlers(log, supplies, Deeds(running, runtime.toolbox), worker),
         ReplayHandlers(executions, programs, payloads, supplies, engine, clock, monotonic),
-        OptimizationHandlers(optimizations, *learning),
-        EvaluationHandlers(evaluations, *learning, reading),
+        OptimizationHandlers(optimizations, *learning, extensions),
+        EvaluationHandlers(evaluations, *learning, reading, extensions),
     )
 
 

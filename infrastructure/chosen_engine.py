@@ -14,6 +14,7 @@ from infrastructure.engines.native.engine import NativeEngine
 from infrastructure.engines.pool import ProcessEngine
 from infrastructure.engines.processes import Bounds
 from infrastructure.engines.scripted import ScriptedEngine
+from infrastructure.plugins import ImportedPlugins
 from infrastructure.settings import Settings
 from infrastructure.toolboxes import allowed_toolbox
 from infrastructure.tools.toolbox import WorkerToolbox
@@ -23,7 +24,7 @@ SCRIPTED: Final = "scripted:"
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What runs and optimizes programs, tries modules out, and calls tools.
+    """What runs and optimizes programs, tries modules out, calls tools, and imports metrics.
 
     ``close`` ends what it started.
     """
@@ -31,6 +32,7 @@ class Runtime:
     engine: Engine
     prober: ChildProber
     toolbox: WorkerToolbox
+    plugins: ImportedPlugins
     close: Callable[[], None]
 
 
@@ -42,7 +44,10 @@ def chosen_runtime(settings: Settings, tracing: Tracing, turns: Turns) -> Runtim
         NativeModelIsInvalid, ScriptIsInvalid: The engine cannot do with what it was given.
     """
     engine, close = _engine(settings, tracing, turns)
-    return Runtime(engine, ChildProber(settings.module_packages), allowed_toolbox(settings), close)
+    packages = settings.module_packages
+    return Runtime(
+        engine, ChildProber(packages), allowed_toolbox(settings), ImportedPlugins(packages), close
+    )
 
 
 def _engine(

@@ -9,6 +9,7 @@ one is never dispatched here, so meeting these is a mistake of ours, not of a us
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Self
 
+from application.extensions import NoPlugins
 from application.lm_ports import (
     CallJournal,
     Forwarded,
@@ -44,6 +45,10 @@ class Elsewhere:
     @property
     def toolbox(self) -> NoTools:
         return NoTools()
+
+    @property
+    def plugins(self) -> NoPlugins:
+        return NoPlugins()
 
     def close(self) -> None:
         """Nothing was started."""

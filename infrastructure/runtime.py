@@ -13,7 +13,7 @@ from infrastructure.dspy_runtime import custom
 from infrastructure.dspy_runtime.engine import DspyEngine
 from infrastructure.dspy_runtime.interpreter import Limits
 from infrastructure.models.binding import ModelBinding
-from infrastructure.models.catalog import build_engine
+from infrastructure.models.catalog import build_engine, plugged
 from infrastructure.settings import Settings
 from infrastructure.toolboxes import allowed_toolbox
 
@@ -47,6 +47,10 @@ def configured_engine(
 
 
 def _bound(settings: Settings, model: ModelChoice) -> ModelBinding:
+    kind, _, path = model.name.partition(":")
+    if kind == "plugin":
+        made = custom.engine_of(path, api_base=model.api_base, api_key=model.api_key)
+        return plugged(path, made)
     return build_engine(
         model.name, api_base=model.api_base, api_key=model.api_key, home=settings.home
     )

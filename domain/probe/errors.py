@@ -22,12 +22,12 @@ class PackageIsNotAllowed(InvalidError):
 
     code: ClassVar[str] = "module.package_not_allowed"
 
-    def __init__(self, import_path: str) -> None:
+    def __init__(self, import_path: str, at: str = "/import_path") -> None:
         message = (
             f"{import_path} is in no package that may be imported here. "
             "Whoever runs the service can name its package in STRATAL_MODULES."
         )
-        super().__init__(message, [Fault("/import_path", self.code, message)])
+        super().__init__(message, [Fault(at, self.code, message)])
         self.import_path = import_path
 
 

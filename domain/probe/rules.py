@@ -20,14 +20,16 @@ def is_allowed(import_path: str, packages: Collection[str]) -> bool:
     return any(module == each or module.startswith(f"{each}.") for each in packages)
 
 
-def require_allowed(import_path: str, packages: Collection[str]) -> None:
-    """Refuse what lies outside *packages*.
+def require_allowed(
+    import_path: str, packages: Collection[str], *, at: str = "/import_path"
+) -> None:
+    """Refuse what lies outside *packages*; *at* points to where it was named.
 
     Raises:
         PackageIsNotAllowed: It does.
     """
     if not is_allowed(import_path, packages):
-        raise PackageIsNotAllowed(import_path)
+        raise PackageIsNotAllowed(import_path, at)
 
 
 def check_promise(promise: ModulePromise) -> None:

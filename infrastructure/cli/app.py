@@ -75,7 +75,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     signatures = verbs.signatures.app()
     signatures.command("diff")(DiffCommands(verbs.connect).signatures)
     app.add_typer(signatures, name="signature")
-    app.command("modules")(verbs.own_modules.modules)
+    app.command("plugins")(verbs.own_modules.plugins)
     programs = ProgramCommands(verbs.connect).app()
     programs.command("add")(verbs.own_modules.add)
     programs.command("draw")(DrawingCommands(verbs.connect).draw)

@@ -1,4 +1,4 @@
-"""``stratal program add`` and ``stratal modules``: programs of somebody's own ``dspy.Module``."""
+"""``stratal program add`` and ``stratal plugins``: what other packages bring."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -12,8 +12,10 @@ from infrastructure.cli.output import errors, say, show_json, show_table
 
 
 class Offer(Protocol):
-    """A module that an installed distribution offers in the group ``stratal.modules``."""
+    """What an installed distribution offers in a group such as ``stratal.modules``."""
 
+    @property
+    def kind(self) -> str: ...
     @property
     def name(self) -> str: ...
     @property
@@ -93,13 +95,14 @@ class OwnModuleCommands:
         source = f"{_whence(found)}, source {found['source_sha256'][:12]}"
         say(f"Created {called} ({created['id']}), version 1: {module} of {source}.")
 
-    def modules(self, *, json: Json = False) -> None:
-        """List the modules that packages on this machine offer; STRATAL_MODULES allows them."""
+    def plugins(self, *, json: Json = False) -> None:
+        """List what packages on this machine offer; STRATAL_MODULES allows them."""
         offers = list(self.offers())
         if json:
             show_json(
                 [
                     {
+                        "kind": each.kind,
                         "name": each.name,
                         "import_path": each.import_path,
                         "distribution": each.distribution,
@@ -111,12 +114,13 @@ class OwnModuleCommands:
             )
             return
         if not offers:
-            say("No package of this machine offers modules.")
+            say("No package of this machine offers anything.")
             return
         show_table(
-            ["name", "module", "of", "allowed"],
+            ["kind", "name", "import path", "of", "allowed"],
             [
                 [
+                    each.kind,
                     each.name,
                     each.import_path,
                     f"{each.distribution} {each.version}",

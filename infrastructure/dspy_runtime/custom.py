@@ -24,6 +24,14 @@ SHOWN = 300
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """What an import path leads to, and the source its package had when it was imported."""
+
+    thing: Any
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
 class Imported:
     """A class, and the source that its package had when this process imported it."""
 
@@ -46,6 +54,17 @@ class Packages:
         Raises:
             ModuleRefused: It is not allowed, cannot be imported, or is no ``dspy.Module``.
         """
+        found = self.found(import_path)
+        if not (isinstance(found.thing, type) and issubclass(found.thing, dspy.Module)):
+            raise refused("not_a_module", f"{import_path} is no class that extends dspy.Module.")
+        return Imported(found.thing, found.source)
+
+    def found(self, import_path: str) -> Found:
+        """The class or function at *import_path*.
+
+        Raises:
+            ModuleRefused: It is not allowed, cannot be imported, or is not the package's own.
+        """
         if not is_allowed(import_path, self.allowed):
             raise refused("package_not_allowed", _NOT_ALLOWED.format(path=import_path))
         module, _, name = import_path.partition(":")
@@ -53,11 +72,11 @@ class Packages:
             source = self._modules.get(module) or self._new(module)
             found = getattr(importlib.import_module(module), name, None)
             self._modules[module] = source
-        if not (isinstance(found, type) and issubclass(found, dspy.Module)):
-            raise refused("not_a_module", f"{import_path} is no class that extends dspy.Module.")
+        if not callable(found):
+            raise refused("not_a_module", f"{import_path} is no class, and no function.")
         if not f"{found.__module__}.".startswith(f"{source.package}."):
             raise refused("package_not_allowed", _FROM_ELSEWHERE.format(import_path, found))
-        return Imported(found, source)
+        return Found(found, source)
 
     def _new(self, module: str) -> Source:
         """The source of a module that is imported now, the same as that of its neighbours."""
@@ -109,6 +128,30 @@ def allow(packages: Collection[str]) -> None:
     What was imported is a matter of the whole process, so this is, too.
     """
     _here.allowed = frozenset(packages)
+
+
+def brought(import_path: str) -> Found:
+    """The class or function at *import_path*, of a package that this process may import.
+
+    Raises:
+        ModuleRefused: See ``Packages.found``.
+    """
+    return _here.found(import_path)
+
+
+def engine_of(import_path: str, *, api_base: str | None, api_key: str | None) -> Any:
+    """The engine at *import_path*: a class, or a function, of ``api_base`` and ``api_key``.
+
+    Raises:
+        ModuleRefused: It cannot be imported, or cannot be made.
+    """
+    try:
+        return brought(import_path).thing(api_base=api_base, api_key=api_key)
+    except ModuleRefused:
+        raise
+    except Exception as error:
+        message = f"{import_path} could not be made ({described(error)})."
+        raise refused("constructor_failed", message) from error
 
 
 def maker(spec: ModuleSpec, custom: Custom) -> Callable[..., dspy.Module]:

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,10 +18,11 @@ from application.lm_ports import (
     ProgramFailed,
 )
 from application.scoring import measured
-from domain.evaluation.metrics import Metric, metric
+from domain.evaluation.metrics import Metric
 from domain.signature.fields import SignatureSpec
 from domain.values import Failure
 from infrastructure.dspy_runtime.evaluator import in_order
+from infrastructure.dspy_runtime.extensions import metric_named, optimizer_named
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.pins import pinned, pins
 from infrastructure.dspy_runtime.runtime import DspyRunner, fitting_outputs
@@ -73,7 +75,7 @@ class DspyOptimizers:
             threads=self._threads,
         )
         try:
-            return SEARCHES[job.optimizer](task)
+            return _search(job.optimizer)(task)
         except ProgramFailed:
             raise
         except Exception as error:
@@ -84,7 +86,7 @@ class DspyOptimizers:
 
     def _score(self, job: OptimizerJob, found: dspy.Module) -> float:
         """The mean over all rows; what the optimizer scored already is answered by the journal."""
-        measure = metric(job.metric)
+        measure = metric_named(job.metric)
         spec = job.program.graph.signature
         inputs = {field.name for field in spec.inputs}
 
@@ -117,7 +119,7 @@ def examples(spec: SignatureSpec, rows: Sequence[JsonObject]) -> list[dspy.Examp
 
 
 def _dspy_metric(job: OptimizerJob) -> Callable[..., float]:
-    measure: Metric = metric(job.metric)
+    measure: Metric = metric_named(job.metric)
     spec = job.program.graph.signature
 
     def score(example: dspy.Example, prediction: Any, trace: Any = None) -> float:
@@ -147,6 +149,19 @@ class _Task:
     @property
     def config(self) -> dict[str, Any]:
         return dict(self.job.config)
+
+
+def _search(name: str) -> Callable[["_Task"], dspy.Module]:
+    """How the optimizer called *name* looks for a better program."""
+    return SEARCHES[name] if name in SEARCHES else partial(_brought, optimizer_named(name))
+
+
+def _brought(kind: Callable[..., Any], task: _Task) -> dspy.Module:
+    """Search with an optimizer of another package, which is made and asked as DSPy's own are."""
+    found: dspy.Module = kind(metric=task.measure, **task.config).compile(
+        task.student, trainset=task.rows
+    )
+    return found
 
 
 def _labeled_fewshot(task: _Task) -> dspy.Module:

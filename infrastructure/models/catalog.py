@@ -3,7 +3,12 @@
 from pathlib import Path
 
 from infrastructure.models import native
-from infrastructure.models.binding import ModelBinding, ModelSettingIsInvalid, free_of_charge
+from infrastructure.models.binding import (
+    Engine,
+    ModelBinding,
+    ModelSettingIsInvalid,
+    free_of_charge,
+)
 from infrastructure.models.local import LocalEngine
 from infrastructure.models.scripted import ScriptedEngine
 from infrastructure.models.weights import SMOLLM2, located
@@ -40,6 +45,22 @@ def build_engine(
             "or provider/model such as openai/gpt-4o-mini."
         )
     return native.bind(setting, api_base=api_base, api_key=api_key)
+
+
+def plugged(import_path: str, engine: Engine) -> ModelBinding:
+    """The model behind *engine*, which another package brings; what a call costs is unknown.
+
+    Raises:
+        ModelSettingIsInvalid: It lacks a part of an engine.
+    """
+    wanted = ("complete", "seeded", "supports_response_schema", "supported_params")
+    if missing := [each for each in wanted if not hasattr(engine, each)]:
+        raise ModelSettingIsInvalid(
+            f"What {import_path} makes is no engine: it lacks {', '.join(missing)}."
+        )
+    module, _, name = import_path.partition(":")
+    model = f"{module.partition('.')[0]}/{name}"
+    return ModelBinding(engine, model, "chat", lambda _: None, native.CONCURRENCY)
 
 
 def _short(name: str) -> str:

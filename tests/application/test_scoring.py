@@ -2,7 +2,7 @@
 
 import pytest
 
-from application import scoring
+from application import extensions
 from application.lm_ports import JsonObject, ProgramFailed
 from application.scoring import scored
 from domain.evaluation.errors import UnknownMetric
@@ -46,7 +46,7 @@ def test_an_unknown_metric_is_refused_before_any_call() -> None:
 
 
 def test_a_metric_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoring.metrics, "metric", lambda name: lambda row, outputs: 1 / 0)
+    monkeypatch.setattr(extensions, "metric", lambda name: lambda row, outputs: 1 / 0)
     with pytest.raises(ProgramFailed) as failed:
         rated(World())
     assert failed.value.failure.code == "metric.failed"

@@ -1,12 +1,13 @@
 """One service for all journeys: each has a tenant of its own, so none sees another's things."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support.otlp import Collector
 from tests.support.postgres import copy_of
-from tests.support.probes import PLUGIN
+from tests.support.probes import BRIEF, PLUGIN
 from tests.support.service import Http, Service, pytest_runtest_makereport
 from tests.support.triage import Triage, TriageLm
 
@@ -23,7 +24,10 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="session")
 def service(cluster: str, template: str, collector: Collector) -> Iterator[Service]:
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
-    environment |= {"STRATAL_MODULES": "acme_rag", "PYTHONPATH": str(PLUGIN)}
+    environment |= {
+        "STRATAL_MODULES": "acme_rag,acme_brief",
+        "PYTHONPATH": os.pathsep.join([str(PLUGIN), str(BRIEF)]),
+    }
     environment |= {"STRATAL_TOOLS": "textwrap:shorten"}
     with (
         copy_of(template, cluster) as database,

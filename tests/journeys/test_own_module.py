@@ -80,6 +80,28 @@ def test_mod_27_a_module_of_ones_own_is_added_run_optimized_and_replayed(
     assert service.lm.calls == asked
 
 
+@pytest.mark.feature("VIS-28")
+@pytest.mark.feature("MET-08")
+def test_vis_28_a_program_is_compiled_and_scored_by_what_another_package_brings(
+    http: Http,
+) -> None:
+    module = {"kind": "predict", "signature_syntax": "question -> answer"}
+    http.post("/v1/programs", {"name": "brief", "modules": [module]})
+    http.post("/v1/datasets", {"name": "brevities", "purpose": "training"})
+    rows = [{"question": "Which?", "answer": "that one"}, {"question": "What?", "answer": "it"}]
+    http.post("/v1/datasets/brevities/rows", rows, split="train")
+    wish = {"dataset": "brevities", "metric": "acme_brief:brevity"}
+    search = {"optimizer": "acme_brief:Shortest", "config": {"k": 1}}
+    path = http.begin("/v1/programs/brief/compile", wish | search)
+    ended = http.follow(path)
+    assert ended["status"] == "completed", ended
+    until(lambda: http.get(path), lambda run: run["adopted_version"] == 2, timeout_s=30)
+    [predictor] = http.get("/v1/programs/brief/predictors")["items"]
+    assert [demo["answer"] for demo in predictor["few_shot_examples"]] == ["it"]
+    scored = http.follow(http.begin("/v1/programs/brief/evaluate", wish | {"split": "train"}))
+    assert (scored["status"], scored["metric"]) == ("completed", "acme_brief:brevity")
+
+
 def test_a_module_that_does_not_exist_is_refused_with_its_code(
     stratal: Stratal,
 ) -> None:

@@ -13,6 +13,9 @@ from tests.support.histories import digest_of
 PLUGIN = Path(__file__).parent / "acme-rag"
 """A distribution as somebody else writes it; put it on ``PYTHONPATH``."""
 
+BRIEF = Path(__file__).parent / "acme-brief"
+"""Another one, with one of everything that a plug-in can bring."""
+
 PACKAGES = frozenset({"acme_rag"})
 
 ANSWERS = SignatureSpec(inputs=(FieldSpec(name="question"),), outputs=(FieldSpec(name="answer"),))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from infrastructure.offers import ModuleOffer
+from infrastructure.offers import Offer
 from tests.infrastructure.cli.conftest import Bench, Said
 from tests.support.api import ApiWorld
 from tests.support.probes import FINDINGS, REFUSAL
@@ -85,18 +85,19 @@ def test_arguments_that_are_no_object_are_not_sent(stratal: Call, args: str) -> 
 
 def test_that_no_package_offers_anything_is_said(stratal: Call, bench: Bench) -> None:
     bench.offers = []
-    assert stratal("modules").out == "No package of this machine offers modules.\n"
-    assert stratal("modules", "--json").json == []
+    assert stratal("plugins").out == "No package of this machine offers anything.\n"
+    assert stratal("plugins", "--json").json == []
 
 
 @pytest.mark.feature("VIS-28")
 def test_vis_28_what_packages_offer_is_listed(stratal: Call, bench: Bench) -> None:
-    bench.offers = [ModuleOffer("rag", MODULE, "acme-rag", "1.2.3", is_allowed=True)]
-    heading, row = stratal("modules").out.splitlines()
-    assert heading.split() == ["name", "module", "of", "allowed"]
-    assert row.split() == ["rag", MODULE, "acme-rag", "1.2.3", "yes"]
-    [told] = stratal("modules", "--json").json
+    bench.offers = [Offer("module", "rag", MODULE, "acme-rag", "1.2.3", is_allowed=True)]
+    heading, row = stratal("plugins").out.splitlines()
+    assert heading.split() == ["kind", "name", "import", "path", "of", "allowed"]
+    assert row.split() == ["module", "rag", MODULE, "acme-rag", "1.2.3", "yes"]
+    [told] = stratal("plugins", "--json").json
     assert told == {
+        "kind": "module",
         "name": "rag",
         "import_path": MODULE,
         "distribution": "acme-rag",

@@ -183,7 +183,7 @@ def test_an_outage_stops_the_optimizer_and_scores_nothing() -> None:
 def test_opt_10_a_metric_that_fails_fails_the_run_and_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "metric", lambda name: lambda example, prediction: 1 / 0)
+    monkeypatch.setattr(module, "metric_named", lambda name: lambda example, prediction: 1 / 0)
     with pytest.raises(ProgramFailed) as failed:
         optimize(StochasticEngine(), job("bootstrap_random_search"), MemoryJournal())
     assert failed.value.failure.code == "metric.failed"
