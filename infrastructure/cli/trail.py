@@ -33,6 +33,8 @@ class Resource(StrEnum):
     EXECUTIONS = "executions"
     OPTIMIZATIONS = "optimizations"
     EVALUATIONS = "evaluations"
+    RECORDS = "records"
+    BINDINGS = "bindings"
 
 
 @dataclass(frozen=True, slots=True)

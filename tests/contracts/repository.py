@@ -121,6 +121,14 @@ class RepositoryContract(ABC):
             assert self.names().holder("program", "spam") == notes.id
             assert self.names().holder("module", "spam") is None
 
+    def test_holders_are_found_by_how_their_names_begin(self) -> None:
+        made = {name: self.saved("a", claim=name)[0].id for name in ("p.b", "p.a", "p", "p_c")}
+        self.saved("a", claim="p.x", context=replace(CONTEXT, tenant="other"))
+        with within(CONTEXT):
+            assert self.names().holders("program", "p.") == [made["p.a"], made["p.b"]]
+            assert self.names().holders("program", "p%") == []
+            assert self.names().holders("module", "p.") == []
+
     def test_the_holder_may_claim_its_name_again(self) -> None:
         notes, _ = self.saved("a", claim="spam")
         with within(CONTEXT):

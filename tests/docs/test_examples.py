@@ -64,6 +64,16 @@ def test_how_to_make_versions_and_manifests_shows_what_happens(
     assert shown.run() == examples
 
 
+@pytest.mark.journey
+def test_how_to_run_a_program_on_records_shows_what_happens(
+    page: Callable[[Path, Path], Page], tmp_path: Path
+) -> None:
+    model = tmp_path / "model.json"
+    answer = {"summary": "Bread takes time.", "keywords": ["bread", "time"]}
+    model.write_text(json.dumps({"default": {"reply": answer}}))
+    assert page(ROOT / "docs/how-to/run-on-records.md", model).run() == 3
+
+
 OLD, NEW = "8761a99c-2735-51e4-9a8e-0d2cc5f5d318", "00000000-2735-51e4-9a8e-0d2cc5f5d318"
 
 
