@@ -17,10 +17,12 @@ from pydantic import BaseModel
 
 from domain.values import AS_DSPY, Reading
 from infrastructure.dspy_runtime.reading import (
+    INVALID,
     MAX_CHARACTERS,
     UNREAD,
     AnswerIsUnreadable,
     faults_of,
+    out_of_bounds,
     repaired,
     unreadable,
     unsound,
@@ -143,7 +145,7 @@ def _read(
     """The fields of *answer* as *parse* finds them, or else as it plainly means them.
 
     Raises:
-        AnswerIsUnreadable: It cannot be read, or what it says cannot be stored.
+        AnswerIsUnreadable: It cannot be read, cannot be stored, or is out of bounds.
     """
     values: dict[str, Any] | None = None
     if len(answer) <= MAX_CHARACTERS:
@@ -155,6 +157,8 @@ def _read(
         raise unreadable(signature, answer, faults_of(signature, answer), finish_reason())
     if faults := unsound({name: _plain(it) for name, it in values.items()}):
         raise unreadable(signature, answer, faults, finish_reason())
+    if faults := out_of_bounds(signature, values):
+        raise AnswerIsUnreadable(signature, answer, faults, INVALID)
     return values
 
 

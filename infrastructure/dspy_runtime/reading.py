@@ -6,8 +6,9 @@ Nothing is guessed. What may be read in two ways, lacks a field, or is cut off i
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import zip_longest
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import json_repair
 from dspy.adapters.utils import (
@@ -17,7 +18,7 @@ from dspy.adapters.utils import (
     parse_value,
 )
 from dspy.utils.exceptions import AdapterParseError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from domain.text import json_faults
 from domain.values import Failure
@@ -29,6 +30,7 @@ REPAIRED_CHARACTERS: Final = 100_000
 """A longer answer is read as it is, or not at all."""
 
 FILTERED: Final = "output.filtered"
+INVALID: Final = "output.invalid"
 
 _FAULTS: Final = 5
 _FAULT_LENGTH: Final = 160
@@ -98,6 +100,18 @@ def unsound(values: Mapping[str, Any]) -> list[str]:
         if fault.code not in _NOT_TOLD
     ]
     return [*echoed, *told][:_FAULTS]
+
+
+def out_of_bounds(signature: Any, values: Mapping[str, Any]) -> list[str]:
+    """Which of *values* are beyond their bounds, of which DSPy only tells the model."""
+    faults: list[str] = []
+    for name, field in signature.output_fields.items():
+        if field.metadata and values[name] is not None:
+            try:
+                _bounded(field.annotation, tuple(field.metadata)).validate_python(values[name])
+            except ValidationError as error:
+                faults.append(_told(name, field, error))
+    return faults[:_FAULTS]
 
 
 def failure_at(error: AdapterParseError, node: str | None) -> Failure:
@@ -227,14 +241,23 @@ def _fault(name: str, field: Any, found: Mapping[str, Any]) -> str | None:
     try:
         _value(found[name], field.annotation)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        if first["type"] != "value_error":  # those may say what the value is
-            steps = "".join(f".{step}" for step in first["loc"])
-            return f"`{name}{steps}`: {first['msg']}"[:_FAULT_LENGTH]
-        return _wrong(name, field)
+        return _told(name, field, error)
     except UNREAD:
         return _wrong(name, field)
     return None
+
+
+def _told(name: str, field: Any, error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+    if first["type"] == "value_error":  # those may say what the value is
+        return _wrong(name, field)
+    steps = "".join(f".{step}" for step in first["loc"])
+    return f"`{name}{steps}`: {first['msg']}"[:_FAULT_LENGTH]
+
+
+@lru_cache(maxsize=256)
+def _bounded(annotation: Any, bounds: tuple[Any, ...]) -> TypeAdapter[Any]:
+    return TypeAdapter(Annotated[(annotation, *bounds)])
 
 
 def _wrong(name: str, field: Any) -> str:

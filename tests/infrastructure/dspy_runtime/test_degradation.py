@@ -242,6 +242,24 @@ def test_the_prompts_own_words_are_no_answer() -> None:
     assert "`note` repeats the prompt" in journal.prompts[1]
 
 
+@pytest.mark.feature("BRG-15")
+def test_brg_15_a_value_out_of_bounds_is_told_to_the_model_and_is_no_output_at_last() -> None:
+    bounded = spec("message", {"sure": Primitive(name="probability")})
+    wanted = replace(single(bounded), reading=CAREFUL)
+
+    def run(*answers: str) -> tuple[Any, MemoryJournal]:
+        journal = MemoryJournal()
+        runner = DspyRunner(bound(Saying(*answers)))
+        return runner.run(wanted, MESSAGE, journal, live=True), journal
+
+    outputs, journal = run("[[ ## sure ## ]]\n7.5", "[[ ## sure ## ]]\n0.75")
+    assert outputs == {"sure": 0.75}
+    assert "`sure`: Input should be less than or equal to 1" in journal.prompts[1]
+    with pytest.raises(ProgramFailed) as failed:
+        run("[[ ## sure ## ]]\n7.5", "[[ ## sure ## ]]\n-1", '{"sure": 2}')
+    assert failed.value.failure.code == "output.invalid"
+
+
 def test_several_candidates_at_once_are_asked_for_as_dspy_does() -> None:
     import dspy
 
