@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
+from application.calls import FollowCall
 from application.commands import Command
 from application.evaluations import RunEvaluation
 from application.executions import RunExecution
@@ -11,11 +12,20 @@ from application.policies import POLICIES, reactions
 from application.replays import RunReplay
 from domain.dataset.values import Split
 from domain.evaluation.events import EvaluationRequested
-from domain.execution.events import ExecutionRequested, ReplayRequested
+from domain.execution.events import (
+    ExecutionCancelled,
+    ExecutionCompleted,
+    ExecutionFailed,
+    ExecutionRequested,
+    ReplayRequested,
+)
+from domain.execution.values import Caller
 from domain.kernel import Envelope, Event, Recorded
 from domain.optimization.events import OptimizationCompleted, OptimizationRequested
 from domain.program.events import ProgramRetired
-from domain.values import LmSpend
+from domain.record.events import RecordCreated, RecordUpdated
+from domain.record.values import Call
+from domain.values import Failure, LmSpend
 from tests.support.runs import ref
 
 ID = uuid4()
@@ -66,6 +76,30 @@ def test_what_was_found_is_adopted() -> None:
     assert following(completed) == [AdoptOptimization(optimization_id=ID)]
 
 
+def test_every_call_of_a_record_is_followed_when_it_is_made_and_when_its_run_ends() -> None:
+    calls = tuple(
+        Call(execution_id=uuid4(), binding_id=uuid4(), binding_version=1) for _ in range(2)
+    )
+    each = [FollowCall(record_id=ID, execution_id=call.execution_id) for call in calls]
+    assert following(RecordCreated(resource="post", data=ref("it"), calls=calls)) == each
+    assert following(RecordUpdated(data=ref("it"), changed=("a",), calls=calls)) == each
+    record = uuid4()
+    waits = Caller(kind="record", id=record)
+    failure = Failure(code="program.failed", message="It failed.")
+    for caller, followed in (
+        (waits, [FollowCall(record_id=record, execution_id=ID)]),
+        (waits.model_copy(update={"kind": "other"}), []),
+        (None, []),
+    ):
+        spend = LmSpend()
+        for end in (
+            ExecutionCompleted(outputs=ref("out"), duration_ms=1, spend=spend, caller=caller),
+            ExecutionFailed(failure=failure, duration_ms=1, spend=spend, caller=caller),
+            ExecutionCancelled(reason="Enough.", caller=caller),
+        ):
+            assert following(end) == followed
+
+
 def test_nothing_follows_from_any_other_fact() -> None:
     assert following(ProgramRetired(reason="old")) == []
-    assert len(POLICIES) == 2
+    assert len(POLICIES) == len(set(POLICIES)) == 4
