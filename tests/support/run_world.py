@@ -42,7 +42,7 @@ from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.tool.aggregate import Tool
 from domain.tool.allowance import Allowance
-from domain.values import Failure
+from domain.values import AS_DSPY, Failure, Reading
 from tests.support.access import EVERY_ROLE
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
 from tests.support.payloads import MemoryPayloads
@@ -136,11 +136,13 @@ class ScriptedEvaluator:
     program: ScriptedProgram
     fails: Mapping[str, Failure] = field(default_factory=dict[str, Failure])
     seen: list[JsonObject] = field(default_factory=list[JsonObject])
+    read: list[Reading] = field(default_factory=list[Reading])
 
     def forward(
         self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
     ) -> Sequence[Forwarded]:
         self.seen = list(batch)
+        self.read.append(program.reading)
         return [self._answered(inputs, journal) for inputs in batch]
 
     def _answered(self, inputs: JsonObject, journal: CallJournal) -> Forwarded:
@@ -272,6 +274,8 @@ class World:
 
     dspy: str | None = None
     """The version that loads states in this world."""
+    reading: Reading = AS_DSPY
+    """How its workers read answers."""
 
     def __init__(self) -> None:
         self.payloads, self.clock = MemoryPayloads(), FixedClock()
@@ -308,15 +312,20 @@ class World:
         }
         run = {**replay, "worker": "worker-1"}
         learn = {**run, "datasets": self.datasets}
+        running = ExecutionHandlers(
+            executions=self.executions,
+            alarms=self.alarms,
+            dspy=self.dspy,
+            reading=self.reading,
+            **run,
+        )
         return CommandBus(
             DatasetHandlers(self.datasets, self.clock),
-            running := ExecutionHandlers(
-                executions=self.executions, alarms=self.alarms, dspy=self.dspy, **run
-            ),
+            running,
             *self.beside(running.request),
             ReplayHandlers(executions=self.executions, **replay),
             OptimizationHandlers(optimizations=self.optimizations, **learn),
-            EvaluationHandlers(evaluations=self.evaluations, **learn),
+            EvaluationHandlers(evaluations=self.evaluations, reading=self.reading, **learn),
         )
 
     def beside(self, request: Callable[[RequestExecution], Receipt]) -> Sequence[object]:
