@@ -19,7 +19,7 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
-from domain.execution.values import ExecutionAction
+from domain.execution.values import Caller, ExecutionAction
 from domain.kernel import Recorded
 from domain.run import RunStatus
 from domain.values import Failure, PayloadRef
@@ -106,6 +106,9 @@ class ExecutionDetail(ExecutionView):
     """One run of a program version, with what it was asked."""
 
     inputs: JsonValue
+    caller: Caller | None = Field(
+        default=None, description="What waits for its end, such as a record that called for it."
+    )
 
 
 def execution_view(history: Sequence[Recorded], payloads: PayloadStore) -> ExecutionView:
@@ -116,8 +119,9 @@ def execution_view(history: Sequence[Recorded], payloads: PayloadStore) -> Execu
 def execution_detail(history: Sequence[Recorded], payloads: PayloadStore) -> ExecutionDetail:
     """The execution that *history* tells. Reads what it was asked and what it answered."""
     told = _told(history, payloads)
-    inputs = text_of(_execution(history).inputs, payloads)
-    return ExecutionDetail.model_validate(told | {"inputs": inputs})
+    execution = _execution(history)
+    asked = {"inputs": text_of(execution.inputs, payloads), "caller": execution.caller}
+    return ExecutionDetail.model_validate(told | asked)
 
 
 def replay_view(history: Sequence[Recorded], replay: int, payloads: PayloadStore) -> ReplayView:

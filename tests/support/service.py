@@ -33,6 +33,8 @@ LISTS: Final = (
     "/v1/modules",
     "/v1/programs",
     "/v1/datasets",
+    "/v1/bindings",
+    "/v1/records/post",
     "/v1/executions",
     "/v1/optimizations",
     "/v1/evaluations",
