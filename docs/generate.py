@@ -18,6 +18,7 @@ from docs.generators.log_benchmark import appends, growth, proofs, read_models
 from docs.generators.messages import commands, events
 from docs.generators.packages import ROOT
 from docs.generators.python_names import python_names
+from docs.generators.roles import roles
 from docs.generators.routes import routes
 from docs.generators.settings import settings
 
@@ -36,6 +37,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "reference/metrics.md": metrics,
     "reference/optimizers.md": optimizers,
     "reference/python.md": python_names,
+    "reference/roles.md": roles,
     "reference/settings.md": settings,
     "explanation/_appends.md": appends,
     "explanation/_baleen.md": compiled,

@@ -11,8 +11,10 @@ _HEAD: Final = """# HTTP
 The routes of `/openapi.json` (OpenAPI 3.1), which a running service also shows for people at
 `/docs`. The way of asking is the same everywhere:
 
-- Send `X-Stratal-Tenant` (default `default`) and `X-Stratal-Actor` (default `anonymous`). They are
-  believed as they come: there are no accounts yet, so keep the API on a trusted network.
+- Where access is open, `X-Stratal-Tenant` (default `default`) and `X-Stratal-Actor` (default
+  `anonymous`) say who asks, and are believed as they come: keep such an API on a trusted network.
+- Where access is by [keys](../how-to/keys.md), send `Authorization: Bearer <key>`: the key says who
+  asks and what they may. Without a good one the answer is `401`, without the permission `403`.
 - Send an `Idempotency-Key` with every write, `If-Match` where you decide on what you read, and
   `at_least` where you ask for what you wrote: see [idempotent clients](../how-to/clients.md).
 - Lists come in pages: `limit` (1 to 200) and the `cursor` that the page before gave as `next`.

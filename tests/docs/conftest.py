@@ -46,5 +46,6 @@ def _reader(service: Service) -> dict[str, str]:
         "COLUMNS": "400",
         "NO_COLOR": "1",
         "STRATAL_HOME": str(service.home),
+        "STRATAL_DATABASE_URL": service.database,
         "STRATAL_PORT": service.url.rpartition(":")[2],
     }

@@ -74,6 +74,15 @@ def test_how_to_run_a_program_on_records_shows_what_happens(
     assert page(ROOT / "docs/how-to/run-on-records.md", model).run() == 3
 
 
+@pytest.mark.journey
+def test_how_to_let_people_in_by_keys_shows_what_happens(
+    page: Callable[..., Page], tmp_path: Path
+) -> None:
+    model = tmp_path / "model.json"
+    model.write_text(json.dumps({"default": {"reply": {"queue": "bug"}}}))
+    assert page(ROOT / "docs/how-to/keys.md", model, STRATAL_ACCESS="keys").run() == 5
+
+
 OLD, NEW = "8761a99c-2735-51e4-9a8e-0d2cc5f5d318", "00000000-2735-51e4-9a8e-0d2cc5f5d318"
 
 

@@ -34,7 +34,7 @@ _PATTERNS: Final = {
     "count": r"\d+",
 }
 _READS: Final = re.compile(
-    r"curl (?!.*-d )(?!.*-X )|stratal (audit|events|history|\w+ (show|versions))\b"
+    r"curl (?!.*-d )(?!.*-X )|stratal (audit|events|history|\w+ (show|versions|list))\b"
 )
 _PATIENCE_S: Final = 20.0
 
