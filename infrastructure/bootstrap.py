@@ -71,6 +71,7 @@ from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
 from infrastructure.pins import InstalledPins, installed_dspy
+from infrastructure.pools import POOLS
 from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
@@ -81,7 +82,7 @@ from infrastructure.postgres.roles import Access, Rights, check_role, grant
 from infrastructure.postgres.safety import check_server
 from infrastructure.settings import Settings
 from infrastructure.system import SystemClock, new_secret
-from infrastructure.telemetry.setup import build_tracing
+from infrastructure.telemetry.setup import build_metrics, build_tracing
 from infrastructure.users import ProjectedUsers
 from infrastructure.watch import Watch
 from infrastructure.webhooks.cursors import MIGRATIONS as WEBHOOK_MIGRATIONS
@@ -224,6 +225,7 @@ def system(
     """
     url = connect(settings)
     tracing = build_tracing(service)
+    build_metrics(service, POOLS.states)
     with ExitStack() as stack:
         pool = stack.enter_context(
             open_pool(url, min_size=1, max_size=connections, name=f"stratal-{service}")

@@ -6,9 +6,10 @@ import sys
 
 from infrastructure.engines.serving import EngineServer
 from infrastructure.limits import own_turns
+from infrastructure.pools import POOLS
 from infrastructure.runtime import dspy_engine
 from infrastructure.settings import Settings
-from infrastructure.telemetry.setup import build_tracing
+from infrastructure.telemetry.setup import build_metrics, build_tracing
 from infrastructure.workers.child import die_with
 
 
@@ -20,6 +21,7 @@ def main() -> int:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     tracing = build_tracing("engine")
+    build_metrics("engine", POOLS.states)
     settings = Settings.from_environment()
     with own_turns(settings) as turns:
         engine = dspy_engine(settings, tracing, turns)

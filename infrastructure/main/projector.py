@@ -10,10 +10,12 @@ from infrastructure.eventstore.parking_reports import ParkingReports
 from infrastructure.eventstore.projector import ProjectionRunner
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
+from infrastructure.pools import POOLS
 from infrastructure.postgres.listener import LogListener
 from infrastructure.postgres.pool import open_pool
 from infrastructure.postgres.sessions import session
 from infrastructure.settings import Settings
+from infrastructure.telemetry.setup import build_metrics
 from projections.registry import PROJECTIONS
 
 
@@ -28,6 +30,7 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
+    build_metrics("projector", POOLS.states)
     conninfo = bootstrap.connect(Settings.from_environment())
     with (
         open_pool(conninfo, min_size=0, max_size=1, name="projector") as pool,

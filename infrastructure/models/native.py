@@ -38,7 +38,7 @@ class NativeEngine:
                 api_keys=None if api_key is None else {provider: api_key},
                 base_urls=None if api_base is None else {provider: api_base},
                 transport=BoundedTransport(
-                    connect_timeout=10.0, read_timeout=ATTEMPT_S, max_connections=64
+                    name=provider, connect_timeout=10.0, read_timeout=ATTEMPT_S, max_connections=64
                 ),
             )
         )

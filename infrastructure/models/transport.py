@@ -4,13 +4,15 @@ DSPy's own transport bounds each read alone, so a server that drips bytes would 
 ever; and it unpacks and keeps whatever comes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
-from dspy._vendor.lm15.transports import ProtocolError, StdlibTransport
+from dspy._vendor.lm15.transports import ProtocolError, StdlibTransport, TransportError
 
 from application.deadlines import ends_s
+from infrastructure.pools import POOLS, PoolState
 
 MAX_BYTES: Final = 8_000_000
 """A longer answer is given up: models say less, and it is held several times over to be read."""
@@ -20,6 +22,8 @@ _READ_BYTES: Final = 16 * 1024
 
 _LEAST_S: Final = 0.001
 
+_AT_ONCE: Final = 0.0
+
 
 class AnswerIsTooLarge(ProtocolError):  # type: ignore[misc]  # DSPy ships no types
     """The server sends more than any model says."""
@@ -28,8 +32,67 @@ class AnswerIsTooLarge(ProtocolError):  # type: ignore[misc]  # DSPy ships no ty
         super().__init__(f"The answer has more than {MAX_BYTES} bytes; it was given up.")
 
 
+class Slots:
+    """Counts who has to wait for a connection, and who gets none."""
+
+    def __init__(self, acquire: Callable[[float | None], None]) -> None:
+        self._acquire, self._lock = acquire, Lock()
+        self.waiting = self.waits = self.timeouts = 0
+
+    def acquire(self, timeout: float | None = None) -> None:
+        """Take the right to a connection, waiting at most *timeout* seconds for it.
+
+        Raises:
+            TransportError: There is none within that time.
+        """
+        try:
+            self._acquire(_AT_ONCE)
+        except TransportError:
+            self._wait(timeout)
+
+    def _wait(self, timeout: float | None) -> None:
+        with self._lock:
+            self.waiting += 1
+            self.waits += 1
+        try:
+            self._acquire(timeout)
+        except TransportError:
+            with self._lock:
+                self.timeouts += 1
+            raise
+        finally:
+            with self._lock:
+                self.waiting -= 1
+
+
 class BoundedTransport(StdlibTransport):  # type: ignore[misc]  # as above
-    """DSPy's transport, for one attempt that ends when ``ends_s`` says so."""
+    """DSPy's transport, for one attempt that ends when ``ends_s`` says so.
+
+    Whoever watches the pools of this process sees its connections, called *name*.
+    """
+
+    def __init__(self, *, name: str = "model", **bounds: Any) -> None:
+        super().__init__(**bounds)
+        self._slots = Slots(self._pool.acquire_slot)
+        self._pool.acquire_slot = self._slots.acquire
+        self._name = name
+        POOLS.watch(self, BoundedTransport.state)
+
+    def state(self) -> PoolState | None:
+        """Its connections now; ``None`` once it was closed."""
+        if self._closed:
+            return None
+        told, slots = self.pool_stats(), self._slots
+        return PoolState(
+            kind="http",
+            name=self._name,
+            limit=self.max_connections,
+            connections=told["idle"] + told["in_use"],
+            in_use=told["in_use"],
+            waiting=slots.waiting,
+            waits=slots.waits,
+            timeouts=slots.timeouts,
+        )
 
     def stream(self, request: Any) -> Any:
         """Send *request*, and read the response as its caller asks for it."""

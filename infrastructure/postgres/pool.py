@@ -7,6 +7,7 @@ from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from application.errors import StoreIsUnavailable
+from infrastructure.pools import POOLS, PoolState
 from infrastructure.postgres.sessions import session
 
 Pool = ConnectionPool[Connection[TupleRow]]
@@ -40,7 +41,25 @@ def open_pool(conninfo: str, *, min_size: int, max_size: int, name: str) -> Pool
     except PoolTimeout as error:
         pool.close()
         raise StoreIsUnavailable(f"no connection within {_OPEN_TIMEOUT_S} s") from error
+    POOLS.watch(pool, _state)
     return pool
+
+
+def _state(pool: Pool) -> PoolState | None:
+    if pool.closed:
+        return None
+    told = pool.get_stats()
+    size = told["pool_size"]
+    return PoolState(
+        kind="database",
+        name=pool.name,
+        limit=told["pool_max"],
+        connections=size,
+        in_use=size - told["pool_available"],
+        waiting=told["requests_waiting"],
+        waits=told.get("requests_queued", 0),
+        timeouts=told.get("requests_errors", 0),
+    )
 
 
 def _check(connection: Connection[TupleRow]) -> None:

@@ -1,4 +1,4 @@
-"""A collector of OpenTelemetry spans on the loopback, for tests that follow one trace."""
+"""A collector of OpenTelemetry on the loopback, for tests that follow one trace."""
 
 import threading
 from dataclasses import dataclass
@@ -57,7 +57,9 @@ class Collector:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                take(self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if self.path == "/v1/traces":
+                    take(body)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
