@@ -10,7 +10,8 @@ from docs.generators.markdown import code, prose, table, told
 from docs.generators.packages import PACKAGES, ROOT, classes
 from domain.errors import DomainError
 from infrastructure.api.problems import status_of
-from infrastructure.dspy_runtime.failures import _CODES
+from infrastructure.dspy_runtime.failures import _CODES, _NO_ERRORS
+from infrastructure.dspy_runtime.reading import CODES
 
 _HEAD: Final = """# Errors
 
@@ -109,7 +110,7 @@ def _listed(codes: set[str]) -> str:
 
 
 def _at_models() -> set[str]:
-    return {found for _, found in _CODES}
+    return {found for _, found in _CODES} | set(_NO_ERRORS.values()) | CODES
 
 
 def _said(name: str) -> Iterator[str]:

@@ -8,7 +8,6 @@ LATER: Final = {
     "BRG-07": "engines in a process of their own, and how they are talked to",
     "BRG-08": "deadlines of single calls, and a 504 for those that pass one",
     "BRG-12": "engines that are not DSPy",
-    "BRG-15": "second attempts at answers that cannot be read, with feedback",
     "BRG-16": "figures of the pools for whoever watches them",
     "BRG-17": "a warning where a state was learned under another DSPy",
     "EXM-01": "versions of datasets: rows are only ever appended so far",
@@ -19,7 +18,6 @@ LATER: Final = {
     "VIS-17": "webhooks, and ways of several steps through other services",
     "VIS-22": "a page that proves each promise by its tests",
     "VIS-24": "accounts, and rows that the database itself keeps apart",
-    "VIS-25": "limits of each provider over all workers",
     "VIS-31": "ways of several steps, with what undoes each",
 }
 """What each id waits for, so that nobody takes it for forgotten. None of them has a test."""

@@ -1,6 +1,5 @@
 """What may go wrong at a model, in the application's words."""
 
-from http import HTTPStatus
 from typing import Final
 
 from dspy import lm15
@@ -25,6 +24,8 @@ _CODES: Final = (
     (lm15.CollectionLimitError, "model.answer_too_large"),
     (lm15.LM15Error, "model.failed"),
 )
+_NO_ERRORS: Final = {2: "model.answer_malformed", 3: "model.redirected"}
+"""By the first digit of the status: what fails although the server says of no error."""
 _RETRYABLE: Final = (
     lm15.RateLimitError,
     lm15.TimeoutError,
@@ -62,10 +63,8 @@ def failure_of(error: Exception) -> Failure:
 
 def _code_of(error: Exception) -> str:
     status = getattr(error, "status", None) or 0
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return "model.answer_malformed"
-    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        return "model.redirected"
+    if (code := _NO_ERRORS.get(status // 100)) is not None:
+        return code
     return next((code for kind, code in _CODES if isinstance(error, kind)), "model.engine_failed")
 
 

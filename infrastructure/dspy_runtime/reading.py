@@ -31,6 +31,10 @@ REPAIRED_CHARACTERS: Final = 100_000
 
 FILTERED: Final = "output.filtered"
 INVALID: Final = "output.invalid"
+TRUNCATED: Final = "output.truncated"
+UNPARSEABLE: Final = "output.unparseable"
+CODES: Final = frozenset({FILTERED, INVALID, TRUNCATED, UNPARSEABLE})
+"""What a failure is called that is about an answer."""
 
 _FAULTS: Final = 5
 _FAULT_LENGTH: Final = 160
@@ -120,7 +124,7 @@ def failure_at(error: AdapterParseError, node: str | None) -> Failure:
     if isinstance(error, AnswerIsUnreadable):
         code, faults = error.failure_code, error.faults
     else:
-        code, faults = "output.unparseable", faults_of(error.signature, str(error.lm_response))
+        code, faults = UNPARSEABLE, faults_of(error.signature, str(error.lm_response))
     wanted = ", ".join(error.signature.output_fields)
     message = (
         f"The model's answer{where} could not be read as the fields {wanted}: {'; '.join(faults)}."
@@ -138,9 +142,9 @@ def unreadable(
             return AnswerIsUnreadable(signature, answer, withheld, FILTERED)
         case "length":
             cut = ["it was cut off at the limit of its tokens", *faults]
-            return AnswerIsUnreadable(signature, answer, cut, "output.truncated")
+            return AnswerIsUnreadable(signature, answer, cut, TRUNCATED)
         case _:
-            return AnswerIsUnreadable(signature, answer, faults, "output.unparseable")
+            return AnswerIsUnreadable(signature, answer, faults, UNPARSEABLE)
 
 
 def _marked(signature: Any, answer: str, *, strict: bool = True) -> dict[str, Any] | None:
