@@ -26,6 +26,8 @@ class Permission(StrEnum):
     """Say what is live, what is put away, what is out of service."""
     MANAGE_KEYS = "key.manage"
     """Issue and revoke keys."""
+    SUBSCRIBE = "webhook.manage"
+    """Have what happens sent elsewhere."""
     WORK = "work"
     """Carry out what was asked for and what follows of it: only processes of the service do."""
 

@@ -87,6 +87,8 @@ from infrastructure.users import ProjectedUsers
 from infrastructure.watch import Watch
 from infrastructure.webhooks.cursors import MIGRATIONS as WEBHOOK_MIGRATIONS
 from infrastructure.workers.hooks import MIGRATIONS as POLICY_MIGRATIONS
+from infrastructure.webhooks.cursors import MIGRATIONS as WEBHOOK_MIGRATIONS
+from infrastructure.workers.hooks import MIGRATIONS as POLICY_MIGRATIONS
 from infrastructure.workers.jobs import JobWriter
 from infrastructure.workers.lanes import LANES
 from infrastructure.workers.migrations import MIGRATIONS as JOB_MIGRATIONS
@@ -149,7 +151,15 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
 
 
 RIGHTS = Rights(
-    changes=("jobs", "projections", "parked", "attempts", "webhook_cursors", "policy_positions", "lm_rates"),
+    changes=(
+        "jobs",
+        "projections",
+        "parked",
+        "attempts",
+        "webhook_cursors",
+        "policy_positions",
+        "lm_rates",
+    ),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
 """The tables that the service writes by itself; the log is not among them."""

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
@@ -12,11 +12,9 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    TypeAdapter,
     ValidationError,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 from pydantic_core import ErrorDetails
 
@@ -24,7 +22,14 @@ from application.auditing import AddressMode
 from application.scrubbing import place_of
 from domain.program.deadline import MAX_DEADLINE_S
 from domain.tool.allowance import Allowance
-from domain.tool.values import ServerName
+from infrastructure.reach import (
+    SECRETS,
+    SERVERS,
+    SIGNERS,
+    McpServerSettings,
+    ToolSecret,
+    require_form,
+)
 
 PREFIX = "STRATAL_"
 
@@ -33,37 +38,6 @@ class SettingsAreInvalid(Exception):
     """The environment says something Stratal cannot use; the message names every variable."""
 
     code = "settings.invalid"
-
-
-class ToolSecret(BaseModel):
-    """A header that workers send to one host, so that no tool can take it elsewhere."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    host: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")]
-    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
-    value: Annotated[SecretStr, Field(min_length=1)]
-
-
-class McpServerSettings(BaseModel):
-    """An MCP server: a process that workers start, or an address that they ask."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    command: tuple[str, ...] = ()
-    environment: dict[str, SecretStr] = {}
-    url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+(/\S*)?$")] | None = None
-    headers: dict[str, SecretStr] = {}
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if bool(self.command) == (self.url is not None):
-            raise ValueError("name a command or a url")
-        return self
-
-
-_SERVERS: Final = TypeAdapter(dict[ServerName, McpServerSettings])
-_SECRETS: Final = TypeAdapter(dict[ServerName, ToolSecret])
 
 
 class Settings(BaseModel):
@@ -183,6 +157,17 @@ class Settings(BaseModel):
             ' {"NAME": {"url", "headers"}}.'
         ),
     ] = None
+    policies: Annotated[
+        str,
+        Field(description="Functions that answer events with commands: acme.policies:route."),
+    ] = ""
+    webhook_hosts: Annotated[
+        str,
+        Field(description="Hosts that webhooks may be sent to, written as STRATAL_TOOL_HOSTS."),
+    ] = ""
+    webhook_secrets: Annotated[
+        SecretStr | None, Field(description='What signs webhooks, as JSON: {"NAME": "…"}.')
+    ] = None
     deadline_s: Annotated[
         float,
         Field(
@@ -263,7 +248,7 @@ class Settings(BaseModel):
             raise ValueError("name packages as in an import, with commas between them")
         return ",".join(packages)
 
-    @field_validator("tools")
+    @field_validator("tools", "policies")
     @classmethod
     def _functions(cls, named: str) -> str:
         for each in _listed(named):
@@ -273,29 +258,11 @@ class Settings(BaseModel):
                 raise ValueError("name packages or package.module:function, with commas between")
         return named
 
-    @field_validator("tool_secrets")
+    @field_validator("tool_secrets", "mcp_servers", "webhook_secrets")
     @classmethod
-    def _known_secrets(cls, told: SecretStr | None) -> SecretStr | None:
+    def _in_form(cls, told: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
         if told is not None:
-            try:
-                _SECRETS.validate_json(told.get_secret_value())
-            except ValidationError:  # its own words would show the secret
-                raise ValueError(
-                    'use JSON: {"NAME": {"host": "…", "header": "…", "value": "…"}}'
-                ) from None
-        return told
-
-    @field_validator("mcp_servers")
-    @classmethod
-    def _known_servers(cls, told: SecretStr | None) -> SecretStr | None:
-        if told is not None:
-            try:
-                _SERVERS.validate_json(told.get_secret_value())
-            except ValidationError:  # its own words would show what is in it
-                raise ValueError(
-                    'use JSON: {"NAME": {"command": ["…"], "environment": {}}} or'
-                    ' {"NAME": {"url": "https://…", "headers": {}}}'
-                ) from None
+            require_form(str(info.field_name), told.get_secret_value())
         return told
 
     @field_validator("database_owner_url")
@@ -334,16 +301,32 @@ class Settings(BaseModel):
         )
 
     @property
+    def policy_paths(self) -> tuple[str, ...]:
+        """The functions that answer events; none unless somebody names some."""
+        return tuple(_listed(self.policies))
+
+    @property
+    def webhook_allowance(self) -> Allowance:
+        """Where events may be sent; nowhere unless somebody names some."""
+        return Allowance(hosts=frozenset(_listed(self.webhook_hosts)))
+
+    @property
+    def signers(self) -> Mapping[str, SecretStr]:
+        """What signs webhooks, by name."""
+        told = self.webhook_secrets
+        return {} if told is None else SIGNERS.validate_json(told.get_secret_value())
+
+    @property
     def servers(self) -> Mapping[str, McpServerSettings]:
         """The MCP servers by name."""
         told = self.mcp_servers
-        return {} if told is None else _SERVERS.validate_json(told.get_secret_value())
+        return {} if told is None else SERVERS.validate_json(told.get_secret_value())
 
     @property
     def secrets(self) -> Mapping[str, ToolSecret]:
         """The headers that tools may send, by name."""
         told = self.tool_secrets
-        return {} if told is None else _SECRETS.validate_json(told.get_secret_value())
+        return {} if told is None else SECRETS.validate_json(told.get_secret_value())
 
     def environment(self) -> dict[str, str]:
         """The variables that give a child process these settings, and unset what they leave out."""

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
-from infrastructure.settings import McpServerSettings, Settings
+from infrastructure.reach import McpServerSettings
+from infrastructure.settings import Settings
 from infrastructure.tools.http import Secret
 from infrastructure.tools.mcp import AddressServer, McpServer, ProcessServer
 from infrastructure.tools.toolbox import WorkerToolbox

@@ -46,12 +46,14 @@ from domain.signature.events import (
     SignatureRevised,
 )
 from domain.tool.events import ToolCreated, ToolEvent, ToolRetired
+from domain.webhook.events import WebhookEvent
 from domain.workflow.events import WorkflowEvent
 from domain.workflow_run.events import WorkflowRunEvent
 from projections.record_sentences import binding, record
 from projections.run_sentences import evaluation, execution, optimization
-from projections.workflow_sentences import workflow, workflow_run
+from projections.webhook_states import said as webhook
 from projections.words import Words, cause_of, many, plain, quoted, score_of
+from projections.workflow_sentences import workflow, workflow_run
 
 _SERVICE: Final = "Stratal"
 
@@ -258,6 +260,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (ToolEvent, _tool),
         (WorkflowEvent, workflow),
         (WorkflowRunEvent, workflow_run),
+        (WebhookEvent, webhook),
         (ApiKeyEvent, _api_key),
         (RecordEvent, record),
         (BindingEvent, binding),

@@ -15,6 +15,7 @@ from domain.module.events import ModuleCreated
 from domain.program.events import ProgramCreated, ProgramRenamed
 from domain.signature.events import SignatureDefined
 from domain.tool.events import ToolCreated
+from domain.webhook.events import WebhookSubscribed
 from domain.workflow.events import WorkflowDefined
 from projections.audit_sentences import SAID, sentence
 from projections.folding import row
@@ -126,6 +127,7 @@ class AuditTrail(Projection):
                 | ProgramCreated(name=name)
                 | DatasetCreated(name=name)
                 | WorkflowDefined(name=name)
+                | WebhookSubscribed(name=name)
                 | BindingCreated(name=name)
             ):
                 yield Write(_NAME, row(recorded, name=quoted(name)))

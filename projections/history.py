@@ -12,6 +12,7 @@ from domain.text import mended
 from projections import record_states, run_states, states
 from projections.differences import differences
 from projections.paging import DEFAULT_LIMIT, Cursor, CursorIsInvalid, Page, Row
+from projections.webhook_states import webhook
 from projections.workflow_states import workflow, workflow_run
 
 Mode = Literal["changes_only", "snapshot", "full_diff"]
@@ -27,6 +28,7 @@ Kind = Literal[
     "tool",
     "workflow",
     "workflow_run",
+    "webhook",
     "api_key",
     "record",
     "binding",
@@ -47,6 +49,7 @@ _FOLDS: Final[Mapping[Kind, Fold]] = {
     "tool": states.tool,
     "workflow": workflow,
     "workflow_run": workflow_run,
+    "webhook": webhook,
     "api_key": states.api_key,
     "record": record_states.record,
     "binding": record_states.binding,

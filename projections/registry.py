@@ -19,6 +19,7 @@ from projections.program_versions import ProgramVersions
 from projections.records import Records
 from projections.signatures import Signatures
 from projections.tools import Tools
+from projections.webhooks import Webhooks
 from projections.workflow_runs import WorkflowRuns
 from projections.workflows import Workflows
 
@@ -35,6 +36,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     Tools(),
     Workflows(),
     WorkflowRuns(),
+    Webhooks(),
     Keys(),
     Records(),
     Bindings(),

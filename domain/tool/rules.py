@@ -102,7 +102,7 @@ def _is_free(fault: Fault, arguments: Sequence[FieldSpec]) -> bool:
 
 def _http_faults(tool: HttpTool, at: str) -> Iterator[Fault]:
     known = {field.name for field in tool.arguments}
-    yield from _url_faults(tool.url, f"{at}/url")
+    yield from url_faults(tool.url, f"{at}/url")
     for name in _BRACES.findall(tool.url):
         if name not in known:
             message = f"{{{name}}} in the address is no argument. Add it, or remove the braces."
@@ -120,7 +120,8 @@ def _http_faults(tool: HttpTool, at: str) -> Iterator[Fault]:
             yield Fault(where, "tool.place", message)
 
 
-def _url_faults(url: str, pointer: str) -> Iterator[Fault]:
+def url_faults(url: str, pointer: str) -> Iterator[Fault]:
+    """Everything that keeps *url*, which stands at *pointer*, from being asked."""
     try:
         parts = urlsplit(url)
         _ = parts.port

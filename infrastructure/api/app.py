@@ -40,6 +40,7 @@ from infrastructure.api import (
     trail,
     usage,
     versions,
+    webhooks,
     workflow_runs,
     workflows,
 )
@@ -76,6 +77,7 @@ _ROUTES: Final = (
     tools.routes,
     workflows.routes,
     workflow_runs.routes,
+    webhooks.routes,
     datasets.routes,
     dataset_rows.routes,
     trail.routes,

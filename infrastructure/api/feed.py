@@ -1,19 +1,18 @@
 """The public feed over HTTP: every fact of a tenant once, in order, as pages or as a stream."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime
 from functools import partial
 from time import monotonic
 from typing import Annotated, Final
-from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field
 from starlette.types import Receive, Scope, Send
 
 from application.authorization import Permission
 from application.errors import StoreIsUnavailable
+from application.feed import EventView, public
 from domain.kernel import Recorded
 from infrastructure.api.callers import is_welcome
 from infrastructure.api.dependencies import Desk, ReadingNow
@@ -35,25 +34,6 @@ _WINDOWS: Final = 20
 """A page looks at so many windows of positions at most, however few of them are the tenant's."""
 
 _STREAM: Final = "text/event-stream"
-
-
-class EventView(BaseModel):
-    """A fact as it was recorded, in its envelope."""
-
-    position: int = Field(description="Its place in the log. Later facts have greater ones.")
-    event_id: UUID
-    topic: str = Field(description="What happened.", examples=["program.deployed"])
-    schema_version: int = Field(description="The shape of ``data``.")
-    aggregate: str = Field(description="The kind of thing it happened to.")
-    aggregate_id: UUID
-    aggregate_version: int
-    at: datetime
-    actor: str
-    command: str
-    command_id: str
-    correlation_id: UUID
-    causation_id: UUID | None
-    data: dict[str, JsonValue] = Field(description="Texts are named by digest, not told.")
 
 
 class EventFeed(BaseModel):
@@ -192,35 +172,15 @@ def _page(desk: Desk, topics: Sequence[str], after: int, limit: int) -> EventFee
         part = desk.deps.events(position, left, tenant=desk.tenant, topics=topics, stop=stop)
         found += part
         position = stop if len(part) < left else part[-1].position or 0
-    return EventFeed(items=tuple(map(_shown, found)), next=position, head=head)
+    return EventFeed(items=tuple(map(public, found)), next=position, head=head)
 
 
 def _line(recorded: Recorded) -> Line:
-    view = _shown(recorded)
+    view = public(recorded)
     return Line(view.position, recorded.envelope.tenant, view.topic, _text(view))
 
 
 def _text(event: EventView) -> bytes:
     return format_sse_event(
         data_str=event.model_dump_json(), event=event.topic, id=str(event.position)
-    )
-
-
-def _shown(recorded: Recorded) -> EventView:
-    envelope, event = recorded.envelope, recorded.event
-    return EventView(
-        position=recorded.position or 0,
-        event_id=envelope.event_id,
-        topic=event.TOPIC,
-        schema_version=event.VERSION,
-        aggregate=event.TOPIC.partition(".")[0],
-        aggregate_id=recorded.originator_id,
-        aggregate_version=recorded.originator_version,
-        at=recorded.timestamp,
-        actor=envelope.actor,
-        command=envelope.command,
-        command_id=envelope.command_id,
-        correlation_id=envelope.correlation_id,
-        causation_id=envelope.causation_id,
-        data=event.model_dump(mode="json"),
     )

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from types import UnionType
 from typing import Any, get_args
 
-from domain.binding.events import BindingEvent
 from domain.access.events import ApiKeyEvent
+from domain.binding.events import BindingEvent
 from domain.dataset.events import DatasetEvent
 from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import ExecutionEvent
@@ -18,6 +18,9 @@ from domain.program.events import ProgramEvent
 from domain.record.events import RecordEvent
 from domain.signature.events import SignatureEvent
 from domain.tool.events import ToolEvent
+from domain.webhook.events import WebhookEvent
+from domain.workflow.events import WorkflowEvent
+from domain.workflow_run.events import WorkflowRunEvent
 
 Registry = Mapping[str, type[Event]]
 
@@ -31,6 +34,9 @@ UNIONS = (
     EvaluationEvent,
     ProbeEvent,
     ToolEvent,
+    WorkflowEvent,
+    WorkflowRunEvent,
+    WebhookEvent,
     ApiKeyEvent,
     RecordEvent,
     BindingEvent,

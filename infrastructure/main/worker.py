@@ -14,10 +14,11 @@ from application.workflow_runs import AdvanceWorkflowRun
 from infrastructure import bootstrap
 from infrastructure.chosen_engine import chosen_runtime
 from infrastructure.postgres.read_store import PostgresReadStore
+from infrastructure.following import following
 from infrastructure.settings import Settings
 from infrastructure.system import new_id
 from infrastructure.workers.jobs import JobContext
-from infrastructure.workers.lanes import LANES, THREADS
+from infrastructure.workers.lanes import THREADS
 from infrastructure.workers.recycling import Wear
 from infrastructure.workers.sweep import EVERY_S
 from infrastructure.workers.worker import GRACE_MS, worker_process
@@ -39,16 +40,18 @@ def main(*, due_after_s: float = DUE_AFTER_S, sweep_every_s: float = EVERY_S) ->
         settings, "worker", connections=connections, runtime=chosen_runtime
     ) as system:
         store = PostgresReadStore(system.pool, PROJECTIONS)
+        led = following(system, store)
         process = worker_process(
             system.conninfo,
-            dispatch=system.dispatch,
+            dispatch=led.dispatch,
             tracing=system.tracing,
-            lanes=LANES,
-            threads=THREADS,
+            lanes=led.lanes,
+            threads=led.threads,
             due=lambda: _due(store, due_after_s),
             broker_url=settings.broker_url,
             sweep_every_s=sweep_every_s,
             wear=Wear(settings.recycle_jobs, settings.memory_mb),
+            beside=led.leaders,
         )
         system.alarms.on_stuck = lambda: process.replace(GRACE_MS)
         process.run()

@@ -151,11 +151,12 @@ def worker_process(
     child_command: Sequence[str] = COMMAND,
     sweep_every_s: float = EVERY_S,
     wear: Wear = Wear(),  # noqa: B008 - a value, it never changes
+    beside: Sequence[Leading] = (),
 ) -> WorkerProcess:
     """A worker for all *lanes*, with *threads* for each queue.
 
     Jobs travel over Postgres unless *broker_url* names another broker. Once it shows more than
-    *wear*, ``run`` ends.
+    *wear*, ``run`` ends. What is *beside* them is led, too.
     """
     table, children = JobTable(conninfo), Children(child_command)
     carrier = Carrier(dispatch, tracing)
@@ -178,7 +179,7 @@ def worker_process(
         return Station(served, queue, threads[queue], idle_ms=idle_ms(broker_url))
 
     stations = {queue: station(queue) for queue in {lane.queue for lane in lanes.values()}}
-    leaders = [Leading(conninfo, "sweep", Sweep(due, lanes), every_s=sweep_every_s)]
+    leaders = [Leading(conninfo, "sweep", Sweep(due, lanes), every_s=sweep_every_s), *beside]
     if broker_url is not None:
         relay = Relay({queue: station.broker for queue, station in stations.items()}, table)
         leaders.append(Leading(conninfo, "relay", relay, every_s=RELAY_EVERY_S, on_jobs=True))

@@ -7,23 +7,15 @@ from uuid import UUID
 
 import pytest
 
-from domain.access.events import ApiKeyEvent
-from domain.dataset.events import DatasetEvent
-from domain.evaluation.events import EvaluationEvent
-from domain.execution.events import ExecutionEvent, ExecutionStarted
+from domain.execution.events import ExecutionStarted
 from domain.kernel import Event, Recorded
-from domain.module.events import ModuleEvent
 from domain.optimization.events import (
     OptimizationApproved,
-    OptimizationEvent,
     OptimizationRejected,
 )
 from domain.optimization.values import HeldOut
-from domain.parking.events import ParkingEvent
-from domain.probe.events import ProbeEvent
-from domain.program.events import ProgramEvent, ProgramTestingStarted
-from domain.signature.events import SignatureEvent
-from domain.tool.events import ToolEvent
+from domain.program.events import ProgramTestingStarted
+from infrastructure.eventstore.topics import UNIONS
 from projections.audit_sentences import SAID
 from projections.audit_trail import AuditTrail, Cause, audit
 from projections.topics import TopicIsUnknown, matching
@@ -32,20 +24,6 @@ from tests.support import histories as build
 from tests.support.histories import Log, an_id
 from tests.support.projecting import ProjectionScenario
 from tests.support.stories import a_story, everything
-
-UNIONS = (
-    SignatureEvent,
-    ModuleEvent,
-    ProgramEvent,
-    DatasetEvent,
-    ExecutionEvent,
-    OptimizationEvent,
-    EvaluationEvent,
-    ProbeEvent,
-    ToolEvent,
-    ApiKeyEvent,
-    ParkingEvent,
-)
 
 
 def written(recorded: Recorded) -> str:

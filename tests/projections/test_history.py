@@ -26,6 +26,9 @@ from projections.program_catalog import program
 from projections.records import record
 from projections.signatures import signature
 from projections.tools import tool
+from projections.webhooks import webhook
+from projections.workflow_runs import workflow_run
+from projections.workflows import workflow
 from tests.projections.test_laws import property_test
 from tests.support import histories as build
 from tests.support.histories import Log, an_id
@@ -44,6 +47,9 @@ READ: Final[Mapping[str, Callable[..., Any]]] = {
     "evaluation": evaluation,
     "probe": probe,
     "tool": tool,
+    "workflow": workflow,
+    "workflow_run": workflow_run,
+    "webhook": webhook,
     "record": lambda store, of, **asked: record(store, "post", of, **asked),
     "binding": binding,
     "api_key": key,

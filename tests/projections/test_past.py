@@ -23,6 +23,9 @@ from domain.program.aggregate import Program
 from domain.record.aggregate import Record
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
+from domain.webhook.aggregate import Webhook
+from domain.workflow.aggregate import Workflow
+from domain.workflow_run.aggregate import WorkflowRun
 from infrastructure.eventstore.past_fold import PastFold
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
@@ -42,6 +45,9 @@ from projections.program_catalog import program
 from projections.records import record
 from projections.signatures import signature
 from projections.tools import tool
+from projections.webhooks import webhook
+from projections.workflow_runs import workflow_run
+from projections.workflows import workflow
 from tests.contracts.repository import CONTEXT
 from tests.support.histories import Log
 from tests.support.legal_histories import logs
@@ -70,6 +76,9 @@ AGGREGATES: Mapping[str, type[Any]] = {
         Evaluation,
         Probe,
         Tool,
+        Workflow,
+        WorkflowRun,
+        Webhook,
         Record,
         Binding,
         ApiKey,
@@ -79,6 +88,9 @@ QUERIES: Mapping[str, Callable[..., Any]] = {
     "signature": signature,
     "probe": probe,
     "tool": tool,
+    "workflow": workflow,
+    "workflow_run": workflow_run,
+    "webhook": webhook,
     "record": lambda store, of, *, tenant: record(store, "post", of, tenant=tenant),
     "binding": binding,
     "api_key": key,
@@ -101,6 +113,9 @@ STATE: Mapping[str, Sequence[str]] = {
     "evaluation": ("version", "status"),
     "probe": ("version", "status", "promise", "findings"),
     "tool": ("version", "spec"),
+    "workflow": ("version",),
+    "workflow_run": ("version", "status", "workflow_version"),
+    "webhook": ("version", "status", "secret"),
     "api_key": ("version", "name", "expires_at"),
 }
 """What an aggregate and its read model call by the same name, texts left out: those are mended."""

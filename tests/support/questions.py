@@ -15,6 +15,8 @@ from domain.optimization.values import ProposalStatus
 from domain.probe.values import ProbeStatus
 from domain.program.values import Stage
 from domain.run import RunStatus
+from domain.webhook.values import WebhookStatus
+from domain.workflow_run.values import WorkflowRunStatus
 from projections.audit_trail import audit
 from projections.bindings import binding, bindings
 from projections.datasets import dataset, datasets, loads
@@ -32,6 +34,9 @@ from projections.program_types import catalog_state, program_types
 from projections.program_versions import deployments, program_version, program_versions
 from projections.records import calls, record, records
 from projections.signatures import signature, signatures
+from projections.webhooks import webhook, webhooks
+from projections.workflow_runs import workflow_run, workflow_runs
+from projections.workflows import workflow, workflows
 from tests.support.histories import MODEL, NOW, an_id
 from tests.support.projecting import pages
 
@@ -107,6 +112,12 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "evaluations": (evaluations, {"limit": 2}),
     "running evaluations": (evaluations, {"status": RunStatus.RUNNING}),
     "probes": (probes, {"limit": 1}),
+    "workflows": (workflows, {"limit": 1}),
+    "retired workflows": (workflows, {"retired": True}),
+    "runs of workflows": (workflow_runs, {"limit": 2}),
+    "runs that were undone": (workflow_runs, {"status": WorkflowRunStatus.UNDONE}),
+    "webhooks": (webhooks, {"limit": 1}),
+    "removed webhooks": (webhooks, {"status": WebhookStatus.REMOVED}),
     "refused probes": (probes, {"status": ProbeStatus.REFUSED}),
     "posts": (partial(records, resource="post"), {"limit": 1}),
     "deleted posts": (partial(records, resource="post"), {"deleted": True}),
@@ -143,6 +154,9 @@ ABOUT_ONE: Mapping[str, Question] = {
         tuple(calls(store, of, tenant=tenant)), None
     ),
     "binding": lambda store, tenant, of: binding(store, of, tenant=tenant),
+    "workflow": lambda store, tenant, of: workflow(store, of, tenant=tenant),
+    "run of a workflow": lambda store, tenant, of: workflow_run(store, of, tenant=tenant),
+    "webhook": lambda store, tenant, of: webhook(store, of, tenant=tenant),
     "calls of": lambda store, tenant, of: lm_calls(store, of, tenant=tenant),
     "audit of": lambda store, tenant, of: audit(store, tenant=tenant, aggregate_id=of),
 }

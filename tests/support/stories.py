@@ -34,6 +34,13 @@ from tests.support.histories import TENANT, Log, an_id
 from tests.support.probes import a_probe
 from tests.support.records import a_binding, a_record
 from tests.support.runs import used as a_tool_call
+from tests.support.workflows import (
+    a_run_completed,
+    a_run_undone,
+    a_run_with_all,
+    a_webhook,
+    a_workflow,
+)
 
 
 def a_story(tenant: str = TENANT) -> Log:
@@ -115,6 +122,11 @@ def everything() -> Log:
     log.append(an_id("record"), *a_record())
     log.append(an_id("binding"), *a_binding())
     log.append(an_id("tool"), ToolCreated(spec=build.TOOL), ToolRetired(reason="Old."))
+    log.append(an_id("workflow"), *a_workflow())
+    log.append(an_id("run undone"), *a_run_undone())
+    log.append(an_id("run with all"), *a_run_with_all())
+    log.append(an_id("run completed"), *a_run_completed())
+    log.append(an_id("webhook"), *a_webhook())
     log.append(an_id("refused probe"), *a_probe(refused=True))
     where = {"projection": "executions", "version": 1, "position": 9, "topic": "execution.started"}
     about: dict[str, Any] = {**where, "stream_id": an_id("execution 1")}

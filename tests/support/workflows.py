@@ -1,7 +1,6 @@
 """Workflows for tests: an order that is classified, then routed; and what steps are made of."""
 
 from typing import Any
-from uuid import UUID
 
 from domain.kernel import Event
 from domain.program.conditions import Comparison, Condition
@@ -9,6 +8,16 @@ from domain.signature.fields import FieldSpec
 from domain.signature.types import EnumOf
 from domain.tool.values import PythonTool
 from domain.values import Failure
+from domain.webhook.events import (
+    WebhookDisabled,
+    WebhookPaused,
+    WebhookRemoved,
+    WebhookResumed,
+    WebhookSecretRotated,
+    WebhookSubscribed,
+)
+from domain.webhook.values import KeptSecret, NamedSecret
+from domain.workflow.events import WorkflowDefined, WorkflowRetired, WorkflowRevised
 from domain.workflow.values import (
     Action,
     Fixed,
@@ -166,5 +175,29 @@ def a_run_completed() -> tuple[Event, ...]:
     return (STARTED, *done("first"), WorkflowRunCompleted())
 
 
-def workflow_id(name: str = "workflow") -> UUID:
-    return an_id(name)
+def a_workflow() -> tuple[Event, ...]:
+    """The life of a workflow's definition."""
+    return (
+        WorkflowDefined(name="orders", spec=order()),
+        WorkflowRevised(new_version=2, spec=three()),
+        WorkflowRetired(reason="Old."),
+    )
+
+
+def a_webhook() -> tuple[Event, ...]:
+    """The life of a webhook."""
+    secret = KeptSecret(text=ref("whsec_secret"))
+    return (
+        WebhookSubscribed(
+            name="crm",
+            url="https://crm.example/in",
+            topics=("execution.*",),
+            secret=secret,
+            after=None,
+        ),
+        WebhookPaused(reason="It moves."),
+        WebhookResumed(),
+        WebhookSecretRotated(secret=NamedSecret(name="crm")),
+        WebhookDisabled(position=3, tries=9, failure=BROKEN),
+        WebhookRemoved(reason="It is gone."),
+    )

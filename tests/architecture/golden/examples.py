@@ -94,6 +94,7 @@ from tests.architecture.golden.graphs import (
     TOOLS,
 )
 from tests.architecture.golden.records import RECORDS
+from tests.architecture.golden.workflows import WORKFLOWS
 from tests.support.histories import an_id, digest_of, ref
 
 AT: Final = datetime(2030, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
@@ -352,18 +353,14 @@ _RUNS: Sequence[Sequence[Event]] = (
         ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),
     ),
     (
-        ExecutionStarted(
-            attempt=2, worker="host:17", reading=Reading(repair=True, feedback=1)
-        ),
+        ExecutionStarted(attempt=2, worker="host:17", reading=Reading(repair=True, feedback=1)),
         ExecutionStarted(attempt=1, worker="host:17"),
     ),
     (ExecutionWarned(code="state.other_dspy", message="It was learned elsewhere."),),
     (ExecutionLmCalled(call=_CALL), ExecutionLmCalled(call=_FAILED_CALL)),
     (ExecutionToolCalled(call=_TOOL_CALL), ExecutionToolCalled(call=_BARE_TOOL_CALL)),
     (
-        ExecutionCompleted(
-            outputs=ref("outputs"), duration_ms=400.5, spend=_SPEND, caller=_CALLER
-        ),
+        ExecutionCompleted(outputs=ref("outputs"), duration_ms=400.5, spend=_SPEND, caller=_CALLER),
         ExecutionCompleted(outputs=ref("outputs"), duration_ms=0, spend=_UNKNOWN_SPEND),
     ),
     (
@@ -523,5 +520,6 @@ _PARKINGS: Final[Sequence[Sequence[Event]]] = (
 )
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
-    examples[0].TOPIC: examples for examples in (*_THINGS, *_RUNS, *RECORDS, *_PROBES, *_PARKINGS)
+    examples[0].TOPIC: examples
+    for examples in (*_THINGS, *_RUNS, *RECORDS, *WORKFLOWS, *_PROBES, *_PARKINGS)
 }

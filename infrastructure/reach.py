@@ -1,0 +1,81 @@
+"""What the environment says in JSON of the world outside: secrets, servers, and their forms."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
+
+from domain.tool.values import ServerName
+
+
+class ToolSecret(BaseModel):
+    """A header that workers send to one host, so that no tool can take it elsewhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    host: Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")]
+    header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")]
+    value: Annotated[SecretStr, Field(min_length=1)]
+
+
+class McpServerSettings(BaseModel):
+    """An MCP server: a process that workers start, or an address that they ask."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    command: tuple[str, ...] = ()
+    environment: dict[str, SecretStr] = {}
+    url: Annotated[str, Field(pattern=r"^https?://[^/@\s]+(/\S*)?$")] | None = None
+    headers: dict[str, SecretStr] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if bool(self.command) == (self.url is not None):
+            raise ValueError("name a command or a url")
+        return self
+
+
+SERVERS: Final = TypeAdapter(dict[ServerName, McpServerSettings])
+SECRETS: Final = TypeAdapter(dict[ServerName, ToolSecret])
+SIGNERS: Final = TypeAdapter(
+    dict[ServerName, Annotated[SecretStr, Field(min_length=24)]],
+    config=ConfigDict(hide_input_in_errors=True),
+)
+"""What signs webhooks, by name."""
+
+_FORMS: Final[Mapping[str, tuple[TypeAdapter[Any], str]]] = {
+    "tool_secrets": (
+        SECRETS,
+        'use JSON: {"NAME": {"host": "…", "header": "…", "value": "…"}}',
+    ),
+    "mcp_servers": (
+        SERVERS,
+        'use JSON: {"NAME": {"command": ["…"], "environment": {}}} or'
+        ' {"NAME": {"url": "https://…", "headers": {}}}',
+    ),
+    "webhook_secrets": (
+        SIGNERS,
+        'use JSON: {"NAME": "…"}, with 24 characters or more to each secret',
+    ),
+}
+
+
+def require_form(setting: str, told: str) -> None:
+    """Refuse what is *told* of a *setting*, unless it has that one's form.
+
+    Raises:
+        ValueError: It has not. The message shows nothing of it: it holds secrets.
+    """
+    adapter, form = _FORMS[setting]
+    try:
+        adapter.validate_json(told)
+    except ValidationError:
+        raise ValueError(form) from None
