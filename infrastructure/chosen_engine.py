@@ -61,7 +61,7 @@ def _engine(
         case "native":
             native = NativeEngine(tracing)
             native.configure(chosen_model(settings))
-            return native, _nothing
+            return native, native.close
         case scripted if scripted.startswith(SCRIPTED):
             script = Path(scripted.removeprefix(SCRIPTED)).expanduser()
             return ScriptedEngine.from_file(script), _nothing

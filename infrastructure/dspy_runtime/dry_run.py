@@ -14,9 +14,9 @@ from application.lm_ports import JsonObject
 from application.payloads import Payload
 from application.tracing import NoTracing
 from domain.values import Digest, LmCall, ToolCall
-from infrastructure.dspy_runtime.made_up import made_up
 from infrastructure.dspy_runtime.recording import NODE_ID
 from infrastructure.dspy_runtime.runtime import DspyRunner
+from infrastructure.made_up import made_up
 
 Answer = Callable[[str, Mapping[str, JsonValue], str], str]
 """The text of an answer to the last message of a prompt, with values for its fields and a seed."""

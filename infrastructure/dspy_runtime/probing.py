@@ -29,7 +29,7 @@ from infrastructure.dspy_runtime.custom import (
     refused,
 )
 from infrastructure.dspy_runtime.dry_run import DryRun
-from infrastructure.dspy_runtime.made_up import made_up
+from infrastructure.made_up import made_up
 
 _LIBRARIES: Final = ("dspy", "pydantic")
 _NESTING: Final = 12

@@ -75,7 +75,10 @@ class Pending:
 
 
 class Channel:
-    """One end of two pipes. ``late`` counts replies that came when nobody waited any more."""
+    """One end of two pipes. ``late`` counts replies that came when nobody waited any more.
+
+    ``nonsense`` is what the other side said last, if that was no message.
+    """
 
     def __init__(
         self,
@@ -94,6 +97,7 @@ class Channel:
         self._given_up: set[int] = set()
         self._is_closed = False
         self.late = 0
+        self.nonsense: FrameIsTooLarge | FrameIsBroken | None = None
 
     def begin(self, word: str, params: Params) -> Pending:
         """Ask for *word*, and go on meanwhile.
@@ -138,6 +142,7 @@ class Channel:
             while (message := read_frame(self._reader, most=self._most)) is not None:
                 self._take(message)
         except (FrameIsTooLarge, FrameIsBroken) as error:
+            self.nonsense = error
             logger.error("The other side of a channel is given up. %s", error)  # noqa: TRY400 - the sentence says it all
         except (OSError, ValueError):  # the pipe was closed here
             pass

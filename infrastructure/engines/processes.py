@@ -131,8 +131,7 @@ class EngineProcess:
         except ChannelIsClosed:
             raise self._lost() from None
         except FrameIsTooLarge as error:
-            message = f"The program and its inputs cannot be told to the engine. {error}"
-            raise ProgramFailed(Failure(code="engine.frame_too_large", message=message)) from error
+            raise _too_long(error) from None
         finally:
             self._running = None
 
@@ -188,8 +187,10 @@ class EngineProcess:
             return 0
         return pages * _PAGE_BYTES // _MB
 
-    def _lost(self) -> RunStopped:
+    def _lost(self) -> RunStopped | ProgramFailed:
         self.kill()
+        if isinstance(self._channel.nonsense, FrameIsTooLarge):
+            return _too_long(self._channel.nonsense)
         code = self._process.returncode
         how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         message = f"The process of the engine {how} while it worked on this."
@@ -226,6 +227,11 @@ def _kept(running: Running, word: str, told: Params) -> JsonValue:
         case _:
             raise ValueError(f"An engine asks for {word}, which nobody knows.")
     return None
+
+
+def _too_long(error: FrameIsTooLarge) -> ProgramFailed:
+    message = f"What the engine is told, or answers, is too long. {error} Have it do less at once."
+    return ProgramFailed(Failure(code="engine.frame_too_large", message=message))
 
 
 def _too_large(most_mb: int) -> Failure:

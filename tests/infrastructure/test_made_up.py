@@ -11,8 +11,8 @@ from domain.probe.values import ModulePromise
 from domain.signature.fields import SignatureSpec
 from domain.signature.syntax import parse, render
 from domain.signature.validation import validate_inputs
-from infrastructure.dspy_runtime.made_up import made_up
 from infrastructure.dspy_runtime.probing import made_up_inputs
+from infrastructure.made_up import made_up
 from tests.domain.signature.test_syntax_laws import signatures
 
 

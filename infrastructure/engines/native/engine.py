@@ -1,0 +1,291 @@
+"""The engine without DSPy: plain questions to one model, ready in milliseconds.
+
+Its calls have the keys of DSPy's, so what one of them recorded the other one resumes and replays.
+"""
+
+import hashlib
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import JsonValue
+
+from application.lm_ports import (
+    CallJournal,
+    Forwarded,
+    JsonObject,
+    ModelChoice,
+    NotCarried,
+    OptimizedProgram,
+    OptimizerJob,
+    ProgramFailed,
+    RunnableProgram,
+    RunStopped,
+    TimeIsOver,
+)
+from application.payloads import Payload
+from application.tracing import NoTracing, Tracing
+from domain.module.values import ModuleSpec
+from domain.signature.errors import ValuesDoNotFit
+from domain.signature.validation import validate_inputs, validate_outputs
+from domain.values import AS_DSPY, Digest, Failure, LmCall
+from infrastructure.engines.native.model import Answer, ChatModel, ModelRefused
+from infrastructure.engines.native.programs import (
+    ENGINE,
+    NativeProgram,
+    Step,
+    check_module,
+    made,
+    value_of,
+)
+from infrastructure.engines.native.prompts import AnswerIsUnreadable
+
+KEPT_PROGRAMS: Final = 256
+AT_ONCE: Final = 8
+"""How many inputs of a batch are run at the same time."""
+
+_LONGEST: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One run of a program: what it is recorded in, and until when it goes on."""
+
+    journal: CallJournal
+    live: bool
+    ends_s: float | None
+    program: RunnableProgram
+
+
+class NativeEngine:
+    """Carries plain graphs of questions on a model with OpenAI's interface, and nothing else."""
+
+    def __init__(self, tracing: Tracing | None = None) -> None:
+        self._tracing = tracing or NoTracing()
+        self._model: ChatModel | None = None
+        self._lock = threading.Lock()
+        self._made: OrderedDict[str, NativeProgram] = OrderedDict()
+
+    def configure(self, model: ModelChoice) -> None:
+        """Have *model* answer whatever is asked from now on.
+
+        Raises:
+            NativeModelIsInvalid: It has another interface, or no key.
+        """
+        self._model = ChatModel(model)
+
+    def create_module(self, module: ModuleSpec) -> None:
+        """Make sure that *module* can be made.
+
+        Raises:
+            NotCarried: It needs DSPy.
+        """
+        check_module(module)
+
+    def create_program(self, program: RunnableProgram) -> None:
+        """Make *program*, and keep it for a while under its key.
+
+        Raises:
+            NotCarried: Something of it needs DSPy.
+            ProgramFailed: Its state does not fit it.
+        """
+        self._program(program)
+
+    def execute(
+        self,
+        program: RunnableProgram,
+        inputs: JsonObject,
+        journal: CallJournal,
+        *,
+        live: bool,
+        within_s: float | None = None,
+    ) -> JsonObject:
+        """Run *program* once; a model call under way is given up when the time is over.
+
+        Raises:
+            ProgramFailed: The model refused the request, its answer cannot be used, or another
+                engine is needed (``NotCarried``).
+            RunStopped: The journal refused, the time is over, the model is not available; or with
+                ``live=False`` a call was not in the journal.
+        """
+        ends_s = None if within_s is None else time.monotonic() + within_s
+        return self._answer(self._program(program), inputs, _Run(journal, live, ends_s, program))
+
+    def forward(
+        self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
+    ) -> Sequence[Forwarded]:
+        """Run *program* on each inputs of *batch*, some at the same time.
+
+        Raises:
+            NotCarried: Something of it needs DSPy.
+            RunStopped: The journal refused, or the model is not available.
+        """
+        native, run = self._program(program), _Run(journal, True, None, program)
+
+        def answer(inputs: JsonObject) -> Forwarded:
+            try:
+                return Forwarded(self._answer(native, inputs, run), None)
+            except ProgramFailed as failed:
+                return Forwarded(None, failed.failure)
+
+        with ThreadPoolExecutor(min(AT_ONCE, max(1, len(batch)))) as pool:
+            return list(pool.map(answer, batch))
+
+    def optimize(
+        self,
+        job: OptimizerJob,
+        journal: CallJournal,
+        on_trial: Callable[[int, float, JsonObject], None],
+    ) -> OptimizedProgram:
+        """Refuse: to optimize is what DSPy is for.
+
+        Raises:
+            NotCarried: Always.
+        """
+        del journal, on_trial
+        raise NotCarried(ENGINE, f"the optimizer {job.optimizer}")
+
+    def pins(self, seed: int) -> dict[str, str]:
+        """The seed: nothing of this engine finds anything that could depend on more."""
+        return {"engine": ENGINE, "seed": str(seed)}
+
+    def close(self) -> None:
+        """Close the connections to the model."""
+        if self._model is not None:
+            self._model.close()
+
+    def _program(self, program: RunnableProgram) -> NativeProgram:
+        with self._lock:
+            if (known := self._made.get(program.key)) is not None:
+                self._made.move_to_end(program.key)
+                return known
+        native = made(program)
+        with self._lock:
+            self._made[program.key] = native
+            while len(self._made) > KEPT_PROGRAMS:
+                self._made.popitem(last=False)
+        return native
+
+    def _answer(self, native: NativeProgram, inputs: JsonObject, run: _Run) -> JsonObject:
+        try:
+            given = validate_inputs(native.signature, dict(inputs))
+        except ValuesDoNotFit as error:
+            raise _failed("input.invalid", str(error)) from error
+        known: dict[tuple[str | None, str], JsonValue] = {
+            (None, field.name): given.get(field.name, field.default)
+            for field in native.signature.inputs
+        }
+        with self._tracing.span("program", {"stratal.program.key": run.program.key}):
+            for step in native.steps:
+                asked = {name: value_of(source, known) for name, source in step.inputs.items()}
+                said = self._said(step, {**step.defaults, **asked}, run)
+                known.update({(step.prompt.node, name): value for name, value in said.items()})
+        values = {
+            field.name: value_of(native.outputs[field.name], known)
+            if field.name in native.outputs
+            else None
+            for field in native.signature.outputs
+        }
+        try:
+            return validate_outputs(native.signature, values)
+        except ValuesDoNotFit as error:
+            raise _failed("output.invalid", str(error)) from error
+
+    def _said(self, step: Step, values: JsonObject, run: _Run) -> dict[str, JsonValue]:
+        model = self._configured()
+        request = Payload.of(step.prompt.request(model.name, values))
+        body = self._found(step, request, run)
+        if "failure" in body:
+            raise ProgramFailed(Failure.model_validate(body["failure"]))
+        text = "".join(part["text"] for part in body["message"]["parts"] if part["type"] == "text")
+        try:
+            said = step.prompt.read(text) if len(text) <= _LONGEST else None
+        except AnswerIsUnreadable:
+            said = None
+        echoes = said is not None and run.program.reading != AS_DSPY and _repeats(said)
+        if said is None or echoes:
+            wanted = ", ".join(field.name for field in step.prompt.outputs)
+            what = f"answers that are not in the form asked for, as that of {step.prompt.node} is"
+            raise NotCarried(ENGINE, f"{what} (wanted: {wanted})")
+        return said
+
+    def _found(self, step: Step, request: Payload, run: _Run) -> Any:
+        key = hashlib.sha256(f"1:{request.ref.digest}:None:0".encode()).hexdigest()
+        if run.ends_s is not None and time.monotonic() >= run.ends_s:
+            raise TimeIsOver
+        if (found := run.journal.find(key)) is not None:
+            return found
+        if not run.live:
+            message = f"The predictor {step.prompt.node} made a call that is not in the log."
+            raise RunStopped(Failure(code="replay.diverged", message=message))
+        return self._made_call(step, key, request, run)
+
+    def _made_call(self, step: Step, key: Digest, request: Payload, run: _Run) -> Any:
+        model, began_s = self._configured(), time.perf_counter()
+        with self._tracing.lm_call(model.name, step.prompt.node) as span:
+            answer, refused = self._asked(model, request, run)
+            response = _kept(answer, refused)
+            call = LmCall(
+                key=key,
+                node=step.prompt.node,
+                model=model.name,
+                request=request.ref,
+                response=None if response is None else response.ref,
+                latency_ms=(time.perf_counter() - began_s) * 1000,
+                failure=None if refused is None else refused.failure,
+            )
+            if answer is not None:
+                told = {
+                    "model_served": answer.model,
+                    "usage": answer.usage,
+                    "finish_reason": answer.finish_reason,
+                }
+                call = call.model_copy(update=told)
+            span.answered(call)
+        run.journal.record(call, request, response)
+        if response is not None:
+            return json.loads(response.body)
+        assert refused is not None
+        if run.ends_s is not None and time.monotonic() >= run.ends_s:
+            raise TimeIsOver from refused
+        if refused.failure.retryable:
+            raise RunStopped(refused.failure) from refused
+        raise ProgramFailed(refused.failure) from refused
+
+    def _asked(
+        self, model: ChatModel, request: Payload, run: _Run
+    ) -> tuple[Answer | None, ModelRefused | None]:
+        try:
+            return model.ask(json.loads(request.body), ends_s=run.ends_s), None
+        except ModelRefused as refused:
+            return None, refused
+
+    def _configured(self) -> ChatModel:
+        if self._model is None:
+            raise RuntimeError("This engine has no model yet: call configure first.")
+        return self._model
+
+
+def _kept(answer: Answer | None, refused: ModelRefused | None) -> Payload | None:
+    """What the journal answers from then on; nothing if the call is to be made again."""
+    if answer is not None:
+        return Payload.of(answer.body)
+    if refused is not None and refused.is_final:
+        return Payload.of({"failure": refused.failure.model_dump(mode="json")})
+    return None
+
+
+def _repeats(said: JsonObject) -> bool:
+    """Whether a value is its own place in the prompt."""
+    return any(
+        isinstance(value, str) and value.startswith(f"{{{name}}}") for name, value in said.items()
+    )
+
+
+def _failed(code: str, message: str) -> ProgramFailed:
+    return ProgramFailed(Failure(code=code, message=message))

@@ -1,0 +1,202 @@
+"""A model with OpenAI's chat interface, asked over HTTP with the standard library alone."""
+
+import json
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import Any, ClassVar, Final, cast
+from urllib.parse import urlsplit
+
+from pydantic import JsonValue
+
+from application.lm_ports import ModelChoice
+from domain.text import mended
+from domain.values import Failure, LmUsage
+
+_PROVIDER: Final = "openai"
+_BASE: Final = "https://api.openai.com/v1"
+_TIMEOUT_S: Final = 120.0
+_SHOWN: Final = 300
+_MAX_BYTES: Final = 16 * 1024 * 1024
+
+_REFUSALS: Final[Mapping[int, str]] = {
+    401: "model.auth_refused",
+    402: "model.billing_refused",
+    403: "model.auth_refused",
+    404: "model.unknown",
+    408: "model.timeout",
+    429: "model.rate_limited",
+}
+_LATER: Final = frozenset({"model.timeout", "model.rate_limited", "model.unavailable"})
+_ABOUT_THE_REQUEST: Final = "model.request_refused"
+
+
+class NativeModelIsInvalid(Exception):
+    """This engine cannot ask the model that was chosen; the message says which it can."""
+
+    code: ClassVar[str] = "model.setting_invalid"
+
+
+class ModelRefused(Exception):
+    """The model did not answer. ``is_final``: it never will answer this very request."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.is_final = failure.code == _ABOUT_THE_REQUEST
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer in the form that journals keep, and what is booked of it."""
+
+    body: JsonValue
+    text: str
+    model: str
+    usage: LmUsage
+    finish_reason: str
+
+
+class ChatModel:
+    """The model of *choice*, for several threads; connections are kept and taken by turns."""
+
+    def __init__(self, choice: ModelChoice) -> None:
+        """Take the model up; nothing is asked yet.
+
+        Raises:
+            NativeModelIsInvalid: It has another interface, or no key was given.
+        """
+        provider, _, model = choice.name.partition("/")
+        if provider != _PROVIDER or not model:
+            raise NativeModelIsInvalid(
+                f"STRATAL_LM={choice.name} cannot be asked by the engine native. Use openai/NAME, "
+                "with STRATAL_LM_API_BASE for another server of that interface."
+            )
+        if choice.api_key is None:
+            raise NativeModelIsInvalid("The engine native needs the key: set STRATAL_LM_API_KEY.")
+        parts = urlsplit(choice.api_base or _BASE)
+        self.name, self._model, self._key = choice.name, model, choice.api_key
+        self._kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
+        self._host, self._port = parts.hostname or "", parts.port
+        self._path = f"{parts.path.rstrip('/')}/chat/completions"
+        self._idle: deque[HTTPConnection] = deque()
+
+    def ask(self, request: Mapping[str, Any], *, ends_s: float | None) -> Answer:
+        """What the model answers to *request*, which is given up at *ends_s*.
+
+        Raises:
+            ModelRefused: It does not answer.
+        """
+        body = json.dumps(_body(self._model, request)).encode()
+        left_s = _TIMEOUT_S if ends_s is None else max(0.001, ends_s - time.monotonic())
+        try:
+            status, raw = self._sent(body, min(left_s, _TIMEOUT_S))
+        except TimeoutError as error:
+            raise _refusal("model.timeout", "no answer came in time") from error
+        except (OSError, HTTPException) as error:
+            raise _refusal("model.unreachable", f"{type(error).__name__}", later=True) from error
+        return self._read(status, raw)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _sent(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
+        connection = self._connection(timeout_s)
+        try:
+            connection.request("POST", self._path, body, headers)
+            with connection.getresponse() as response:
+                told = response.status, response.read(_MAX_BYTES)
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)
+        return told
+
+    def _connection(self, timeout_s: float) -> HTTPConnection:
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._kind(self._host, self._port)
+        connection.timeout = timeout_s
+        if connection.sock is not None:
+            connection.sock.settimeout(timeout_s)
+        return connection
+
+    def _read(self, status: int, raw: bytes) -> Answer:
+        try:
+            told = json.loads(raw)
+        except ValueError:
+            told = {}
+        if status != 200:
+            raise self._refused(status, told)
+        try:
+            return _answer(cast("dict[str, Any]", mended(told)))
+        except (KeyError, IndexError, TypeError) as error:
+            raise _refusal("model.failed", "the answer is not of OpenAI's form") from error
+
+    def _refused(self, status: int, told: Any) -> ModelRefused:
+        error = told.get("error") if isinstance(told, dict) else None
+        said = str(error.get("message") if isinstance(error, dict) else error or f"status {status}")
+        said = said.replace(self._key, "••••")
+        usual = "model.unavailable" if status >= 500 else _ABOUT_THE_REQUEST
+        return _refusal(_REFUSALS.get(status, usual), said, status=status)
+
+
+def _body(model: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    config = request["config"]
+    messages = [{"role": "system", "content": request["system"]}]
+    for each in request["messages"]:
+        text = "".join(part["text"] for part in each["parts"])
+        messages.append({"role": each["role"], "content": text})
+    return {
+        "model": model,
+        "messages": messages,
+        "max_completion_tokens": config["max_tokens"],
+        "temperature": config["temperature"],
+    }
+
+
+def _answer(told: dict[str, Any]) -> Answer:
+    [choice] = told["choices"]
+    text, finish = choice["message"]["content"] or "", choice.get("finish_reason") or "stop"
+    usage = told.get("usage") or {}
+    counted = {
+        "input_tokens": usage.get("prompt_tokens"),
+        "output_tokens": usage.get("completion_tokens"),
+        "total_tokens": usage.get("total_tokens"),
+        "cache_read_tokens": (usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
+        "reasoning_tokens": (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+    }
+    body: dict[str, Any] = {
+        "id": told.get("id"),
+        "model": told["model"],
+        "message": {"role": "assistant", "parts": [{"type": "text", "text": text}]},
+        "finish_reason": finish,
+        "usage": {name: count for name, count in counted.items() if count is not None},
+    }
+    booked = LmUsage(
+        prompt_tokens=counted["input_tokens"],
+        completion_tokens=counted["output_tokens"],
+        cached_tokens=counted["cache_read_tokens"],
+        reasoning_tokens=counted["reasoning_tokens"],
+        total_tokens=counted["total_tokens"],
+    )
+    return Answer(body, text, told["model"], booked, finish)
+
+
+def _refusal(
+    code: str, said: str, *, status: int | None = None, later: bool = False
+) -> ModelRefused:
+    return ModelRefused(
+        Failure(
+            code=code,
+            message=f"The model call failed: {said.split(chr(10), 1)[0][:_SHOWN]}",
+            retryable=later or code in _LATER,
+            provider_status=status,
+        )
+    )
