@@ -40,6 +40,7 @@ from application.tools import ToolHandlers
 from application.tracing import Tracing
 from application.turns import Turns
 from application.versions import VersionHandlers
+from application.warming import WarmingHandlers, warming
 from application.webhooks import WebhookHandlers
 from application.workflow_runs import WorkflowRunHandlers
 from application.workflow_wishes import WorkflowPinning
@@ -86,8 +87,7 @@ from infrastructure.telemetry.setup import build_metrics, build_tracing
 from infrastructure.users import ProjectedUsers
 from infrastructure.watch import Watch
 from infrastructure.webhooks.cursors import MIGRATIONS as WEBHOOK_MIGRATIONS
-from infrastructure.workers.hooks import MIGRATIONS as POLICY_MIGRATIONS
-from infrastructure.webhooks.cursors import MIGRATIONS as WEBHOOK_MIGRATIONS
+from infrastructure.workers.broadcast import BroadcastWriter
 from infrastructure.workers.hooks import MIGRATIONS as POLICY_MIGRATIONS
 from infrastructure.workers.jobs import JobWriter
 from infrastructure.workers.lanes import LANES
@@ -258,6 +258,7 @@ def _inline_writers() -> Sequence[InlineWriter]:
             cursor, recorded[0].envelope.tenant, payloads
         ),
         JobWriter(LANES, reactions),
+        BroadcastWriter(warming),
     )
 
 
@@ -337,6 +338,7 @@ def _run_handlers(
         *_record_handlers(log, supplies, executions, running.request),
         *_workflow_handlers(log, supplies, Deeds(running, runtime.toolbox), worker),
         ReplayHandlers(executions, programs, payloads, supplies, engine, clock, monotonic),
+        WarmingHandlers(programs, supplies, engine),
         OptimizationHandlers(optimizations, *learning, extensions),
         EvaluationHandlers(evaluations, *learning, reading, extensions),
     )

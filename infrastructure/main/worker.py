@@ -10,11 +10,12 @@ from application.executions import RunExecution, TimeOutExecution
 from application.optimizations import AdoptOptimization, RunOptimization
 from application.probes import RunProbe
 from application.replays import RunReplay
+from application.warming import WarmProgram
 from application.workflow_runs import AdvanceWorkflowRun
 from infrastructure import bootstrap
 from infrastructure.chosen_engine import chosen_runtime
-from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.following import following
+from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.settings import Settings
 from infrastructure.system import new_id
 from infrastructure.workers.jobs import JobContext
@@ -52,6 +53,7 @@ def main(*, due_after_s: float = DUE_AFTER_S, sweep_every_s: float = EVERY_S) ->
             sweep_every_s=sweep_every_s,
             wear=Wear(settings.recycle_jobs, settings.memory_mb),
             beside=led.leaders,
+            told_to_all=[WarmProgram],
         )
         system.alarms.on_stuck = lambda: process.replace(GRACE_MS)
         process.run()

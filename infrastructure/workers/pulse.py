@@ -7,6 +7,7 @@ from collections.abc import Callable
 import psycopg
 from psycopg import Connection
 
+from infrastructure.workers.broadcast import BROADCAST
 from infrastructure.workers.connections import connect
 from infrastructure.workers.table import ADVISORY_SPACE, CHANNEL, JobTable
 
@@ -25,13 +26,19 @@ LONGEST_DELAY_S = LOOK_S / 2
 class Pulse(threading.Thread):
     """One session a process: its advisory lock is the sign of life, its LISTEN the alarm clock.
 
-    ``on_jobs`` is called with the queue that got a job, or ``None`` when any may have.
+    ``on_jobs`` is called with the queue that got a job, or ``None`` when any may have;
+    ``on_broadcast`` with what is told to all workers.
     """
 
-    def __init__(self, table: JobTable, on_jobs: Callable[[str | None], None]) -> None:
+    def __init__(
+        self,
+        table: JobTable,
+        on_jobs: Callable[[str | None], None],
+        on_broadcast: Callable[[str], None],
+    ) -> None:
         super().__init__(name="pulse", daemon=True)
         self._table = table
-        self._on_jobs = on_jobs
+        self._on_jobs, self._on_broadcast = on_jobs, on_broadcast
         self._alive = threading.Event()
         self._stopping = threading.Event()
 
@@ -66,12 +73,16 @@ class Pulse(threading.Thread):
     def _beat(self, connection: Connection) -> None:
         ours, suspects = self._lock(connection), set[int]()
         connection.execute(f"LISTEN {CHANNEL}")
+        connection.execute(f"LISTEN {BROADCAST}")
         self._on_jobs(None)
         while not self._stopping.is_set():
             if not ours:
                 ours = self._lock(connection)
             for notice in connection.notifies(timeout=LOOK_S if ours else LOOK_S / 10):
-                self._on_jobs(notice.payload)
+                if notice.channel == BROADCAST:
+                    self._on_broadcast(notice.payload)
+                else:
+                    self._on_jobs(notice.payload)
             self._table.settle_late()
             if strays := self._table.free_strays(connection):
                 logger.warning("Freed %d jobs that were ours by the table alone.", strays)

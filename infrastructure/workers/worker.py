@@ -11,8 +11,10 @@ from dramatiq.encoder import JSONEncoder
 from dramatiq.message import get_encoder
 from dramatiq.middleware import TimeLimit
 
+from application.commands import Command
 from application.tracing import Tracing
 from infrastructure.workers.actors import declare
+from infrastructure.workers.broadcast import Broadcasts
 from infrastructure.workers.broker import PostgresBroker
 from infrastructure.workers.carrier import Carrier, Dispatch
 from infrastructure.workers.children import COMMAND, Children
@@ -74,12 +76,14 @@ class WorkerProcess:
         stations: Sequence[Station],
         leaders: Sequence[Leading],
         children: Children,
+        broadcasts: Broadcasts,
     ) -> None:
         if type(get_encoder()) is not JSONEncoder:
             raise RuntimeError("Messages must be JSON; another Dramatiq encoder is installed.")
         self._table, self._stations, self._leaders = table, stations, leaders
         self._children = children
-        self._pulse = Pulse(table, self._wake)
+        self._broadcasts = broadcasts
+        self._pulse = Pulse(table, self._wake, broadcasts.heard)
         self._stopping = threading.Event()
         self._grace_ms = GRACE_MS
 
@@ -95,6 +99,7 @@ class WorkerProcess:
         Raises:
             TimeoutError: The database did not answer.
         """
+        self._broadcasts.start()
         self._pulse.begin()
         for station in self._stations:
             station.start()
@@ -152,11 +157,13 @@ def worker_process(
     sweep_every_s: float = EVERY_S,
     wear: Wear = Wear(),  # noqa: B008 - a value, it never changes
     beside: Sequence[Leading] = (),
+    told_to_all: Sequence[type[Command]] = (),
 ) -> WorkerProcess:
     """A worker for all *lanes*, with *threads* for each queue.
 
     Jobs travel over Postgres unless *broker_url* names another broker. Once it shows more than
-    *wear*, ``run`` ends. What is *beside* them is led, too.
+    *wear*, ``run`` ends. What is *beside* them is led, too; what is *told_to_all* workers each
+    carries out.
     """
     table, children = JobTable(conninfo), Children(child_command)
     carrier = Carrier(dispatch, tracing)
@@ -183,5 +190,6 @@ def worker_process(
     if broker_url is not None:
         relay = Relay({queue: station.broker for queue, station in stations.items()}, table)
         leaders.append(Leading(conninfo, "relay", relay, every_s=RELAY_EVERY_S, on_jobs=True))
-    process = WorkerProcess(table, list(stations.values()), leaders, children)
+    broadcasts = Broadcasts(told_to_all, carrier.carry)
+    process = WorkerProcess(table, list(stations.values()), leaders, children, broadcasts)
     return process

@@ -187,6 +187,7 @@ def worker(conninfo: str, broker_url: str | None = None) -> WorkerProcess:
         due=nothing_due,
         broker_url=broker_url,
         child_command=[sys.executable, "-m", "tests.support.workers", "child", conninfo],
+        told_to_all=[Note],
     )
 
 
