@@ -1,6 +1,5 @@
 """Runs of workflows carried on by workers: in order, once, through failures and kills."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,10 +12,10 @@ from application.context import within
 from application.deeds import Deeds
 from application.errors import ConcurrentWrite
 from application.executions import CancelExecution, RunExecution
-from application.lm_ports import JsonObject, ProgramFailed
+from application.lm_ports import ProgramFailed
 from application.payloads import Payload
 from application.policies import reactions
-from application.tool_ports import OutsideTool, ToolFailed
+from application.tool_ports import ToolFailed
 from application.workflow_runs import (
     AdvanceWorkflowRun,
     CancelWorkflowRun,
@@ -45,27 +44,8 @@ from domain.workflow_run.events import (
 from domain.workflow_run.values import WorkflowRunStatus
 from tests.support.memory import NOW
 from tests.support.run_world import CONTEXT, SPEC, Killed, MortalRepository, World
+from tests.support.sagas import Shop
 from tests.support.workflows import MESSAGE, calling, is_queue, step, three
-
-
-class Shop:
-    """Tools that note each call with its key; a test says what they do beside that."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, JsonObject]] = []
-        self.keys: list[tuple[str, str | None]] = []
-        self.does: Callable[[str], JsonValue] = lambda name: f"{name} is done"
-
-    @property
-    def called(self) -> list[str]:
-        return [name for name, _ in self.calls]
-
-    def call(
-        self, tool: OutsideTool, arguments: JsonObject, *, key: str | None = None
-    ) -> JsonValue:
-        self.calls.append((tool.name, arguments))
-        self.keys.append((tool.name, key))
-        return self.does(tool.name)
 
 
 class Stage(World):

@@ -72,6 +72,7 @@ from tests.support.run_world import (
     ScriptedProgram,
     WorldEngine,
 )
+from tests.support.sagas import Shop, webhook_handlers, workflow_handlers
 from tests.support.supplies import ALLOWED
 
 SYNTAX = "message: str -> queue: Literal['bug','billing','howto','feature']"
@@ -125,6 +126,7 @@ class ApiWorld:
         self.runner = ScriptedProgram(asks=["first", "second"])
         self.optimizer = ScriptedOptimizer(self.runner)
         self.prober = FakeProber()
+        self.shop = Shop()
         self.has_worker = True
         self.attempts = NotedAttempts()
         self.lags: Callable[[], Sequence[Lag]] = lambda: [FakeLag()]
@@ -247,6 +249,8 @@ class ApiWorld:
             KeyHandlers(repository(ApiKey), self.clock),
             running := ExecutionHandlers(executions=executions, alarms=FakeAlarms(), **run),
             *record_handlers(self.log, self.payloads, self.clock, running.request),
+            *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),
+            webhook_handlers(self.log, self.clock),
             ReplayHandlers(executions=executions, **timed),
             OptimizationHandlers(
                 optimizations=repository(Optimization),
