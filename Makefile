@@ -7,7 +7,7 @@ MODEL ?= local
 # The queue over Redis and RabbitMQ is tested where both are installed, as CI does.
 BROKERS := $(and $(shell command -v redis-server),$(wildcard /usr/sbin/rabbitmq-server))
 
-.PHONY: help setup demo test check format lint types contracts bench bench-log docs hooks lock audit clean
+.PHONY: help setup demo test check format lint types contracts bench bench-log docs hooks lock image audit clean
 
 help: ## Print this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,7 +72,12 @@ lock: setup ## Compile the hashed lock files (releases at least a week old)
 	compile="$(BIN)/uv pip compile --quiet --python-version 3.11 --exclude-newer $$week_ago --generate-hashes --no-emit-index-url --no-header --no-annotate"; \
 	$$compile pyproject.toml --all-extras --group dev -o requirements/dev.txt; \
 	$$compile pyproject.toml --extra local -c requirements/dev.txt -o requirements/runtime.txt; \
+	$$compile pyproject.toml -c requirements/dev.txt -o requirements/image.txt; \
+	$$compile requirements/build.in -c requirements/dev.txt -o requirements/build.txt; \
 	$$compile requirements/setup.in -o requirements/setup.txt
+
+image: ## The service as an image, built by podman or docker (needs the network)
+	$(or $(shell command -v podman),docker) build --file Containerfile --tag stratal .
 
 audit: setup ## Known vulnerabilities of the pinned packages (needs the network)
 	$(BIN)/uv tool run pip-audit --require-hashes --disable-pip -r requirements/runtime.txt

@@ -81,7 +81,7 @@ def _heldout(found: Data) -> str:
     if (scores := found["heldout"]) is None:
         return "not scored: the dataset has no held-out rows"
     before, now = figure(scores["baseline"]), figure(scores["score"])
-    return f"{now} by {found['metric']} on {scores['rows']} rows, where its base has {before}"
+    return f"{now} by {found['metric']} on {scores['rows']} row(s), where its base has {before}"
 
 
 def _rows(found: Iterator[Data]) -> Iterator[list[object]]:

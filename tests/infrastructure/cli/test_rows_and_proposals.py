@@ -72,7 +72,7 @@ def proposed(mail: Call, world: ApiWorld) -> Iterator[str]:
 @pytest.mark.feature("PRG-20")
 def test_prg_20_a_proposal_is_shown_and_approved(mail: Call, proposed: str, bench: Bench) -> None:
     told = mail("proposal", "show", proposed).out
-    assert "on 2 rows, where its base has" in told
+    assert "on 2 row(s), where its base has" in told
     assert "was added to the predictor predict" in told
     assert proposed in mail("proposal", "list").out
     assert bench.connect().programs.get("triage")["latest_version"] == 1
