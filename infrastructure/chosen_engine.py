@@ -59,7 +59,7 @@ def _engine(
             processes.configure(chosen_model(settings))
             return processes, processes.close
         case "native":
-            native = NativeEngine(tracing)
+            native = NativeEngine(tracing, turns)
             native.configure(chosen_model(settings))
             return native, native.close
         case scripted if scripted.startswith(SCRIPTED):

@@ -30,6 +30,7 @@ from application.lm_ports import (
 )
 from application.payloads import Payload
 from application.tracing import NoTracing, Tracing
+from application.turns import Line, NoLimits, NoTurn, Turns
 from domain.module.values import ModuleSpec
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.validation import validate_inputs, validate_outputs
@@ -49,6 +50,9 @@ KEPT_PROGRAMS: Final = 256
 AT_ONCE: Final = 8
 """How many inputs of a batch are run at the same time."""
 
+PATIENCE_S: Final = 120.0
+"""How long a call without a deadline waits for its turn."""
+
 _LONGEST: Final = 1_000_000
 
 
@@ -60,13 +64,14 @@ class _Run:
     live: bool
     ends_s: float | None
     program: RunnableProgram
+    line: Line
 
 
 class NativeEngine:
     """Carries plain graphs of questions on a model with OpenAI's interface, and nothing else."""
 
-    def __init__(self, tracing: Tracing | None = None) -> None:
-        self._tracing = tracing or NoTracing()
+    def __init__(self, tracing: Tracing | None = None, turns: Turns | None = None) -> None:
+        self._tracing, self._turns = tracing or NoTracing(), turns or NoLimits()
         self._model: ChatModel | None = None
         self._lock = threading.Lock()
         self._made: OrderedDict[str, NativeProgram] = OrderedDict()
@@ -114,7 +119,10 @@ class NativeEngine:
                 ``live=False`` a call was not in the journal.
         """
         ends_s = None if within_s is None else time.monotonic() + within_s
-        return self._answer(self._program(program), inputs, _Run(journal, live, ends_s, program))
+        # A replay asks no model, so it stands in no line.
+        line = self._turns.line() if live else NoLimits()
+        run = _Run(journal, live, ends_s, program, line)
+        return self._answer(self._program(program), inputs, run)
 
     def forward(
         self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
@@ -125,7 +133,8 @@ class NativeEngine:
             NotCarried: Something of it needs DSPy.
             RunStopped: The journal refused, or the model is not available.
         """
-        native, run = self._program(program), _Run(journal, True, None, program)
+        native = self._program(program)
+        run = _Run(journal, True, None, program, self._turns.line())
 
         def answer(inputs: JsonObject) -> Forwarded:
             try:
@@ -260,8 +269,16 @@ class NativeEngine:
     def _asked(
         self, model: ChatModel, request: Payload, run: _Run
     ) -> tuple[Answer | None, ModelRefused | None]:
+        left_s = PATIENCE_S if run.ends_s is None else run.ends_s - time.monotonic()
+        content = json.loads(request.body)
+        turn = run.line.turn(lambda: _tokens(content), within_s=left_s, stopped=threading.Event())
         try:
-            return model.ask(json.loads(request.body), ends_s=run.ends_s), None
+            with turn as settle:
+                answer = model.ask(content, ends_s=run.ends_s)
+                settle(answer.usage.total_tokens or _tokens(content))
+                return answer, None
+        except NoTurn as refused:
+            return None, ModelRefused(refused.failure)
         except ModelRefused as refused:
             return None, refused
 
@@ -289,3 +306,8 @@ def _repeats(said: JsonObject) -> bool:
 
 def _failed(code: str, message: str) -> ProgramFailed:
     return ProgramFailed(Failure(code=code, message=message))
+
+
+def _tokens(request: Any) -> int:
+    """About how many tokens *request* takes with its answer: four characters make one."""
+    return len(json.dumps(request)) // 4 + (request["config"].get("max_tokens") or 0)
