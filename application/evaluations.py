@@ -115,7 +115,6 @@ class _EvaluationWork:
 
     def perform(self, run: Evaluation, journal: RunJournal[Evaluation]) -> Decision[Evaluation]:
         ports, wish = self.ports, run.wish
-        program = ports.programs.get(wish.program_id)
         pinned = pinned_rows(
             ports.datasets,
             ports.payloads,
@@ -124,9 +123,10 @@ class _EvaluationWork:
             version=wish.dataset_version,
             count=wish.dataset_rows,
         )
+        program = ports.supplies.runnable(wish.program_id, wish.program_version)
         rows = scored(
             ports.engine,
-            replace(ports.supplies.runnable(program, wish.program_version), reading=ports.reading),
+            replace(program, reading=ports.reading),
             pinned,
             wish.metric,
             journal,

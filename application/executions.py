@@ -131,8 +131,7 @@ class _ExecutionWork:
 
     def perform(self, run: Execution, journal: RunJournal[Execution]) -> Decision[Execution]:
         ports = self.ports
-        version = run.program_version
-        supplied = ports.supplies.runnable(ports.programs.get(run.program_id), version)
+        supplied = ports.supplies.runnable(run.program_id, run.program_version)
         program = replace(supplied, reading=run.reading)
         for warning in foreign_states(program, ports.dspy):
             journal.note(self._warning(warning))

@@ -306,9 +306,8 @@ class _OptimizationWork:
 
     def _job(self, run: Optimization) -> OptimizerJob:
         ports, wish = self.ports, run.wish
-        program = ports.programs.get(wish.program_id)
         return OptimizerJob(
-            program=ports.supplies.runnable(program, wish.program_version),
+            program=ports.supplies.runnable(wish.program_id, wish.program_version),
             optimizer=wish.optimizer,
             config=wish.config,
             metric=wish.metric,

@@ -20,7 +20,6 @@ from application.supplies import Supplies
 from domain.errors import NotFoundError
 from domain.execution.aggregate import Execution
 from domain.execution.values import ReplayStatus
-from domain.program.aggregate import Program
 from domain.values import Failure
 
 
@@ -51,7 +50,6 @@ class _Ending:
 @dataclass(frozen=True, slots=True)
 class ReplayHandlers:
     executions: Repository[Execution]
-    programs: Repository[Program]
     payloads: PayloadStore
     supplies: Supplies
     engine: Engine
@@ -89,9 +87,8 @@ class ReplayHandlers:
 
     def _repeat(self, execution: Execution, journal: ReplayJournal) -> _Ending:
         try:
-            program = self.programs.get(execution.program_id)
             inputs = json_object(self.payloads.get(execution.inputs))
-            supplied = self.supplies.runnable(program, execution.program_version)
+            supplied = self.supplies.runnable(execution.program_id, execution.program_version)
             work = replace(supplied, reading=execution.reading)
             outputs = self.engine.execute(work, inputs, journal, live=False)
             repeated = Payload.of(dict(outputs))

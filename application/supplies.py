@@ -47,7 +47,7 @@ class NeedsAreNotMet(InvalidError):
 
 
 class Remembered:
-    """Rows and texts of datasets by what they are made of, the least recently used forgotten."""
+    """What is dear to read and never changes, by its key; the least recently used is forgotten."""
 
     def __init__(self, size: int = 32) -> None:
         self._size, self._lock = size, Lock()
@@ -77,6 +77,7 @@ class Supplies:
     payloads: PayloadStore
     allowance: Allowance
     remembered: Remembered = field(default_factory=Remembered)
+    versions: Remembered = field(default_factory=lambda: Remembered(256))
 
     def check(self, needs: Needs) -> None:
         """Refuse what nobody could supply.
@@ -119,16 +120,25 @@ class Supplies:
         tool.require_in_service()
         return tool.spec
 
-    def runnable(self, program: Program, version: int) -> RunnableProgram:
-        """Version *version* of *program* with the programs, texts and examples that it needs.
+    def runnable(self, program_id: UUID, version: int) -> RunnableProgram:
+        """Version *version* of a program with the programs, texts and examples that it needs.
 
         Its key also names what these are made of: other rows make another program.
 
         Raises:
             AggregateNotFound: A program or a dataset is not there.
+            ProgramVersionNotFound: It has no such version.
             PayloadIsMissing: Rows, the state or the edits were erased.
         """
-        return self._supplied(runnable(program, version, self.payloads), {})
+        return self._supplied(self._bare(program_id, version), {})
+
+    def _bare(self, program_id: UUID, version: int) -> RunnableProgram:
+        """The version by itself. It never changes, so a worker reads it once."""
+        key = (current().tenant, program_id, version)
+        known = self.versions.get(
+            key, lambda: runnable(self.programs.get(program_id), version, self.payloads)
+        )
+        return cast("RunnableProgram", known)
 
     def _supplied(
         self, program: RunnableProgram, known: dict[tuple[UUID, int], RunnableProgram]
@@ -158,9 +168,7 @@ class Supplies:
     ) -> RunnableProgram:
         named = _named(tool)
         if named not in known:
-            program = self.programs.get(tool.program_id)
-            bare = runnable(program, tool.program_version, self.payloads)
-            known[named] = self._supplied(bare, known)
+            known[named] = self._supplied(self._bare(*named), known)
         return known[named]
 
     def _texts(self, corpus: Corpus) -> tuple[Sequence[str], Sequence[str]]:

@@ -41,5 +41,5 @@ class WarmingHandlers:
         """
         program = self.programs.get(command.program_id)
         if program.deployed_version is not None:
-            self.engine.create_program(self.supplies.runnable(program, program.deployed_version))
+            self.engine.create_program(self.supplies.runnable(program.id, program.deployed_version))
         return Receipt(program.id, program.version, 0)

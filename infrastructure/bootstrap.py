@@ -337,7 +337,7 @@ def _run_handlers(
         running,
         *_record_handlers(log, supplies, executions, running.request),
         *_workflow_handlers(log, supplies, Deeds(running, runtime.toolbox), worker),
-        ReplayHandlers(executions, programs, payloads, supplies, engine, clock, monotonic),
+        ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic),
         WarmingHandlers(programs, supplies, engine),
         OptimizationHandlers(optimizations, *learning, extensions),
         EvaluationHandlers(evaluations, *learning, reading, extensions),

@@ -105,7 +105,7 @@ TOOLS = "/nodes/0/module/parameters/tools"
 def test_a_program_that_needs_nothing_is_left_as_it_is(world: World) -> None:
     program = world.a_program(agent())
     world.supplies.check(graph_needs(program.graph))
-    found = world.supplies.runnable(program, 1)
+    found = world.supplies.runnable(program.id, 1)
     assert (found.key, found.programs, found.corpora) == (f"{program.id}@1", {}, {})
 
 
@@ -186,7 +186,7 @@ def test_fut_10_a_program_is_given_the_programs_that_its_tools_name(world: World
     middle = world.a_program(agent(worker(deepest.id)))
     tools = (worker(middle.id), worker(deepest.id, name="direct"))
     program = world.a_program(agent(*tools))
-    found = world.supplies.runnable(program, 1)
+    found = world.supplies.runnable(program.id, 1)
     assert found.programs.keys() == {(middle.id, 1), (deepest.id, 1)}
     below = found.programs[middle.id, 1]
     assert below.programs[deepest.id, 1] is found.programs[deepest.id, 1]
@@ -204,17 +204,17 @@ def test_mod_03_a_retriever_is_given_a_field_of_every_row_as_text(world: World) 
     )
     year = Corpus(dataset_id=dataset_id, field="year")
     assert module_needs(spec).corpora == [("/parameters/corpus", corpus)]
-    found = world.supplies.runnable(world.a_program(single(spec)), 1)
+    found = world.supplies.runnable(world.a_program(single(spec)).id, 1)
     assert list(found.corpora.values()) == [
         ["The Eiffel Tower is in Paris.", "", "The Eiffel Tower is in Paris."]
     ]
-    years = world.supplies.runnable(world.a_program(agent(look_up(year))), 1)
+    years = world.supplies.runnable(world.a_program(agent(look_up(year))).id, 1)
     assert list(years.corpora.values()) == [["1889", "", "1889"]]
 
 
 def test_examples_are_rows_to_learn_from_and_none_that_judge(world: World) -> None:
     nearest = Nearest(dataset_id=world.a_dataset(train=ROWS, heldout=ROWS[:1]))
-    found = world.supplies.runnable(world.a_program(agent(nearest=nearest)), 1)
+    found = world.supplies.runnable(world.a_program(agent(nearest=nearest)).id, 1)
     assert found.examples == {nearest.dataset_id: ROWS}
 
 
@@ -222,13 +222,13 @@ def test_other_rows_make_another_program(world: World) -> None:
     dataset_id = world.a_dataset(train=ROWS)
     program = world.a_program(agent(look_up(Corpus(dataset_id=dataset_id, field="text"))))
     outer = world.a_program(agent(worker(program.id)))
-    before = [world.supplies.runnable(each, 1).key for each in (program, outer)]
-    assert before == [world.supplies.runnable(each, 1).key for each in (program, outer)]
+    before = [world.supplies.runnable(each.id, 1).key for each in (program, outer)]
+    assert before == [world.supplies.runnable(each.id, 1).key for each in (program, outer)]
     datasets = MemoryRepository(Dataset, world.log)
     dataset, more = datasets.get(dataset_id), Payload.of(ROWS[:1])
     dataset.load(Split.TRAIN, (more.ref,), count=1, fields=("text", "year"), at=NOW)
     datasets.save(dataset, payloads=[more])
-    after = [world.supplies.runnable(each, 1).key for each in (program, outer)]
+    after = [world.supplies.runnable(each.id, 1).key for each in (program, outer)]
     assert all(old != new for old, new in zip(before, after, strict=True))
 
 
@@ -236,14 +236,14 @@ def test_rows_are_read_once_for_each_tenant(world: World) -> None:
     program = world.a_program(
         agent(look_up(Corpus(dataset_id=world.a_dataset(train=ROWS), field="text")))
     )
-    first = world.supplies.runnable(program, 1)
+    first = world.supplies.runnable(program.id, 1)
     world.payloads.erase_everything()
-    again = world.supplies.runnable(program, 1)
+    again = world.supplies.runnable(program.id, 1)
     (texts,), (same,) = first.corpora.values(), again.corpora.values()
     assert texts is same
     fresh = replace(world.supplies, remembered=Remembered())
     with pytest.raises(PayloadIsMissing):
-        fresh.runnable(program, 1)
+        fresh.runnable(program.id, 1)
 
 
 def test_what_was_not_asked_for_the_longest_is_forgotten_first() -> None:

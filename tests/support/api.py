@@ -227,14 +227,13 @@ class ApiWorld:
         supplies = Supplies(programs, datasets, tools, self.payloads, ALLOWED)
         engine = WorldEngine(self.runner, ScriptedEvaluator(self.runner), self.optimizer)
         timed: dict[str, Any] = {
-            "programs": programs,
             "payloads": self.payloads,
             "supplies": supplies,
             "engine": engine,
             "clock": self.clock,
             "monotonic": lambda: next(ticks) * 0.25,
         }
-        run = timed | {"worker": "worker-1"}
+        run = timed | {"programs": programs, "worker": "worker-1"}
         graphs = GraphReader(modules, signatures, supplies, probes)
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(

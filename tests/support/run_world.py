@@ -303,14 +303,13 @@ class World:
         """A bus whose runs are carried out by *engine*; every stopwatch ticks 250 ms."""
         ticks = count()
         replay: dict[str, Any] = {
-            "programs": self.programs,
             "payloads": self.payloads,
             "supplies": self.supplies,
             "engine": engine,
             "clock": self.clock,
             "monotonic": lambda: next(ticks) * 0.25,
         }
-        run = {**replay, "worker": "worker-1"}
+        run = {**replay, "programs": self.programs, "worker": "worker-1"}
         learn = {**run, "datasets": self.datasets}
         running = ExecutionHandlers(
             executions=self.executions,
