@@ -12,7 +12,10 @@ from application.lm_ports import Engine, ModelChoice, ProgramFailed, RunStopped
 from application.turns import Line, NoTurn, Settle
 from domain.values import Failure
 from infrastructure.engines.native.engine import NativeEngine
+from infrastructure.engines.pool import ProcessEngine
+from infrastructure.engines.processes import Bounds
 from infrastructure.models.catalog import build_engine
+from infrastructure.postgres.slots import Slots
 from tests.support.dspy_programs import MemoryJournal, engine_on, single
 from tests.support.scripted_lm import ScriptedLmServer
 
@@ -104,3 +107,25 @@ def test_lmp_23_without_a_turn_no_call_is_made_and_that_is_on_record(
     assert "Try again in 7 s." in failure.message
     assert server.calls == 0
     assert [call.failure for call in journal.calls] == [failure]
+
+
+@pytest.mark.feature("VIS-25")
+def test_vis_25_an_engine_in_a_process_of_its_own_stands_in_the_same_line(
+    database: str, server: ScriptedLmServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"DATABASE_URL": database, "LM": "openai/gpt-4o-mini", "LM_CONCURRENCY": "1"}
+    for name, value in told.items():
+        monkeypatch.setenv(f"STRATAL_{name}", value)
+    apart = ProcessEngine(Bounds(processes=1))
+    apart.configure(ModelChoice("openai/gpt-4o-mini", api_base=server.url, api_key="sk-of-a-test"))
+    slots = Slots(database, "openai", 1)
+    try:
+        apart.create_program(single())  # what takes longest is done before anybody waits
+        with slots.one(within_s=5, stopped=Event()), pytest.raises((ProgramFailed, RunStopped)):
+            apart.execute(single(), QUESTION, MemoryJournal(), live=True, within_s=0.5)
+        assert server.calls == 0
+        apart.execute(single(), QUESTION, MemoryJournal(), live=True, within_s=30)
+        assert server.calls == 1
+    finally:
+        apart.close()
+        slots.close()
