@@ -20,6 +20,9 @@ MOST_CALLS: Final = 50
 MOST_FORGOTTEN: Final = 1000
 
 
+CallStatus = Literal["pending", "done", "failed"]
+
+
 class RecordHead(Row):
     """All of a record but what it holds."""
 
@@ -42,10 +45,12 @@ class RecordRow(RecordHead):
 class CallRow(Row):
     """A program that a change of a record called."""
 
+    record_id: UUID
+    position: int = Field(description="Where in the log it was called; later ones are greater.")
     execution_id: UUID = Field(description="Its run; there is none if it failed before.")
     binding_id: UUID = Field(description="What bound the program to the change.")
     record_version: int = Field(description="The version of the record that the change made.")
-    status: Literal["pending", "done", "failed"]
+    status: CallStatus
     called_at: datetime
     finished_at: datetime | None
     program_id: UUID | None = Field(description="The program whose outputs were stored.")
@@ -92,6 +97,7 @@ class Records(Projection):
             PRIMARY KEY (tenant, execution_id)
         );
         CREATE INDEX record_call_newest ON record_call (tenant, record_id, position);
+        CREATE INDEX record_call_binding ON record_call (tenant, binding_id, position);
         CREATE INDEX record_call_open ON record_call (tenant, execution_id) WHERE is_open;
         CREATE TABLE record_call_end (
             tenant          text NOT NULL,
@@ -163,8 +169,24 @@ def record(store: ReadStore, resource: str, record_id: UUID, *, tenant: str) -> 
 
 def calls(store: ReadStore, record_id: UUID, *, tenant: str) -> Sequence[CallRow]:
     """The programs that changes of a record called, the latest first, ``MOST_CALLS`` at most."""
-    found = store.rows(_CALLS, {"tenant": tenant, "id": record_id, "most": MOST_CALLS}, of=Records)
-    return [CallRow.model_validate(dict(each)) for each in found]
+    select = Select(_CALLS, of=Records, tenant=tenant).where("record_id = %(id)s", id=record_id)
+    return select.page(store, CallRow, NEWEST_FIRST, limit=MOST_CALLS, after=None).rows
+
+
+def calls_of_binding(
+    store: ReadStore,
+    binding_id: UUID,
+    *,
+    tenant: str,
+    status: CallStatus | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: Cursor | None = None,
+) -> Page[CallRow]:
+    """The calls that changes of whatever records made of one binding, the latest first."""
+    select = Select(_CALLS, of=Records, tenant=tenant)
+    select.where("binding_id = %(binding_id)s", binding_id=binding_id)
+    select.where("status = %(status)s", status=status)
+    return select.page(store, CallRow, NEWEST_FIRST, limit=limit, after=after)
 
 
 class ForgottenCall(Row):
@@ -213,14 +235,16 @@ _SELECT: LiteralString = """
     FROM record WHERE tenant = %(tenant)s"""
 
 _CALLS: LiteralString = """
-    SELECT made.execution_id, made.binding_id, made.record_version, made.called_at,
-           CASE WHEN ended.position IS NULL THEN 'pending'
-                WHEN ended.failure IS NULL THEN 'done' ELSE 'failed' END AS status,
-           ended.finished_at, ended.program_id, ended.program_version, ended.failure
-    FROM record_call AS made LEFT JOIN record_call_end AS ended
-        ON ended.tenant = made.tenant AND ended.execution_id = made.execution_id
-    WHERE made.tenant = %(tenant)s AND made.record_id = %(id)s
-    ORDER BY made.position DESC, made.execution_id LIMIT %(most)s"""
+    SELECT execution_id, record_id, binding_id, record_version, position, called_at, status,
+           finished_at, program_id, program_version, failure
+    FROM (
+        SELECT made.*,
+               CASE WHEN ended.position IS NULL THEN 'pending'
+                    WHEN ended.failure IS NULL THEN 'done' ELSE 'failed' END AS status,
+               ended.finished_at, ended.program_id, ended.program_version, ended.failure
+        FROM record_call AS made LEFT JOIN record_call_end AS ended
+            ON ended.tenant = made.tenant AND ended.execution_id = made.execution_id
+    ) AS call WHERE tenant = %(tenant)s"""
 
 _FORGOTTEN: LiteralString = """
     SELECT tenant, record_id, execution_id FROM record_call AS made

@@ -25,6 +25,7 @@ from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, show
 from infrastructure.api.route import router
 from projections import bindings as read_model
 from projections.bindings import BindingRow
+from projections.records import CallRow, CallStatus, calls_of_binding
 
 KIND = "binding"
 PATH = "/v1/bindings"
@@ -110,6 +111,30 @@ async def get_binding(binding: IdOrName, desk: Reading, response: Response) -> B
         raise AggregateNotFound(KIND, wanted)
     tag(response, row.version)
     return row
+
+
+@routes.get("/{binding}/calls")
+async def list_calls_of_binding(
+    binding: IdOrName,
+    desk: Reading,
+    call_status: Annotated[CallStatus | None, Query(alias="status")] = None,
+    limit: Limit = LIMIT,
+    cursor: After = None,
+) -> PageView[CallRow]:
+    """List what called a binding, and what became of it: the latest first, of all records."""
+    binding_id, after = await desk.id_of(KIND, binding), decode(cursor)
+    return shown(
+        await desk.read(
+            lambda store: calls_of_binding(
+                store,
+                binding_id,
+                tenant=desk.tenant,
+                status=call_status,
+                limit=limit,
+                after=after,
+            )
+        )
+    )
 
 
 @routes.post("/{binding}/change")

@@ -23,7 +23,7 @@ class BindingCommands:
 
     def app(self) -> typer.Typer:
         verbs = typer.Typer(no_args_is_help=True, help="Programs that changes of records run.")
-        for verb in (self.create, self.show, self.pause, self.resume, self.remove):
+        for verb in (self.create, self.show, self.calls, self.pause, self.resume, self.remove):
             verbs.command()(verb)
         verbs.command("list")(self.list)
         return verbs
@@ -89,6 +89,25 @@ class BindingCommands:
         else:
             say("No program is bound to records. See stratal binding create --help.")
 
+    def calls(
+        self,
+        binding: BindingName,
+        *,
+        status: Annotated[str | None, typer.Option(help="pending, done or failed.")] = None,
+        as_of: AsOf = None,
+        json: Json = False,
+    ) -> None:
+        """List what called a binding, and what became of it, the latest first."""
+        found = [*self.connect().bindings.calls(binding, status=status, as_of=as_of)]
+        if json:
+            show_json(found)
+        else:
+            rows = [
+                (each["record_id"], each["status"], moment(each["called_at"]), why_of(each))
+                for each in found
+            ]
+            show_table(("record", "status", "called", "why"), rows)
+
     def pause(self, binding: BindingName, *, reason: Reason = None, json: Json = False) -> None:
         """Have changes run it no more, until it is resumed."""
         done = self.connect().bindings.pause(binding, reason)
@@ -103,6 +122,12 @@ class BindingCommands:
         """Have nothing run it ever again; it stays readable."""
         done = self.connect().bindings.remove(binding, reason)
         show_json(done) if json else say(f"Removed {binding}.")
+
+
+def why_of(call: Data) -> str | None:
+    """Why a call has failed."""
+    failure = call["failure"]
+    return failure and f"{failure['message']} ({failure['code']})"
 
 
 def _shown(found: Data) -> dict[str, object]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from infrastructure.cli.bindings import why_of
 from infrastructure.cli.connection import AsOf, Connect, Data, Json, json_object
 from infrastructure.cli.output import moment, people, plain, say, show_json, show_pairs, show_table
 
@@ -117,8 +118,7 @@ def _show(found: Data, *, as_json: bool) -> None:
 
 def _rows(calls: list[Data]) -> Iterator[tuple[object, ...]]:
     for call in calls:
-        why = call["failure"] and f"{call['failure']['message']} ({call['failure']['code']})"
-        yield call["execution_id"], call["status"], moment(call["called_at"]), why
+        yield call["execution_id"], call["status"], moment(call["called_at"]), why_of(call)
 
 
 def _short(data: Data | None) -> str:

@@ -117,6 +117,10 @@ class Bindings(Resource):
             id=id,
         )
 
+    def calls(self, id_or_name: str, **filters: object) -> Iterator[JsonObject]:
+        """What called it, of all records, the latest first; see ``status``."""
+        return self._api.pages(self._at(id_or_name, "/calls"), **filters)
+
     def change(
         self,
         id_or_name: str,

@@ -20,7 +20,7 @@ from projections.optimization_board import OptimizationBoard, optimizations, tri
 from projections.probes import Probes, probes
 from projections.program_catalog import program, programs
 from projections.program_versions import deployments, program_versions
-from projections.records import calls, forgotten_calls, record, records
+from projections.records import calls, calls_of_binding, forgotten_calls, record, records
 from projections.signatures import signature, signatures
 from projections.unfinished import unfinished_work
 from tests.support import histories as build
@@ -120,6 +120,10 @@ QUERIES: dict[str, tuple[str, Query]] = {
     "calls of a record": (
         "record_call_newest",
         lambda store: calls(store, an_id("r7"), tenant=TENANT),
+    ),
+    "calls of a binding": (
+        "record_call_binding",
+        lambda store: calls_of_binding(store, an_id("binding"), tenant=TENANT),
     ),
     "calls that nobody follows": (
         "record_call_open",

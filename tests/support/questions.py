@@ -32,7 +32,7 @@ from projections.probes import probe, probes
 from projections.program_catalog import program, programs
 from projections.program_types import catalog_state, program_types
 from projections.program_versions import deployments, program_version, program_versions
-from projections.records import calls, record, records
+from projections.records import calls, calls_of_binding, record, records
 from projections.signatures import signature, signatures
 from projections.webhooks import webhook, webhooks
 from projections.workflow_runs import workflow_run, workflow_runs
@@ -153,6 +153,7 @@ ABOUT_ONE: Mapping[str, Question] = {
     "programs that it called": lambda store, tenant, of: Page(
         tuple(calls(store, of, tenant=tenant)), None
     ),
+    "what called it": lambda store, tenant, of: calls_of_binding(store, of, tenant=tenant),
     "binding": lambda store, tenant, of: binding(store, of, tenant=tenant),
     "workflow": lambda store, tenant, of: workflow(store, of, tenant=tenant),
     "run of a workflow": lambda store, tenant, of: workflow_run(store, of, tenant=tenant),

@@ -168,6 +168,13 @@ def test_a_call_that_failed_is_told_with_the_record(api: TestClient, world: ApiW
         world.runner.error = None
     (call,) = api.get(path).json()["calls"]
     assert (call["status"], call["failure"]["code"]) == ("failed", "program.failed")
+    later = a_record(api, {"title": "No content."})
+    listed = api.get("/v1/bindings/post.sort/calls?limit=1")
+    assert [each["record_id"] in later for each in listed.json()["items"]] == [True]
+    rest = api.get(f"/v1/bindings/post.sort/calls?cursor={listed.json()['next']}").json()
+    assert (rest["items"], rest["next"]) == ([call], None)
+    assert api.get("/v1/bindings/post.sort/calls?status=failed").json()["items"] == [call]
+    assert api.get("/v1/bindings/post.sort/calls?status=done").json()["items"] == []
     assert api.get(path).json()["data"] == POST
 
 

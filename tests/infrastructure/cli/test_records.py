@@ -54,6 +54,9 @@ def test_programs_are_bound_and_what_they_were_called_for_is_shown(
     waited = stratal("record", "create", "ticket", '{"text": "It crashes."}', "--wait", "9")
     assert ("· queue" in waited.out, "done" in waited.out) == (True, True)
 
+    assert "done" in stratal("binding", "calls", "ticket.sort").out
+    assert stratal("binding", "calls", "ticket.sort", "--status", "failed", "--json").json == []
+
     update = ("--on", "update", "--changed", "text")
     assert stratal("binding", "create", "ticket.again", program, *wires, *update, "--json").json
     assert "update of text" in stratal("binding", "show", "ticket.again").out
