@@ -45,6 +45,15 @@ class DeleteRecord(Command):
     expected_version: int | None = None
 
 
+class RepeatCall(Command):
+    """Call once more a program that failed, as it is bound now, on what the record holds now."""
+
+    record_id: UUID
+    resource: ResourceName
+    execution_id: UUID
+    expected_version: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class RecordHandlers:
     changes: RecordChanges
@@ -86,6 +95,20 @@ class RecordHandlers:
 
         return self.changes.insist(command.record_id, decide)
 
-    def _expect(self, record: Record, command: UpdateRecord | DeleteRecord) -> None:
+    @handles(RepeatCall, Permission.EXECUTE)
+    def repeat(self, command: RepeatCall) -> Receipt:
+        def decide(record: Record) -> list[Payload]:
+            self._expect(record, command)
+            failed = record.failed_call(command.execution_id)
+            binding = self.changes.bound.bindings.get(failed.binding_id)
+            binding.require_active()
+            record.repeat_call(
+                command.execution_id, binding_version=binding.version, at=self.clock.now()
+            )
+            return []
+
+        return self.changes.insist(command.record_id, decide)
+
+    def _expect(self, record: Record, command: UpdateRecord | DeleteRecord | RepeatCall) -> None:
         self.changes.require_kind(record, command.resource)
         record.expect(command.expected_version)

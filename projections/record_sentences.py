@@ -14,6 +14,7 @@ from domain.binding.events import (
 from domain.binding.values import BindingSpec
 from domain.record.events import (
     RecordCallFailed,
+    RecordCallRepeated,
     RecordCreated,
     RecordDeleted,
     RecordEvent,
@@ -40,6 +41,8 @@ def record(id: UUID, event: RecordEvent) -> Words:
         case RecordCallFailed(call=call, failure=failure):
             why = f" because {cause_of(failure)}"
             return ("stored nothing in record ", id, " for binding ", call.binding_id, why)
+        case RecordCallRepeated(call=call):
+            return ("asked binding ", call.binding_id, " once more for record ", id)
         case RecordDeleted(reason=reason):
             return ("deleted record ", id, f" because {quoted(reason)}")
         case _:

@@ -8,7 +8,13 @@ from uuid import UUID
 from pydantic import Field
 
 from domain.kernel import Event, Recorded
-from domain.record.events import RecordCallFailed, RecordCreated, RecordDeleted, RecordUpdated
+from domain.record.events import (
+    RecordCallFailed,
+    RecordCallRepeated,
+    RecordCreated,
+    RecordDeleted,
+    RecordUpdated,
+)
 from domain.record.values import Call
 from domain.values import Failure, PayloadRef
 from projections.folding import document, row
@@ -121,6 +127,7 @@ class Records(Projection):
         RecordCreated,
         RecordUpdated,
         RecordCallFailed,
+        RecordCallRepeated,
         RecordDeleted,
     )
 
@@ -137,6 +144,9 @@ class Records(Projection):
                 yield Write(_TOUCH, row(recorded))
                 yield from _called(recorded, (call,))
                 yield from _ended(recorded, call.execution_id, failure=document(failure))
+            case RecordCallRepeated(call=call):
+                yield Write(_TOUCH, row(recorded))
+                yield from _called(recorded, (call,))
             case RecordDeleted(reason=reason):
                 yield Write(_DELETE, row(recorded, reason=reason))
             case _:

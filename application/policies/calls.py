@@ -7,7 +7,7 @@ from application.commands import Command
 from domain.execution.events import ExecutionCancelled, ExecutionCompleted, ExecutionFailed
 from domain.execution.values import Caller
 from domain.kernel import Recorded
-from domain.record.events import RecordCreated, RecordUpdated
+from domain.record.events import RecordCallRepeated, RecordCreated, RecordUpdated
 
 
 def calling(recorded: Recorded) -> Iterable[Command]:
@@ -15,6 +15,8 @@ def calling(recorded: Recorded) -> Iterable[Command]:
         case RecordCreated(calls=calls) | RecordUpdated(calls=calls):
             for call in calls:
                 yield FollowCall(record_id=recorded.originator_id, execution_id=call.execution_id)
+        case RecordCallRepeated(call=call):
+            yield FollowCall(record_id=recorded.originator_id, execution_id=call.execution_id)
         case (
             ExecutionCompleted(caller=Caller(kind=kind, id=id))
             | ExecutionFailed(caller=Caller(kind=kind, id=id))

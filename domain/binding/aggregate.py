@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar, Self, assert_never
 from uuid import UUID
 
-from domain.binding.errors import BindingIsRemoved, InvalidBinding
+from domain.binding.errors import BindingIsPaused, BindingIsRemoved, InvalidBinding
 from domain.binding.events import (
     BindingChanged,
     BindingCreated,
@@ -79,6 +79,16 @@ class Binding(Aggregate[BindingEvent]):
         if self.status is not BindingStatus.ACTIVE or action is not self.spec.action:
             return False
         return not self.spec.changed or not set(self.spec.changed).isdisjoint(changed)
+
+    def require_active(self) -> None:
+        """Refuse to go on with a binding that nothing calls.
+
+        Raises:
+            BindingIsRemoved, BindingIsPaused: Nothing does.
+        """
+        self._require_there()
+        if self.status is BindingStatus.PAUSED:
+            raise BindingIsPaused(self.id)
 
     def _require_there(self) -> None:
         if self.status is BindingStatus.REMOVED:

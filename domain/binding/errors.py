@@ -24,6 +24,14 @@ class BindingIsRemoved(ConflictError):
         self.binding_id = binding_id
 
 
+class BindingIsPaused(ConflictError):
+    code: ClassVar[str] = "binding.paused"
+
+    def __init__(self, binding_id: UUID) -> None:
+        super().__init__(f"Binding {binding_id} is paused. Resume it first.")
+        self.binding_id = binding_id
+
+
 class TooManyBindings(ConflictError):
     code: ClassVar[str] = "binding.too_many"
 

@@ -7,15 +7,16 @@ from typing import ClassVar, Self, assert_never
 from uuid import UUID
 
 from domain.kernel import Aggregate
-from domain.record.errors import RecordIsDeleted
+from domain.record.errors import CallHasNotFailed, RecordIsDeleted
 from domain.record.events import (
     RecordCallFailed,
+    RecordCallRepeated,
     RecordCreated,
     RecordDeleted,
     RecordEvent,
     RecordUpdated,
 )
-from domain.record.rules import chain_ended
+from domain.record.rules import call_of, chain_ended
 from domain.record.values import Answer, Call
 from domain.values import Failure, PayloadRef
 
@@ -41,6 +42,7 @@ class Record(Aggregate[RecordEvent]):
         super().__init__(id)
         self.is_deleted = False
         self.open: dict[UUID, OpenCall] = {}
+        self.failed: dict[UUID, Call] = {}
 
     @classmethod
     def create(
@@ -88,6 +90,28 @@ class Record(Aggregate[RecordEvent]):
             call = self.open[execution_id].call
             self.record(RecordCallFailed(call=call, failure=failure), at=at)
 
+    def failed_call(self, execution_id: UUID) -> Call:
+        """The call with that run, which failed and was not repeated.
+
+        Raises:
+            RecordIsDeleted: It calls nothing any more.
+            CallHasNotFailed: There is none.
+        """
+        self.require_there()
+        if execution_id not in self.failed:
+            raise CallHasNotFailed(self.id, execution_id)
+        return self.failed[execution_id]
+
+    def repeat_call(self, execution_id: UUID, *, binding_version: int, at: datetime) -> None:
+        """Call once more what failed, as it is bound now, on what the record holds now.
+
+        Raises:
+            RecordIsDeleted, CallHasNotFailed: See ``failed_call``.
+        """
+        binding_id = self.failed_call(execution_id).binding_id
+        call = call_of(self.id, self.version + 1, binding_id, binding_version)
+        self.record(RecordCallRepeated(failed=execution_id, call=call), at=at)
+
     def delete(self, reason: str, *, at: datetime) -> None:
         """Take it out of the way; what waits for an answer waits no more. Twice changes nothing."""
         if self.is_deleted:
@@ -120,6 +144,10 @@ class Record(Aggregate[RecordEvent]):
                 self._hold(event.data, event.calls)
             case RecordCallFailed(call=call):
                 self.open.pop(call.execution_id, None)
+                self.failed[call.execution_id] = call
+            case RecordCallRepeated(failed=failed, call=call):
+                del self.failed[failed]
+                self.open[call.execution_id] = OpenCall(call, self.data)
             case RecordDeleted():
                 self.is_deleted = True
             case _:

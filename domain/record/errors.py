@@ -16,6 +16,17 @@ class InvalidRecord(InvalidError):
         super().__init__(f"This cannot be a record: {faults[0].message}", faults)
 
 
+class CallHasNotFailed(ConflictError):
+    code: ClassVar[str] = "record.call_not_failed"
+
+    def __init__(self, record_id: UUID, execution_id: UUID) -> None:
+        super().__init__(
+            f"Record {record_id} has no call {execution_id} that failed and was not repeated. "
+            "Read it again to see its calls."
+        )
+        self.record_id, self.execution_id = record_id, execution_id
+
+
 class RecordIsDeleted(ConflictError):
     code: ClassVar[str] = "record.deleted"
 

@@ -1,6 +1,7 @@
 """Everything that can happen to a record, in the order of its life."""
 
 from typing import ClassVar
+from uuid import UUID
 
 from domain.kernel import Event
 from domain.record.values import Answer, Call, ResourceName
@@ -40,10 +41,19 @@ class RecordCallFailed(Event):
     failure: Failure
 
 
+class RecordCallRepeated(Event):
+    """Somebody asked once more for what had failed, on what the record holds now."""
+
+    TOPIC: ClassVar[str] = "record.call_repeated"
+
+    failed: UUID
+    call: Call
+
+
 class RecordDeleted(Event):
     TOPIC: ClassVar[str] = "record.deleted"
 
     reason: str
 
 
-RecordEvent = RecordCreated | RecordUpdated | RecordCallFailed | RecordDeleted
+RecordEvent = RecordCreated | RecordUpdated | RecordCallFailed | RecordCallRepeated | RecordDeleted

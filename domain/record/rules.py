@@ -65,18 +65,30 @@ def calls_of(
     """
     chain = () if cause is None else cause.next_chain
     made = [
-        Call(
-            execution_id=uuid5(_EXECUTIONS, f"{record_id}/{version}/{binding_id}"),
-            binding_id=binding_id,
-            binding_version=binding_version,
-            chain=chain,
-        )
+        call_of(record_id, version, binding_id, binding_version, chain=chain)
         for binding_id, binding_version in bindings
         if cause is None or binding_id != cause.binding_id
     ]
     return (
         tuple(call for call in made if call.binding_id not in chain),
         tuple(call for call in made if call.binding_id in chain),
+    )
+
+
+def call_of(
+    record_id: UUID,
+    version: int,
+    binding_id: UUID,
+    binding_version: int,
+    *,
+    chain: tuple[UUID, ...] = (),
+) -> Call:
+    """The call that *version* of a record makes of a binding: always the same one."""
+    return Call(
+        execution_id=uuid5(_EXECUTIONS, f"{record_id}/{version}/{binding_id}"),
+        binding_id=binding_id,
+        binding_version=binding_version,
+        chain=chain,
     )
 
 

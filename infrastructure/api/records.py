@@ -9,7 +9,7 @@ from fastapi import Body, Path, Query, Response, status
 from pydantic import Field, JsonValue
 
 from application.errors import AggregateNotFound
-from application.records import CreateRecord, DeleteRecord, UpdateRecord
+from application.records import CreateRecord, DeleteRecord, RepeatCall, UpdateRecord
 from domain.record.values import ResourceName
 from domain.text import JsonObject, LongText
 from infrastructure.api.bodies import NewThing
@@ -127,6 +127,26 @@ async def delete_record(
     """Delete a record. It stays readable and changes no more; programs under way store nothing."""
     command = wish(
         DeleteRecord, record_id=id, resource=resource, reason=reason, expected_version=expected
+    )
+    return written(response, await desk.dispatch(command), _path(resource, id))
+
+
+@routes.post("/{resource}/{record_id}/calls/{execution_id}/repeat")
+async def repeat_call(
+    resource: Resource,
+    id: Id,
+    execution_id: UUID,
+    desk: Writing,
+    expected: Expected,
+    response: Response,
+) -> Written:
+    """Call once more a program that failed, as it is bound now, on what the record holds now."""
+    command = wish(
+        RepeatCall,
+        record_id=id,
+        resource=resource,
+        execution_id=execution_id,
+        expected_version=expected,
     )
     return written(response, await desk.dispatch(command), _path(resource, id))
 

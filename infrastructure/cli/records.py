@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from infrastructure.cli.bindings import why_of
-from infrastructure.cli.connection import AsOf, Connect, Data, Json, json_object
+from infrastructure.cli.connection import AsOf, Connect, Data, ExecutionId, Json, json_object
 from infrastructure.cli.output import moment, people, plain, say, show_json, show_pairs, show_table
+from infrastructure.client import Stratal
 
 Resource = Annotated[str, typer.Argument(help="A kind of record, such as post.")]
 RecordId = Annotated[str, typer.Argument(help="Id of a record.", metavar="RECORD")]
+Wait = Annotated[float, typer.Option(help="Seconds to wait for the programs that it calls.")]
 JsonText = Annotated[str, typer.Argument(help="A JSON object.", metavar="JSON")]
 MOST_FIELDS = 3
 
@@ -24,7 +26,7 @@ class RecordCommands:
 
     def app(self) -> typer.Typer:
         verbs = typer.Typer(no_args_is_help=True, help="Things of your own.")
-        for verb in (self.create, self.show, self.update, self.delete):
+        for verb in (self.create, self.show, self.update, self.repeat, self.delete):
             verbs.command()(verb)
         verbs.command("list")(self.list)
         return verbs
@@ -34,19 +36,13 @@ class RecordCommands:
         resource: Resource,
         data: JsonText,
         *,
-        wait: Annotated[
-            float, typer.Option(help="Seconds to wait for the programs that it calls.")
-        ] = 0,
+        wait: Wait = 0,
         json: Json = False,
     ) -> None:
         """Create a record of a kind; programs that are bound to that run afterwards."""
         client, held = self.connect(), json_object("JSON", data)
         record_id = client.records.create(resource, held)["id"]
-        if wait:
-            found = client.records.wait(resource, record_id, timeout_s=wait)
-        else:
-            found = client.records.get(resource, record_id)
-        _show(found, as_json=json)
+        _show(_waited(client, resource, record_id, wait), as_json=json)
 
     def show(
         self, resource: Resource, record: RecordId, *, as_of: AsOf = None, json: Json = False
@@ -69,6 +65,20 @@ class RecordCommands:
         client, changes = self.connect(), json_object("JSON", patch)
         client.records.update(resource, record, changes, expected_version=if_version)
         _show(client.records.get(resource, record), as_json=json)
+
+    def repeat(
+        self,
+        resource: Resource,
+        record: RecordId,
+        execution: ExecutionId,
+        *,
+        wait: Wait = 0,
+        json: Json = False,
+    ) -> None:
+        """Call once more a program that failed, on what the record holds now."""
+        client = self.connect()
+        client.records.repeat(resource, record, execution)
+        _show(_waited(client, resource, record, wait), as_json=json)
 
     def delete(
         self,
@@ -95,6 +105,13 @@ class RecordCommands:
             show_table(("id", "data", "updated"), rows)
         else:
             say(f"There is no {resource}. Create one with stratal record create {resource} JSON.")
+
+
+def _waited(client: Stratal, resource: str, record: str, wait_s: float) -> Data:
+    """A record, once what it called has ended or *wait_s* are over."""
+    if not wait_s:
+        return client.records.get(resource, record)
+    return client.records.wait(resource, record, timeout_s=wait_s)
 
 
 def _show(found: Data, *, as_json: bool) -> None:

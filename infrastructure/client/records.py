@@ -55,6 +55,11 @@ class Records:
             _path(resource, id), params={"reason": reason}, expected_version=expected_version
         )
 
+    def repeat(self, resource: str, id: str, execution_id: str) -> JsonObject:
+        """Call once more the program of a run that failed, on what the record holds now."""
+        calls = f"/calls/{quote(str(execution_id), safe='')}/repeat"
+        return self._api.post(_path(resource, id) + calls)
+
     def wait(
         self, resource: str, id: str, *, timeout_s: float, every_s: float = 0.25
     ) -> JsonObject:

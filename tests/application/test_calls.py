@@ -8,16 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from application.bindings import PauseBinding, ResumeBinding
 from application.calls import FollowCall
 from application.commands import Command
 from application.errors import StoreIsUnavailable
 from application.executions import CancelExecution, RunExecution
 from application.lm_ports import ProgramFailed
-from application.records import DeleteRecord, UpdateRecord
+from application.records import DeleteRecord, RepeatCall, UpdateRecord
+from domain.binding.errors import BindingIsPaused
 from domain.binding.values import Constant, FromRecord, Trigger
+from domain.errors import StaleVersion
 from domain.execution.aggregate import Execution
 from domain.execution.events import ExecutionCompleted, ExecutionRequested
 from domain.execution.values import Caller
+from domain.record.errors import CallHasNotFailed
 from domain.record.events import RecordCallFailed, RecordCreated, RecordUpdated
 from domain.values import Failure
 from tests.support.bound import BoundWorld
@@ -174,6 +178,28 @@ def test_a_run_that_fails_is_told_to_the_record_without_secrets(world: BoundWorl
     failure = failure_of(world, record_id)
     assert (failure.code, failure.message) == ("program.failed", "api_key=[redacted]")
     assert world.data(record_id) == {"text": "It crashes."}
+
+
+def test_what_failed_is_repeated_as_it_is_bound_now(world: BoundWorld) -> None:
+    binding_id = world.bind()
+    world.runner.error = ProgramFailed(Failure(code="program.failed", message="It failed."))
+    record_id = world.a_record()
+    failed = call_of(world, record_id).execution_id
+    world.work()
+    world.runner.error = None
+    again = RepeatCall(record_id=record_id, resource="ticket", execution_id=failed)
+    world.do(PauseBinding(binding_id=binding_id))
+    with pytest.raises(BindingIsPaused):
+        world.do(again)
+    world.do(ResumeBinding(binding_id=binding_id))
+    with pytest.raises(StaleVersion):
+        world.do(again.model_copy(update={"expected_version": 1}))
+    world.do(again)
+    world.work()
+    assert world.data(record_id) == {"text": "It crashes.", "queue": "bug"}
+    assert topics(world, record_id)[2:] == ["record.call_repeated", "record.updated"]
+    with pytest.raises(CallHasNotFailed):
+        world.do(again)
 
 
 def test_a_run_that_is_cancelled_is_told_to_the_record(world: BoundWorld) -> None:

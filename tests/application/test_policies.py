@@ -23,7 +23,7 @@ from domain.execution.values import Caller
 from domain.kernel import Envelope, Event, Recorded
 from domain.optimization.events import OptimizationCompleted, OptimizationRequested
 from domain.program.events import ProgramRetired
-from domain.record.events import RecordCreated, RecordUpdated
+from domain.record.events import RecordCallRepeated, RecordCreated, RecordUpdated
 from domain.record.values import Call
 from domain.values import Failure, LmSpend
 from tests.support.runs import ref
@@ -83,6 +83,8 @@ def test_every_call_of_a_record_is_followed_when_it_is_made_and_when_its_run_end
     each = [FollowCall(record_id=ID, execution_id=call.execution_id) for call in calls]
     assert following(RecordCreated(resource="post", data=ref("it"), calls=calls)) == each
     assert following(RecordUpdated(data=ref("it"), changed=("a",), calls=calls)) == each
+    repeated = RecordCallRepeated(failed=uuid4(), call=calls[0])
+    assert following(repeated) == each[:1]
     record = uuid4()
     waits = Caller(kind="record", id=record)
     failure = Failure(code="program.failed", message="It failed.")

@@ -242,7 +242,7 @@ STREAMS = (
     | st.sampled_from((a_probe(), a_probe(refused=True))).map(list)
     | st.sampled_from((a_workflow(), a_webhook())).map(list)
     | st.sampled_from((a_run_undone(), a_run_with_all(), a_run_completed())).map(list)
-    | st.integers(1, 6).map(lambda length: [*a_record()[:length]])
+    | st.integers(1, 7).map(lambda length: [*a_record()[:length]])
     | st.integers(1, 5).map(lambda length: [*a_binding()[:length]])
     | st.sampled_from((A_TOOL, [*A_TOOL, ToolRetired(reason="Old.")])).map(list)
     | st.sampled_from((A_KEY, [*A_KEY, ApiKeyRevoked(reason="Lost.")])).map(list)

@@ -11,6 +11,7 @@ from domain.binding.events import (
 from domain.binding.values import BindingSpec, Constant, FromRecord, Trigger
 from domain.record.events import (
     RecordCallFailed,
+    RecordCallRepeated,
     RecordCreated,
     RecordDeleted,
     RecordEvent,
@@ -48,12 +49,13 @@ def answered(call: Call, *, data: str = "summarised") -> RecordUpdated:
 
 
 def a_record(name: str = "record") -> tuple[RecordEvent, ...]:
-    """A record that calls two programs, of which one answers; it is patched and deleted."""
+    """A record that calls two programs: one answers, one is asked again; then it is deleted."""
     good, bad = a_call(f"{name}, good"), a_call(f"{name}, bad", "another binding")
     return (
         RecordCreated(resource="post", data=ref("first"), calls=(good, bad)),
         answered(good),
         RecordCallFailed(call=bad, failure=FAILURE),
+        RecordCallRepeated(failed=bad.execution_id, call=a_call(f"{name}, again")),
         RecordUpdated(data=ref("patched"), changed=("title",), calls=(a_call(f"{name}, late"),)),
         RecordCallFailed(call=a_call(f"{name}, never made"), failure=FAILURE),
         RecordDeleted(reason="It was spam."),

@@ -12,7 +12,13 @@ from domain.binding.events import (
 )
 from domain.binding.values import BindingSpec, Constant, FromRecord, Trigger
 from domain.kernel import Event
-from domain.record.events import RecordCallFailed, RecordCreated, RecordDeleted, RecordUpdated
+from domain.record.events import (
+    RecordCallFailed,
+    RecordCallRepeated,
+    RecordCreated,
+    RecordDeleted,
+    RecordUpdated,
+)
 from domain.record.values import Answer, Call
 from domain.values import Failure
 from tests.support.histories import an_id, ref
@@ -59,6 +65,7 @@ RECORDS: Final[Sequence[Sequence[Event]]] = (
         RecordUpdated(data=ref("data"), changed=("title",)),
     ),
     (RecordCallFailed(call=_CALL, failure=_FAILURE),),
+    (RecordCallRepeated(failed=an_id("failed execution"), call=_CALL),),
     (RecordDeleted(reason="It was spam."),),
     (
         BindingCreated(name="post.summarise", spec=_SPEC),

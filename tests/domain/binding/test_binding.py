@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from domain.binding.aggregate import Binding
-from domain.binding.errors import BindingIsRemoved, InvalidBinding
+from domain.binding.errors import BindingIsPaused, BindingIsRemoved, InvalidBinding
 from domain.binding.events import (
     BindingChanged,
     BindingCreated,
@@ -101,6 +101,13 @@ def test_only_what_it_is_bound_to_calls_it() -> None:
     assert not watching.is_called_by(Trigger.UPDATE, ("title",))
     for gone in PAUSED, REMOVED:
         assert not Binding.fold(uuid4(), [CREATED, gone]).is_called_by(Trigger.CREATE, ())
+
+
+def test_only_an_active_binding_is_asked_once_more() -> None:
+    Binding.fold(uuid4(), [CREATED]).require_active()
+    for gone, refusal in ((PAUSED, BindingIsPaused), (REMOVED, BindingIsRemoved)):
+        with pytest.raises(refusal):
+            Binding.fold(uuid4(), [CREATED, gone]).require_active()
 
 
 def faults(**changes: Any) -> dict[str, str]:

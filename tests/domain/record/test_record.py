@@ -6,9 +6,15 @@ from uuid import uuid4
 import pytest
 
 from domain.record.aggregate import Record
-from domain.record.errors import RecordIsDeleted
-from domain.record.events import RecordCallFailed, RecordCreated, RecordDeleted, RecordUpdated
-from domain.record.rules import chain_ended
+from domain.record.errors import CallHasNotFailed, RecordIsDeleted
+from domain.record.events import (
+    RecordCallFailed,
+    RecordCallRepeated,
+    RecordCreated,
+    RecordDeleted,
+    RecordUpdated,
+)
+from domain.record.rules import call_of, chain_ended
 from domain.record.values import Answer, Call
 from domain.values import Failure
 from tests.support.runs import ref
@@ -100,6 +106,31 @@ def test_the_end_of_a_chain_is_told(record: Scenario[Record]) -> None:
     ended = RecordCallFailed(call=NEXT, failure=chain_ended(NEXT))
     record.given(CREATED).when(lambda it: it.end_chains([NEXT], at=NOW)).then(ended)
     assert ended.failure.code == "record.chain_ended"
+
+
+def test_what_failed_is_called_once_more_on_what_is_held_now(record: Scenario[Record]) -> None:
+    patched = RecordUpdated(data=ref("second"), changed=("title",))
+    again = call_of(ID, 4, CALL.binding_id, 3)
+    held = (
+        record.given(CALLING, FAILED, patched)
+        .when(lambda it: it.repeat_call(CALL.execution_id, binding_version=3, at=NOW))
+        .then(RecordCallRepeated(failed=CALL.execution_id, call=again))
+    )
+    assert [(each.call, each.data) for each in held.open.values()] == [(again, ref("second"))]
+    assert held.failed == {}
+
+
+def test_only_what_failed_is_called_once_more_and_only_once(record: Scenario[Record]) -> None:
+    def twice(it: Record) -> None:
+        it.repeat_call(CALL.execution_id, binding_version=1, at=NOW)
+
+    record.given(CALLING).when(twice).then_refused(CallHasNotFailed)
+    again = RecordCallRepeated(failed=CALL.execution_id, call=call_of(ID, 3, CALL.binding_id, 1))
+    repeated = Record.fold(ID, [CALLING, FAILED, again])
+    with pytest.raises(CallHasNotFailed, match="Read it again"):
+        twice(repeated)
+    with pytest.raises(RecordIsDeleted):
+        twice(Record.fold(ID, [CALLING, FAILED, DELETED]))
 
 
 def test_a_deleted_record_waits_for_nothing_and_changes_no_more(record: Scenario[Record]) -> None:

@@ -168,14 +168,22 @@ def test_a_call_that_failed_is_told_with_the_record(api: TestClient, world: ApiW
         world.runner.error = None
     (call,) = api.get(path).json()["calls"]
     assert (call["status"], call["failure"]["code"]) == ("failed", "program.failed")
+    assert api.get(path).json()["data"] == POST
+    repeat = f"{path}/calls/{call['execution_id']}/repeat"
+    assert api.post(repeat).status_code == 200
+    refused = api.post(repeat)
+    assert (refused.status_code, refused.json()["code"]) == (409, "record.call_not_failed")
+    world.work()
+    again, first = api.get(path).json()["calls"]
+    assert (again["status"], first) == ("done", call)
+    assert api.get(path).json()["data"] == POST | {"queue": "bug"}
     later = a_record(api, {"title": "No content."})
     listed = api.get("/v1/bindings/post.sort/calls?limit=1")
     assert [each["record_id"] in later for each in listed.json()["items"]] == [True]
     rest = api.get(f"/v1/bindings/post.sort/calls?cursor={listed.json()['next']}").json()
-    assert (rest["items"], rest["next"]) == ([call], None)
+    assert (rest["items"], rest["next"]) == ([again, call], None)
     assert api.get("/v1/bindings/post.sort/calls?status=failed").json()["items"] == [call]
-    assert api.get("/v1/bindings/post.sort/calls?status=done").json()["items"] == []
-    assert api.get(path).json()["data"] == POST
+    assert api.get("/v1/bindings/post.sort/calls?status=done").json()["items"] == [again]
 
 
 def test_a_binding_is_read_listed_changed_paused_resumed_and_removed(api: TestClient) -> None:

@@ -57,6 +57,14 @@ def test_programs_are_bound_and_what_they_were_called_for_is_shown(
     assert "done" in stratal("binding", "calls", "ticket.sort").out
     assert stratal("binding", "calls", "ticket.sort", "--status", "failed", "--json").json == []
 
+    stratal("record", "create", "ticket", "{}", "--wait", "9")
+    (failed,) = stratal("binding", "calls", "ticket.sort", "--status", "failed", "--json").json
+    record_id = failed["record_id"]
+    stratal("record", "update", "ticket", record_id, '{"text": "It crashes."}')
+    again = ("repeat", "ticket", record_id, failed["execution_id"], "--wait", "9")
+    assert "· queue" in stratal("record", *again).out
+    assert "record.call_not_failed" in stratal("record", *again).err
+
     update = ("--on", "update", "--changed", "text")
     assert stratal("binding", "create", "ticket.again", program, *wires, *update, "--json").json
     assert "update of text" in stratal("binding", "show", "ticket.again").out

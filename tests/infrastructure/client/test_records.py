@@ -44,6 +44,14 @@ def test_bound_programs_are_waited_for(api: Stratal, world: ApiWorld) -> None:
         api.records.wait("ticket", record_id, timeout_s=0, every_s=0)
     world.work()
     assert api.records.wait("ticket", record_id, timeout_s=30)["data"]["queue"] == "bug"
+    failed = api.records.create("ticket", {"title": "No text."})["id"]
+    world.work()
+    (call,) = api.bindings.calls("ticket.sort", status="failed")
+    assert call["record_id"] == failed
+    api.records.update("ticket", failed, {"text": "It crashes."})
+    api.records.repeat("ticket", failed, call["execution_id"])
+    world.work()
+    assert api.records.get("ticket", failed)["data"]["queue"] == "bug"
     changed = api.bindings.change(
         "ticket.sort", "sorter", inputs=INPUTS, outputs={"bin": "queue"}, expected_version=1
     )
