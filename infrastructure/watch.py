@@ -11,7 +11,7 @@ from typing import Final
 
 logger = logging.getLogger(__name__)
 
-GRACE_S: Final = 5.0
+GRACE_S: Final = 2.0
 """How long a block may go on after its alarm rang, before its thread counts as lost."""
 
 

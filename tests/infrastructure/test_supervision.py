@@ -162,3 +162,20 @@ def test_a_second_signal_ends_at_once_unless_it_is_the_same_wish(
             assert process.wait(10) == status
         process.stdin.close()
         assert (process.stdout.read(), process.wait(10)) == (said, status)
+
+
+def test_a_child_that_ends_well_is_started_again_without_growing_delays() -> None:
+    """A worker that did its share is no failure, however often that is."""
+    one = child("one", "raise SystemExit(0)")
+    pids = set[int]()
+
+    def look() -> bool:
+        one.tick()
+        if one.process is not None:
+            pids.add(one.process.pid)
+        return len(pids) >= 6
+
+    one.start()
+    until(look, timeout_s=30)
+    one.join()
+    assert one._failures == 0

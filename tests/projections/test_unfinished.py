@@ -116,3 +116,18 @@ def test_the_stillest_comes_first(scenario: ProjectionScenario) -> None:
     scenario.given(first, build.execution_requested())
     scenario.given(second, build.execution_requested())
     assert list(found(scenario)) == [first, second]
+
+
+@pytest.mark.feature("EXE-03")
+def test_an_execution_past_its_deadline_is_found_at_once_whoever_has_it(
+    scenario: ProjectionScenario,
+) -> None:
+    scenario.log.at = datetime.now(UTC)
+    late, in_time, ended = uuid4(), uuid4(), uuid4()
+    past, future = (scenario.log.at + timedelta(seconds=each) for each in (-1, 60))
+    started = ExecutionStarted(attempt=1, worker="hangs")
+    for execution, deadline in ((late, past), (in_time, future), (ended, past)):
+        asked = build.execution_requested().model_copy(update={"deadline": deadline})
+        scenario.given(execution, asked, started)
+    scenario.given(ended, build.execution_failed())
+    assert {work.id: work.kind for work in found(scenario).values()} == {late: "overdue"}

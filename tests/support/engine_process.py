@@ -22,7 +22,6 @@ from application.lm_ports import (
 from application.tracing import NoTracing
 from domain.module.values import ModuleSpec
 from infrastructure.engines.serving import EngineServer
-from infrastructure.workers.child import die_with
 from tests.support.runs import answered, key
 
 COMMAND: Final = (sys.executable, "-m", "tests.support.engine_process")
@@ -112,7 +111,7 @@ class ObedientEngine:
 
 
 def main(parent: str) -> None:
-    die_with(int(parent))
+    del parent  # its end of our stdin closes with it
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     EngineServer(ObedientEngine(), NoTracing(), sys.stdin.buffer, answers).run()
 

@@ -1,6 +1,7 @@
 """A worker process over made-up commands, which notes in the database what it does.
 
-``python -m tests.support.workers worker CONNINFO [BROKER_URL]`` runs one until SIGTERM.
+``python -m tests.support.workers worker CONNINFO [BROKER_URL] [--jobs=N]`` runs one until SIGTERM,
+or until it did N jobs.
 """
 
 import logging
@@ -25,8 +26,12 @@ from domain.kernel import Envelope, Event, Recorded
 from infrastructure.workers import child
 from infrastructure.workers.carrier import Carrier
 from infrastructure.workers.jobs import JobContext, JobWriter, Lane, Lanes
+from infrastructure.workers.recycling import Wear
 from infrastructure.workers.worker import WorkerProcess, worker_process
 from tests.support.postgres import prepared, service_of
+
+JOBS = "--jobs="
+NO_WEAR = Wear()
 
 NOTES = """
 CREATE TABLE notes (
@@ -177,7 +182,7 @@ def nothing_due() -> list[tuple[Command, JobContext]]:
     return []
 
 
-def worker(conninfo: str, broker_url: str | None = None) -> WorkerProcess:
+def worker(conninfo: str, broker_url: str | None = None, wear: Wear = NO_WEAR) -> WorkerProcess:
     return worker_process(
         conninfo,
         dispatch=Notes(conninfo).dispatch,
@@ -186,6 +191,7 @@ def worker(conninfo: str, broker_url: str | None = None) -> WorkerProcess:
         threads=THREADS,
         due=nothing_due,
         broker_url=broker_url,
+        wear=wear,
         child_command=[sys.executable, "-m", "tests.support.workers", "child", conninfo],
         told_to_all=[Note],
     )
@@ -220,7 +226,9 @@ def spawned(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 def _main(role: str, conninfo: str, *rest: str) -> int:
     logging.basicConfig(level=logging.INFO)
     if role == "worker":
-        worker(conninfo, *rest).run()
+        jobs = [int(each.removeprefix(JOBS)) for each in rest if each.startswith(JOBS)]
+        urls = [each for each in rest if not each.startswith(JOBS)]
+        worker(conninfo, *urls, wear=Wear(jobs=sum(jobs))).run()
         return 0
     child.die_with(int(rest[0]))
     carrier = Carrier(Notes(conninfo).dispatch, NoTracing())
