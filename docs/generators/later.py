@@ -11,9 +11,6 @@ LATER: Final = {
     "LMP-04": "providers and models as things of their own",
     "LMP-05": "providers and models as things of their own",
     "LMP-06": "providers and models as things of their own",
-    "VIS-17": "webhooks, and ways of several steps through other services",
-    "VIS-22": "a page that proves each promise by its tests",
     "VIS-24": "accounts, and rows that the database itself keeps apart",
-    "VIS-31": "ways of several steps, with what undoes each",
 }
 """What each id waits for, so that nobody takes it for forgotten. None of them has a test."""

@@ -1,6 +1,6 @@
 """The life of a webhook."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -87,10 +87,11 @@ def test_it_is_removed_for_good(webhook: Scenario[Webhook]) -> None:
     gone = webhook.given(SUBSCRIBED).when(lambda it: it.remove("It is gone.", at=NOW)).then(REMOVED)
     gone.remove("Again.", at=NOW)
     assert gone.collect() == ()
-    for act in (
-        lambda: gone.resume(at=NOW),
-        lambda: gone.pause("Why not.", at=NOW),
-        lambda: gone.rotate(OTHER, at=NOW),
-    ):
+    acts: tuple[Callable[[Webhook], None], ...] = (
+        lambda it: it.resume(at=NOW),
+        lambda it: it.pause("Why not.", at=NOW),
+        lambda it: it.rotate(OTHER, at=NOW),
+    )
+    for act in acts:
         with pytest.raises(WebhookForbids, match="Subscribe a new one"):
-            act()
+            act(gone)
