@@ -17,6 +17,7 @@ from docs.generators.layers import layers
 from docs.generators.log_benchmark import appends, growth, proofs, read_models
 from docs.generators.messages import commands, events
 from docs.generators.packages import ROOT
+from docs.generators.promises import promises
 from docs.generators.python_names import python_names
 from docs.generators.roles import roles
 from docs.generators.routes import routes
@@ -26,6 +27,7 @@ DOCS: Final = ROOT / "docs"
 
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "_static/baleen.svg": picture,
+    "promises.md": promises,
     "reference/cli.md": command_line,
     "reference/commands.md": commands,
     "reference/errors.md": errors,

@@ -4,6 +4,8 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 from docs.generators.later import LATER
@@ -43,11 +45,17 @@ without a test is not claimed.
 
 @dataclass(frozen=True, order=True, slots=True)
 class Claim:
-    """A test that shows a feature, by what its name says."""
+    """A test that shows a feature."""
 
     id: str
     file: str
-    sentence: str
+    test: str
+
+    @property
+    def sentence(self) -> str:
+        """What its name says."""
+        said = re.sub(r"^test_([a-z]{1,5}_[0-9]{2}_)*", "", self.test).replace("_", " ")
+        return said[0].upper() + said[1:] + "."
 
 
 def features() -> str:
@@ -67,16 +75,21 @@ def features() -> str:
 
 def claims() -> list[Claim]:
     """Every mark of every test, found without importing any."""
+    return _claims(ROOT)
+
+
+@cache
+def _claims(root: Path) -> list[Claim]:
     found = set[Claim]()
-    for path in sorted((ROOT / "tests").rglob("*.py")):
+    for path in sorted((root / "tests").rglob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        file = path.relative_to(ROOT).as_posix()
-        found |= {Claim(feature, file, said) for feature, said in _marked(tree.body, ())}
+        file = path.relative_to(root).as_posix()
+        found |= {Claim(feature, file, test) for feature, test in _marked(tree.body, ())}
     return sorted(found)
 
 
 def _marked(body: Iterable[ast.stmt], outer: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Ids with sentences: *outer* ids are those of the module or class around."""
+    """Ids with tests: *outer* ids are those of the module or class around."""
     statements = list(body)
     outer = (*outer, *(feature for each in statements for feature in _of_all(each)))
     for each in statements:
@@ -85,7 +98,7 @@ def _marked(body: Iterable[ast.stmt], outer: tuple[str, ...]) -> Iterator[tuple[
                 yield from _marked(each.body, (*outer, *_ids(each.decorator_list)))
             case ast.FunctionDef() | ast.AsyncFunctionDef() if each.name.startswith("test_"):
                 for feature in (*outer, *_ids(each.decorator_list)):
-                    yield feature, _sentence(each.name)
+                    yield feature, each.name
             case _:
                 pass
 
@@ -109,11 +122,6 @@ def _ids(expressions: Iterable[ast.expr]) -> Iterator[str]:
                     yield feature
                 case _:
                     pass
-
-
-def _sentence(name: str) -> str:
-    said = re.sub(r"^test_([a-z]{1,5}_[0-9]{2}_)*", "", name).replace("_", " ")
-    return said[0].upper() + said[1:] + "."
 
 
 def _row(id: str, found: Iterable[Claim]) -> tuple[str, str, str]:

@@ -21,6 +21,10 @@ MAX_NAMED: Final = 20
 Hashed = tuple[RowId, Split, bytes]
 """A row, its part, and the sha-256 of its content."""
 
+_encode: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False
+).encode
+
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -63,9 +67,8 @@ def content_hash(row: Row) -> bytes:
 
     The order of the fields does not matter.
     """
-    said = {name: value for name, value in row.items() if not name.startswith(METADATA)}
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).digest()
+    said = {name: row[name] for name in row if name[:1] != METADATA}
+    return hashlib.sha256(_encode(said).encode()).digest()
 
 
 def duplicates(rows: Iterable[Hashed]) -> Duplicates:
