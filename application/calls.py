@@ -127,7 +127,10 @@ _CANCELLED = "execution.cancelled"
 
 
 def _told(refusal: DomainError) -> Failure:
-    """Why a call could not be followed, with every fault."""
+    """Why a call could not be followed; of values that do not fit, where they are and no more."""
     faults = refusal.faults if isinstance(refusal, InvalidError) else ()
-    told = [str(refusal), *(f"{each.pointer}: {each.message}" for each in faults)]
-    return Failure(code=refusal.code, message=scrubbed_text(" ".join(dict.fromkeys(told))))
+    message = str(refusal)
+    if faults:
+        where = ", ".join(f"{each.pointer or '/'} ({each.code})" for each in faults)
+        message = f"What the record holds does not fit at {where}. Change it, then ask once more."
+    return Failure(code=refusal.code, message=scrubbed_text(message))

@@ -149,10 +149,13 @@ def _do(world: BoundWorld, command: Command, *, dies: bool) -> None:
 
 def test_what_cannot_be_asked_for_is_told_to_the_record(world: BoundWorld) -> None:
     world.bind()
-    record_id = world.a_record({"text": 7, "password": "p"})
+    record_id = world.a_record({"text": ["Ada Lovelace"]})
     other = world.a_record({"title": "No text."})
     world.work()
-    assert failure_of(world, record_id).code == "values.invalid"
+    failure = failure_of(world, record_id)
+    assert failure.code == "values.invalid"
+    assert "/inputs/message (value.invalid)" in failure.message
+    assert "Lovelace" not in failure.message  # what people wrote is in no event
     missing = failure_of(world, other)
     assert missing.code == "values.invalid"
     assert "/inputs/message" in missing.message
