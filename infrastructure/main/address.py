@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from ipaddress import ip_address
 
 ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
 """What listens on every address is reached on the loopback."""
@@ -23,6 +24,14 @@ def url_of(host: str, port: int) -> str:
     """The address of an API that listens on *host* and *port*."""
     reached = ANY.get(host, host)
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
+
+
+def is_this_machine(host: str) -> bool:
+    """Whether only this machine reaches what listens on *host*."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def free_port(host: str, port: int) -> int:

@@ -21,6 +21,7 @@ from infrastructure.api.streams import Streams
 from infrastructure.eventstore.lag import ProjectionLag, lags
 from infrastructure.eventstore.past_fold import PastFold
 from infrastructure.graphql.server import GraphQl
+from infrastructure.main.address import is_this_machine
 from infrastructure.main.server import Server
 from infrastructure.notary.proofs import PostgresProofs
 from infrastructure.postgres.attempts import AttemptLog
@@ -46,6 +47,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda _number, _frame: None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s api %(message)s")
     settings = Settings.from_environment()
+    warn_if_open(settings)
     with bootstrap.system(settings, "api", connections=CONNECTIONS) as system:
         waiters, streams = Waiters(), Streams()
         with LogListener(system.conninfo) as listener, AttemptLog(system.pool) as attempts:
@@ -95,6 +97,16 @@ def _dependencies(
         rates=_rates(system.settings),
         deadline_s=system.settings.deadline_s,
     )
+
+
+def warn_if_open(settings: Settings) -> None:
+    """Say so where others than this machine may do everything."""
+    if settings.access == "open" and not is_this_machine(settings.host):
+        logging.getLogger("stratal.api").warning(
+            "Whoever reaches %s may do everything. Set STRATAL_ACCESS=keys, or keep it behind"
+            " something that knows your users.",
+            settings.host,
+        )
 
 
 def _callers(system: bootstrap.System) -> Callers:
