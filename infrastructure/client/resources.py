@@ -231,15 +231,21 @@ class Programs(Retirable):
         *,
         program_version: int | None = None,
         wait_s: float | None = None,
+        deadline_s: float | None = None,
         id: str | None = None,
     ) -> JsonObject:
-        """Run it and wait for the end: 30 s if ``wait_s`` is left out; see ``status``."""
+        """Run it and wait for the end, for *wait_s* or until its deadline; see ``status``.
+
+        Raises:
+            StratalProblem: Among others ``execution.timed_out``: it was ended at its deadline.
+        """
         return self._do(
             id_or_name,
             "execute",
             inputs=inputs,
             program_version=program_version,
             wait=wait_s,
+            deadline_s=deadline_s,
             id=id,
         )
 

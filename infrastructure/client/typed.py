@@ -29,6 +29,7 @@ class Execution(TypedDict, Generic[Outputs]):
     actor: str
     correlation_id: str
     requested_at: str
+    deadline: str | None
     updated_at: str
     started_at: str | None
     finished_at: str | None
@@ -48,11 +49,21 @@ class Program(Generic[Inputs, Outputs]):
         *,
         program_version: int | None = None,
         wait_s: float | None = None,
+        deadline_s: float | None = None,
         id: str | None = None,
     ) -> Execution[Outputs]:
-        """Run it and wait for the end: 30 s if ``wait_s`` is left out; see ``status``."""
+        """Run it and wait for the end, for *wait_s* or until its deadline; see ``status``.
+
+        Raises:
+            StratalProblem: Among others ``execution.timed_out``: it was ended at its deadline.
+        """
         ran = self._programs.execute(
-            self.id_or_name, inputs, program_version=program_version, wait_s=wait_s, id=id
+            self.id_or_name,
+            inputs,
+            program_version=program_version,
+            wait_s=wait_s,
+            deadline_s=deadline_s,
+            id=id,
         )
         return cast("Execution[Outputs]", ran)
 

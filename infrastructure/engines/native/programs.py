@@ -24,7 +24,7 @@ from infrastructure.engines.native.prompts import Prompt
 
 ENGINE: Final = "native"
 
-_KINDS: Final = frozenset({ModuleKind.PREDICT, ModuleKind.CHAIN_OF_THOUGHT})
+KINDS: Final = frozenset({ModuleKind.PREDICT, ModuleKind.CHAIN_OF_THOUGHT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def check_module(module: ModuleSpec) -> None:
     Raises:
         NotCarried: It does.
     """
-    if module.kind not in _KINDS:
+    if module.kind not in KINDS:
         raise NotCarried(ENGINE, f"modules of the kind {module.kind.value}")
     if module.config.nearest is not None:
         raise NotCarried(ENGINE, "examples that are looked up")
