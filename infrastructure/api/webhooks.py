@@ -52,7 +52,7 @@ class NewWebhook(NewThing):
     """Where to send what happens."""
 
     name: Name
-    url: WebhookUrl = Field(examples=["https://hooks.example.com/stratal"])
+    url: WebhookUrl
     topics: tuple[TopicPattern, ...] = Field(
         default=(),
         max_length=100,

@@ -104,7 +104,7 @@ def shelved(http: Http) -> None:
 
 def step(name: str, undo: str | None = None, **inputs: object) -> dict[str, Any]:
     back = {"kind": "tool", "tool": undo, "inputs": {"of": {"step": name, "field": "result"}}}
-    do = {"kind": "tool", "tool": name, "inputs": inputs, "retries": 0}
+    do = {"kind": "tool", "tool": name, "inputs": inputs, "retries": 1, "backoff_s": 0.2}
     return {"name": name, "do": do, "undo": None if undo is None else back}
 
 
