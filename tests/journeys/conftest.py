@@ -24,6 +24,7 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture(scope="session")
 def service(cluster: str, template: str, collector: Collector) -> Iterator[Service]:
     environment = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+    environment |= {"OTEL_METRIC_EXPORT_INTERVAL": "5000"}
     environment |= {
         "STRATAL_MODULES": "acme_rag,acme_brief",
         "PYTHONPATH": os.pathsep.join([str(PLUGIN), str(BRIEF)]),

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -24,6 +27,8 @@ class Collector:
 
     def __init__(self) -> None:
         self.spans: list[Seen] = []
+        self.metrics: set[tuple[str, str, str]] = set()
+        """Service, name, and what the metric is of."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), daemon=True)
 
@@ -48,18 +53,28 @@ class Collector:
     def _take(self, body: bytes) -> None:
         request: Any = ExportTraceServiceRequest.FromString(body)
         for resource in request.resource_spans:
-            told = {each.key: each.value.string_value for each in resource.resource.attributes}
+            service = _attributes(resource.resource)["service.name"]
             for scope in resource.scope_spans:
-                self.spans += [_seen(span, told["service.name"]) for span in scope.spans]
+                self.spans += [_seen(span, service) for span in scope.spans]
+
+    def _measure(self, body: bytes) -> None:
+        request: Any = ExportMetricsServiceRequest.FromString(body)
+        for resource in request.resource_metrics:
+            service = _attributes(resource.resource)["service.name"]
+            for scope in resource.scope_metrics:
+                for metric in scope.metrics:
+                    points = [*metric.gauge.data_points, *metric.sum.data_points]
+                    self.metrics |= {
+                        (service, metric.name, _attributes(point)["kind"]) for point in points
+                    }
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
-        take = self._take
+        take, measure = self._take, self._measure
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.path == "/v1/traces":
-                    take(body)
+                take(body) if self.path == "/v1/traces" else measure(body)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -68,6 +83,10 @@ class Collector:
                 del format, args
 
         return Handler
+
+
+def _attributes(told: Any) -> dict[str, str]:
+    return {each.key: each.value.string_value for each in told.attributes}
 
 
 def _seen(span: Any, service: str) -> Seen:
