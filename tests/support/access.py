@@ -1,4 +1,4 @@
-"""Who asks, in tests: roles, and keys."""
+"""Who asks, in tests: roles, and what is kept of a key."""
 
 from datetime import timedelta
 from typing import Final
