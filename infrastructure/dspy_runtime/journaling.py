@@ -43,9 +43,17 @@ class Recorder:
         """
         if self._stop is not None:
             raise self._stop
+        self.in_time()
+        return self.journal.find(key)
+
+    def in_time(self) -> None:
+        """Make sure that there is time left.
+
+        Raises:
+            TimeIsOver: There is none.
+        """
         if self._ends_s is not None and time.monotonic() >= self._ends_s:
             raise self.stopping(TimeIsOver())
-        return self.journal.find(key)
 
     def within(self, ends_s: float) -> float:
         """*ends_s* on ``time.monotonic``, or when the time of the run is over if that is sooner."""

@@ -151,6 +151,7 @@ class RecordingEngine:
             raise self.recorder.stopping(stop) from None
         if response is None:
             assert call.failure is not None
+            self.recorder.in_time()  # a call that was given up for that says nothing of the model
             raise self.recorder.stopping(ModelIsUnavailable(call.failure)) from outcome.error
         return json.loads(response.body)
 

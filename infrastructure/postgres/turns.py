@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from threading import Event
 from time import monotonic
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import psycopg
 from psycopg_pool import PoolClosed
@@ -16,6 +16,9 @@ from application.turns import NoTurn, Settle
 from infrastructure.postgres.pool import Pool
 from infrastructure.postgres.rates import Limits, Rate, RateIsUsedUp
 from infrastructure.postgres.slots import NoSlot, Slots
+
+PATIENCE: Final = 0.9
+"""The part of its time that a call may wait for its turn: it has to be answered, too."""
 
 
 class ProviderLimits(NamedTuple):
@@ -73,11 +76,13 @@ class PostgresLine:
     ) -> Generator[Settle, None, None]:
         """Wait for a place in every rate and for a slot, which is held as long as the block.
 
+        The call has *within_s* seconds.
+
         Raises:
-            NoTurn: There would be none within *within_s* seconds, or the run was stopped.
+            NoTurn: There would be none in nine tenths of that time, or the run was stopped.
             StoreIsUnavailable: The database cannot be asked.
         """
-        ends_s = monotonic() + within_s
+        ends_s = monotonic() + within_s * PATIENCE
         counting = [rate for _, rate in self.rates if rate.counts_tokens]
         expected = tokens() if counting else 0
         with ExitStack() as stack:

@@ -2,15 +2,18 @@
 
 import threading
 from contextlib import suppress
+from time import monotonic, sleep
 from typing import cast
 
 import pytest
 from dspy import lm15
 
+from application.deadlines import ends_s
+from application.lm_ports import RunStopped
 from application.tracing import NoTracing
 from infrastructure.dspy_runtime.recording import ModelIsUnavailable, RecordingEngine
 from infrastructure.dspy_runtime.retries import Retries
-from tests.support.dspy_programs import FailingEngine, MemoryJournal, bound
+from tests.support.dspy_programs import FailingEngine, FakeEngine, MemoryJournal, bound
 
 SERVER = lm15.ServerError("oops", status=500)
 
@@ -90,3 +93,21 @@ def test_lmp_15_waits_are_drawn_out_by_a_quarter_at_most() -> None:
     waits = {Retries().wait_s(1, SERVER, ends_s=float("inf")) for _ in range(20)}
     assert len(waits) > 1
     assert all(wait is not None and 1 <= wait <= 1.25 for wait in waits)
+
+
+@pytest.mark.feature("BRG-08")
+def test_brg_08_a_call_that_the_end_of_the_run_cut_off_is_no_fault_of_the_model() -> None:
+    class Slow(FakeEngine):
+        def answer(self, request: lm15.Request) -> str:
+            while (ends := ends_s()) is not None and monotonic() < ends:
+                sleep(0.005)
+            raise lm15.TimeoutError("no answer in time")
+
+    engine, journal = Slow(), MemoryJournal()
+    recording = RecordingEngine(bound(engine), journal, NoTracing(), within_s=0.05)
+    request = lm15.Request(model="fake/model", messages=(lm15.Message.user("Hello"),))
+    with pytest.raises(RunStopped) as stopped:
+        recording.complete(request)
+    assert stopped.value.failure.code == "execution.timed_out"
+    assert engine.calls == 1
+    assert [call.failure.code for call in journal.calls if call.failure] == ["model.timeout"]

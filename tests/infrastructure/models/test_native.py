@@ -96,9 +96,10 @@ def test_lmp_03_the_key_is_in_no_record_and_no_failure(
         (400, "model.request_refused", 1),
         (401, "model.auth_refused", 1),
         (403, "model.auth_refused", 1),
-        (404, None, 1),
+        (404, "model.request_refused", 1),
         (408, "model.timeout", 4),
-        (413, None, 1),
+        (409, "model.request_refused", 1),
+        (413, "model.request_refused", 1),
         (422, "model.request_refused", 1),
         (429, "model.rate_limited", 4),
         (500, "model.unavailable", 4),
@@ -109,7 +110,7 @@ def test_lmp_03_the_key_is_in_no_record_and_no_failure(
 )
 @pytest.mark.feature("LMP-12")
 def test_lmp_12_an_http_error_is_a_typed_failure_with_its_status(
-    server: ScriptedLmServer, model: ModelBinding, status: int, code: str | None, calls: int
+    server: ScriptedLmServer, model: ModelBinding, status: int, code: str, calls: int
 ) -> None:
     server.script.errors = [Error(status, times=10)]
     journal = MemoryJournal()
@@ -117,11 +118,24 @@ def test_lmp_12_an_http_error_is_a_typed_failure_with_its_status(
         runner(model).run(single(), QUESTION, journal, live=True)
     failure = failed.value.failure
     assert failure.provider_status == status
-    assert code is None or failure.code == code
-    assert failure.code.startswith("model.")
+    assert failure.code == code
     assert failure.retryable == (calls > 1)
     assert server.calls == calls
     assert journal.calls[0].failure == failure
+
+
+@pytest.mark.feature("LMP-12")
+def test_lmp_12_what_a_provider_says_of_an_error_is_cut_short_and_without_the_key(
+    server: ScriptedLmServer, model: ModelBinding
+) -> None:
+    server.script.errors = [Error(400, message=f"Bad {KEY}: " + "x" * 5_000 + "\nsecond line")]
+    with pytest.raises(ProgramFailed) as failed:
+        runner(model).run(single(), QUESTION, MemoryJournal(), live=True)
+    message = failed.value.failure.message
+    assert "Bad ••••: xxx" in message
+    assert KEY not in message
+    assert len(message) < 400
+    assert "second line" not in message
 
 
 @pytest.mark.feature("LMP-15")
