@@ -11,6 +11,8 @@ import dspy
 from dspy import lm15
 
 from application.deadlines import ending_at
+from application.errors import StoreIsUnavailable
+from application.journal import stop_reason
 from application.lm_ports import CallJournal, RunStopped
 from application.payloads import Payload
 from application.tracing import Tracing
@@ -162,6 +164,8 @@ class RecordingEngine:
             attempts += 1
             try:
                 response = self._asked_once(request, ends_s)
+            except StoreIsUnavailable as error:  # nobody knows whose turn it is
+                raise self.recorder.stopping(RunStopped(stop_reason(error))) from error
             except Exception as error:  # noqa: BLE001 an engine may fail in any way; all are recorded
                 wait = (
                     self._retries.wait_s(attempts, error, ends_s=ends_s)

@@ -1,7 +1,7 @@
 """The limits of a provider over all workers: calls at once, and calls and tokens a minute."""
 
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from threading import Event
 from time import monotonic
@@ -92,7 +92,8 @@ class PostgresLine:
                     stack.enter_context(self._slot(self.slots, ends_s, stopped))
 
             def settle(taken: int) -> None:
-                with _asking():
+                # The answer is there: it is worth more than an exact count.
+                with suppress(psycopg.Error, PoolClosed):
                     for rate in counting:
                         rate.settle(taken - expected)
 

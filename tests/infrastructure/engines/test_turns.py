@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from application.errors import StoreIsUnavailable
 from application.lm_ports import Engine, ModelChoice, ProgramFailed, RunStopped
 from application.turns import Line, NoTurn, Settle
 from domain.values import Failure
@@ -107,6 +108,26 @@ def test_lmp_23_without_a_turn_no_call_is_made_and_that_is_on_record(
     assert "Try again in 7 s." in failure.message
     assert server.calls == 0
     assert [call.failure for call in journal.calls] == [failure]
+
+
+def test_without_a_database_a_limited_run_is_interrupted_and_goes_on_later(
+    server: ScriptedLmServer,
+) -> None:
+    class Away(Watched):
+        @contextmanager
+        def turn(
+            self, tokens: Callable[[], int], *, within_s: float, stopped: Event
+        ) -> Generator[Settle, None, None]:
+            if not self.refused:
+                raise StoreIsUnavailable("it is away")
+            yield self.settled.append
+
+    journal = MemoryJournal()
+    with engine("dspy", server, Away()) as asked:
+        failure = failure_of(asked, journal)
+    assert (failure.code, failure.retryable) == ("store.unavailable", True)
+    assert not journal.calls
+    assert server.calls == 0
 
 
 @pytest.mark.feature("VIS-25")
