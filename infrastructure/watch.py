@@ -93,9 +93,12 @@ class Watch:
 
     def _next(self) -> _Block:
         with self._changed:
-            while not self._due or (left_s := self._due[0].at_s - time.monotonic()) > 0:
-                self._changed.wait(left_s if self._due else None)
+            while (left_s := self._left_s()) is None or left_s > 0:
+                self._changed.wait(left_s)
             return heapq.heappop(self._due).block
+
+    def _left_s(self) -> float | None:
+        return self._due[0].at_s - time.monotonic() if self._due else None
 
 
 def _rung(ring: Callable[[], object]) -> None:

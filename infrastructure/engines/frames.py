@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import IO, Final
+from typing import IO, Final, cast
 
 from pydantic import JsonValue
 
@@ -57,4 +57,4 @@ def read_frame(pipe: IO[bytes], *, most: int = MAX_FRAME_BYTES) -> Message | Non
         raise FrameIsBroken("A message is no JSON.") from error
     if not isinstance(message, dict):
         raise FrameIsBroken("A message is no JSON object.")
-    return message
+    return cast("Message", message)

@@ -225,4 +225,4 @@ def error_of(told: AskingFailed) -> BaseException:
         case "unknown_program":
             return ProgramIsUnknown()
         case _:
-            return EngineFault(str(error.get("message")), error.get("code"))
+            return EngineFault(str(error.get("message")), cast("str | None", error.get("code")))

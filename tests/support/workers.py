@@ -227,8 +227,8 @@ def _main(role: str, conninfo: str, *rest: str) -> int:
     logging.basicConfig(level=logging.INFO)
     if role == "worker":
         jobs = [int(each.removeprefix(JOBS)) for each in rest if each.startswith(JOBS)]
-        urls = [each for each in rest if not each.startswith(JOBS)]
-        worker(conninfo, *urls, wear=Wear(jobs=sum(jobs))).run()
+        url = next((each for each in rest if not each.startswith(JOBS)), None)
+        worker(conninfo, url, Wear(jobs=sum(jobs))).run()
         return 0
     child.die_with(int(rest[0]))
     carrier = Carrier(Notes(conninfo).dispatch, NoTracing())

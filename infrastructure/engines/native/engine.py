@@ -82,6 +82,7 @@ class NativeEngine:
         Raises:
             NativeModelIsInvalid: It has another interface, or no key.
         """
+        self.close()
         self._model = ChatModel(model)
 
     def create_module(self, module: ModuleSpec) -> None:

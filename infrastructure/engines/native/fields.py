@@ -166,11 +166,11 @@ def _demand(shown: Any) -> str:
     return f"must adhere to the JSON schema: {json.dumps(schema, ensure_ascii=False)}"
 
 
-def _type_first(schema: Any) -> Any:
+def _type_first(schema: JsonValue) -> JsonValue:
     match schema:
         case dict():
-            ordered = sorted(schema.items(), key=lambda item: (item[0] != "type", item[0]))
-            return {key: _type_first(value) for key, value in ordered}
+            names = sorted(schema, key=lambda name: (name != "type", name))
+            return {name: _type_first(schema[name]) for name in names}
         case list():
             return [_type_first(each) for each in schema]
         case _:
@@ -219,13 +219,15 @@ def _repaired(text: str) -> Any:
     return found
 
 
-def _plain(value: Any) -> JsonValue:
+def _plain(value: object) -> JsonValue:
+    """*value* as JSON: objects by the names that they are known by outside."""
     match value:
         case BaseModel():
             return cast("JsonValue", value.model_dump(mode="json", by_alias=True))
         case list():
-            return [_plain(part) for part in value]
+            return [_plain(part) for part in cast("list[object]", value)]
         case dict():
-            return {key: _plain(part) for key, part in value.items()}
+            parts = cast("dict[str, object]", value)
+            return {key: _plain(part) for key, part in parts.items()}
         case _:
             return cast("JsonValue", value)

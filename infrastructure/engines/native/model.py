@@ -5,11 +5,12 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import Any, ClassVar, Final, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
 
-from pydantic import JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from application.lm_ports import ModelChoice
 from domain.text import mended
@@ -31,6 +32,7 @@ _REFUSALS: Final[Mapping[int, str]] = {
 }
 _LATER: Final = frozenset({"model.timeout", "model.rate_limited", "model.unavailable"})
 _ABOUT_THE_REQUEST: Final = "model.request_refused"
+_UNAVAILABLE: Final = "model.unavailable"
 
 
 class NativeModelIsInvalid(Exception):
@@ -129,22 +131,57 @@ class ChatModel:
 
     def _read(self, status: int, raw: bytes) -> Answer:
         try:
-            told = json.loads(raw)
+            told = cast("JsonValue", json.loads(raw))
         except ValueError:
-            told = {}
-        if status != 200:
+            told = None
+        if status != HTTPStatus.OK:
             raise self._refused(status, told)
         try:
-            return _answer(cast("dict[str, Any]", mended(told)))
-        except (KeyError, IndexError, TypeError) as error:
+            return _answer(_Completion.model_validate(mended(told)))
+        except ValidationError as error:
             raise _refusal("model.failed", "the answer is not of OpenAI's form") from error
 
-    def _refused(self, status: int, told: Any) -> ModelRefused:
+    def _refused(self, status: int, told: JsonValue) -> ModelRefused:
         error = told.get("error") if isinstance(told, dict) else None
-        said = str(error.get("message") if isinstance(error, dict) else error or f"status {status}")
-        said = said.replace(self._key, "••••")
-        usual = "model.unavailable" if status >= 500 else _ABOUT_THE_REQUEST
-        return _refusal(_REFUSALS.get(status, usual), said, status=status)
+        said = error.get("message") if isinstance(error, dict) else error
+        usual = _ABOUT_THE_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else _UNAVAILABLE
+        words = str(said or f"status {status}").replace(self._key, "••••")
+        return _refusal(_REFUSALS.get(status, usual), words, status=status)
+
+
+class _Told(BaseModel):
+    """A part of an answer, of which more may be said than is of use here."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Message(_Told):
+    content: str | None = None
+
+
+class _Choice(_Told):
+    message: _Message
+    finish_reason: str | None = None
+
+
+class _Details(_Told):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class _Usage(_Told):
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+    prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
+
+
+class _Completion(_Told):
+    id: str | None = None
+    model: str
+    choices: Annotated[tuple[_Choice, ...], Field(min_length=1, max_length=1)]
+    usage: _Usage | None = None
 
 
 def _body(model: str, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,32 +198,32 @@ def _body(model: str, request: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _answer(told: dict[str, Any]) -> Answer:
-    [choice] = told["choices"]
-    text, finish = choice["message"]["content"] or "", choice.get("finish_reason") or "stop"
-    usage = told.get("usage") or {}
+def _answer(told: _Completion) -> Answer:
+    [choice], usage = told.choices, told.usage or _Usage()
+    asked, given = usage.prompt_tokens_details, usage.completion_tokens_details
+    booked = LmUsage(
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        cached_tokens=asked and asked.cached_tokens,
+        reasoning_tokens=given and given.reasoning_tokens,
+        total_tokens=usage.total_tokens,
+    )
     counted = {
-        "input_tokens": usage.get("prompt_tokens"),
-        "output_tokens": usage.get("completion_tokens"),
-        "total_tokens": usage.get("total_tokens"),
-        "cache_read_tokens": (usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
-        "reasoning_tokens": (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+        "input_tokens": booked.prompt_tokens,
+        "output_tokens": booked.completion_tokens,
+        "total_tokens": booked.total_tokens,
+        "cache_read_tokens": booked.cached_tokens,
+        "reasoning_tokens": booked.reasoning_tokens,
     }
-    body: dict[str, Any] = {
-        "id": told.get("id"),
-        "model": told["model"],
+    text, finish = choice.message.content or "", choice.finish_reason or "stop"
+    body: JsonValue = {
+        "id": told.id,
+        "model": told.model,
         "message": {"role": "assistant", "parts": [{"type": "text", "text": text}]},
         "finish_reason": finish,
         "usage": {name: count for name, count in counted.items() if count is not None},
     }
-    booked = LmUsage(
-        prompt_tokens=counted["input_tokens"],
-        completion_tokens=counted["output_tokens"],
-        cached_tokens=counted["cache_read_tokens"],
-        reasoning_tokens=counted["reasoning_tokens"],
-        total_tokens=counted["total_tokens"],
-    )
-    return Answer(body, text, told["model"], booked, finish)
+    return Answer(body, text, told.model, booked, finish)
 
 
 def _refusal(
