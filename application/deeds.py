@@ -1,20 +1,22 @@
-"""Carrying an action of a workflow out: a program or a tool, so that a repeat does nothing twice.
+"""Carrying an action of a workflow out, so that a repeat does nothing twice where that can be.
 
-Both are told by an id that is the same however often the step is taken up: the execution has it,
-and an HTTP tool gets it as its ``Idempotency-Key``.
+Each is told by an id that is the same however often the step is taken up: the execution has it, the
+change of a record has it in its receipt, and an HTTP tool gets it as its ``Idempotency-Key``.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
 from uuid import UUID, uuid5
 
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from application.attempts import ComeBackLater
+from application.context import current, within
 from application.errors import AggregateNotFound, ConcurrentWrite
 from application.executions import ExecutionHandlers, RequestExecution, RunExecution
+from application.records import RecordHandlers, UpdateRecord
 from application.runnable import json_object
 from application.scrubbing import scrubbed, scrubbed_text
 from application.tool_ports import KeyedToolbox, ToolFailed
@@ -26,7 +28,14 @@ from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.validation import validate_arguments, validate_outputs
 from domain.text import mended
 from domain.values import Failure
-from domain.workflow.values import RESULT, Action, ProgramAction, ToolAction
+from domain.workflow.values import (
+    RECORD_ID,
+    RESULT,
+    Action,
+    ProgramAction,
+    RecordAction,
+    ToolAction,
+)
 
 Values = Mapping[str, JsonValue]
 
@@ -49,10 +58,11 @@ class DeedFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Deeds:
-    """Runs programs by *executing*, here and now, and calls tools by *toolbox*."""
+    """Runs programs by *executing*, here and now, calls tools by *toolbox*, changes *records*."""
 
     executing: ExecutionHandlers
     toolbox: KeyedToolbox
+    records: RecordHandlers
 
     def perform(self, action: Action, given: Values, *, key: UUID, failures: int) -> Values:
         """What *action* gives for the values *given*.
@@ -68,9 +78,15 @@ class Deeds:
             ComeBackLater: It goes on elsewhere.
             RunInterrupted, StoreIsUnavailable: It goes on later.
         """
-        if isinstance(action, ToolAction):
-            return self._called(action, given, key)
-        return self._ran(action, given, uuid5(key, str(failures)))
+        match action:
+            case ProgramAction():
+                return self._ran(action, given, uuid5(key, str(failures)))
+            case ToolAction():
+                return self._called(action, given, key)
+            case RecordAction():
+                return self._changed(action, given, key)
+            case _:
+                assert_never(action)
 
     def _ran(self, action: ProgramAction, given: Values, id: UUID) -> Values:
         executions = self.executing.executions
@@ -115,6 +131,29 @@ class Deeds:
             failure = Failure(code="tool.failed", message=message, retryable=True)
             raise DeedFailed(failure) from error
         return _kept(action.promises, found)
+
+    def _changed(self, action: RecordAction, given: Values, key: UUID) -> Values:
+        """Set the fields, and tell what they held before, also if it is done a second time."""
+        patch = {name: value for name, value in given.items() if name != RECORD_ID.name}
+        values = {"record_id": given[RECORD_ID.name], "resource": action.resource, "patch": patch}
+        try:
+            wish = UpdateRecord.model_validate(values)
+            # The receipt of a change knows which version it made, however often it is asked for.
+            once = replace(current(), command_id=f"step {key}", fingerprint=wish.fingerprint)
+            with within(once):
+                receipt = self.records.update(wish)
+        except ValidationError as error:
+            failure = Failure(code="record.inputs_invalid", message=scrubbed_text(str(error)))
+            raise DeedFailed(failure) from error
+        except ConcurrentWrite as error:
+            message = "Others changed the record at the same time, again and again."
+            raise DeedFailed(Failure(code=error.code, message=message, retryable=True)) from error
+        except (InvalidError, ConflictError, NotFoundError) as error:
+            raise DeedFailed(Failure(code=error.code, message=_all_of(error))) from error
+        changes, version = self.records.changes, receipt.version - bool(receipt.position)
+        before = changes.records.get(wish.record_id, version=version)
+        held = json_object(changes.payloads.get(before.data))
+        return {name: held.get(name) for name in patch}
 
 
 def _why(execution: Execution) -> Failure:

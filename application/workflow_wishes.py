@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, assert_never
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
@@ -14,6 +14,7 @@ from domain.errors import ConflictError, Fault, NotFoundError
 from domain.program.aggregate import Program
 from domain.program.conditions import Condition
 from domain.program.values import Action as Use
+from domain.record.values import ResourceName
 from domain.signature.fields import FieldSpec
 from domain.text import storable
 from domain.tool.aggregate import Tool
@@ -25,6 +26,7 @@ from domain.workflow.values import (
     Action,
     Origin,
     ProgramAction,
+    RecordAction,
     Step,
     StepName,
     ToolAction,
@@ -64,7 +66,14 @@ class WishedTool(_WishedAction):
     )
 
 
-WishedAction = Annotated[WishedProgram | WishedTool, Field(discriminator="kind")]
+class WishedRecord(_WishedAction):
+    """Set fields of a record: those that the inputs name, beside `record_id`."""
+
+    kind: Literal["record"] = "record"
+    resource: ResourceName
+
+
+WishedAction = Annotated[WishedProgram | WishedTool | WishedRecord, Field(discriminator="kind")]
 
 
 class WishedStep(_Draft):
@@ -130,9 +139,15 @@ class _Lookup:
 
     def _action(self, wished: WishedAction, at: str) -> Action | None:
         try:
-            if isinstance(wished, WishedProgram):
-                return self._program(wished)
-            return self._tool(wished)
+            match wished:
+                case WishedProgram():
+                    return self._program(wished)
+                case WishedTool():
+                    return self._tool(wished)
+                case WishedRecord():
+                    return RecordAction.model_validate(wished.model_dump())
+                case _:
+                    assert_never(wished)
         except (NotFoundError, ConflictError) as error:
             code = "reference.unknown" if isinstance(error, NotFoundError) else error.code
             self.faults.append(Fault(f"{at}/{wished.kind}", code, str(error)))

@@ -336,7 +336,9 @@ def _run_handlers(
     return (
         running,
         *_record_handlers(log, supplies, executions, running.request),
-        *_workflow_handlers(log, supplies, Deeds(running, runtime.toolbox), worker),
+        *_workflow_handlers(
+            log, supplies, Deeds(running, runtime.toolbox, _records(log, supplies)), worker
+        ),
         ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic),
         WarmingHandlers(programs, supplies, engine),
         OptimizationHandlers(optimizations, *learning, extensions),
@@ -350,15 +352,20 @@ def _record_handlers(
     executions: EventSourcedRepository[Execution],
     request: Callable[[RequestExecution], Receipt],
 ) -> Sequence[object]:
-    clock, payloads = SystemClock(), supplies.payloads
-    records, bindings = EventSourcedRepository(log, Record), EventSourcedRepository(log, Binding)
-    bound = BoundPrograms(bindings, PostgresNames(log.receipts.recorder))
-    changes = RecordChanges(records, bound, payloads)
+    clock, payloads, handlers = SystemClock(), supplies.payloads, _records(log, supplies)
+    bindings, changes = EventSourcedRepository(log, Binding), handlers.changes
     return (
-        RecordHandlers(changes, clock),
-        BindingHandlers(bindings, supplies.programs, bound, clock),
-        CallHandlers(records, bindings, executions, payloads, changes, request, clock),
+        handlers,
+        BindingHandlers(bindings, supplies.programs, changes.bound, clock),
+        CallHandlers(changes.records, bindings, executions, payloads, changes, request, clock),
     )
+
+
+def _records(log: EventLog, supplies: Supplies) -> RecordHandlers:
+    bindings, names = EventSourcedRepository(log, Binding), PostgresNames(log.receipts.recorder)
+    bound = BoundPrograms(bindings, names)
+    changes = RecordChanges(EventSourcedRepository(log, Record), bound, supplies.payloads)
+    return RecordHandlers(changes, SystemClock())
 
 
 def _webhook_handlers(settings: Settings, log: EventLog) -> WebhookHandlers:

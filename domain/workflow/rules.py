@@ -16,6 +16,7 @@ from domain.workflow.values import (
     Action,
     Fixed,
     Origin,
+    RecordAction,
     Step,
     Taken,
     ToolAction,
@@ -62,6 +63,9 @@ def _action_faults(scope: "_Scope", step: Step, action: Action, at: str) -> Iter
         yield from own_faults(action.tool, f"{at}/tool")
         if action.promises:
             yield from _field_faults(action.promises, f"{at}/promises")
+    if isinstance(action, RecordAction) and not gives(action):
+        message = "It sets nothing. Name the fields of the record beside record_id."
+        yield Fault(f"{at}/inputs", "workflow.unbound", message)
     wanted = {field.name: field for field in takes(action)}
     for name, field in wanted.items():
         if name not in action.inputs and not (field.optional or field.has_default):

@@ -1,12 +1,13 @@
 """A workflow as data: steps that are done in turn, each with what undoes it."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, assert_never
 from uuid import UUID
 
 from pydantic import Field, JsonValue, StringConstraints
 
 from domain.kernel import ValueObject
 from domain.program.conditions import Condition
+from domain.record.values import ResourceName
 from domain.signature.fields import FieldSpec
 from domain.signature.types import Primitive
 from domain.tool.values import HttpTool, McpTool, PythonTool
@@ -17,6 +18,9 @@ MAX_RETRIES: Final = 5
 
 RESULT: Final = FieldSpec(name="result", type=Primitive(name="any"))
 """The one output of a tool of which nothing is promised: what it gave."""
+
+RECORD_ID: Final = FieldSpec(name="record_id")
+"""Which record is changed."""
 
 
 class Taken(ValueObject):
@@ -70,7 +74,17 @@ class ToolAction(_Action):
     promises: tuple[FieldSpec, ...] = ()
 
 
-Action = Annotated[ProgramAction | ToolAction, Field(discriminator="kind")]
+class RecordAction(_Action):
+    """Sets fields of a record of the user's own: ``record_id`` says of which one.
+
+    The other inputs are the fields; it gives what each of them held before.
+    """
+
+    kind: Literal["record"] = "record"
+    resource: ResourceName
+
+
+Action = Annotated[ProgramAction | ToolAction | RecordAction, Field(discriminator="kind")]
 
 
 class Step(ValueObject):
@@ -91,11 +105,31 @@ class WorkflowSpec(ValueObject):
 
 def takes(action: Action) -> tuple[FieldSpec, ...]:
     """What *action* needs to be given."""
-    return action.takes if isinstance(action, ProgramAction) else action.tool.arguments
+    match action:
+        case ProgramAction():
+            return action.takes
+        case ToolAction():
+            return action.tool.arguments
+        case RecordAction():
+            return (RECORD_ID, *_set_by(action))
+        case _:
+            assert_never(action)
 
 
 def gives(action: Action) -> tuple[FieldSpec, ...]:
     """What *action* gives to later steps."""
-    if isinstance(action, ProgramAction):
-        return action.gives
-    return action.promises or (RESULT,)
+    match action:
+        case ProgramAction():
+            return action.gives
+        case ToolAction():
+            return action.promises or (RESULT,)
+        case RecordAction():
+            return _set_by(action)
+        case _:
+            assert_never(action)
+
+
+def _set_by(action: RecordAction) -> tuple[FieldSpec, ...]:
+    """The fields that *action* sets: each may hold anything, before and afterwards."""
+    names = (name for name in action.inputs if name != RECORD_ID.name)
+    return tuple(FieldSpec(name=name, type=RESULT.type, optional=True) for name in names)

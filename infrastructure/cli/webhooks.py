@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from infrastructure.cli.connection import Connect, Json
+from infrastructure.cli.connection import Connect, Data, Json
 from infrastructure.cli.output import moment, say, show_json, show_pairs, show_table
 
 WebhookName = Annotated[str, typer.Argument(help="Id or name of a webhook.", metavar="WEBHOOK")]
@@ -75,8 +75,8 @@ class WebhookCommands:
         if json:
             show_json(found)
             return
-        delivery = found["delivery"] or {}
-        failure = delivery.get("failure") or found["failure"] or {}
+        delivery: Data = found["delivery"] or {}
+        failure: Data = delivery.get("failure") or found["failure"] or {}
         show_pairs(
             {
                 "name": found["name"],

@@ -7,7 +7,7 @@ events leaves nothing out and does nothing twice.
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
-from typing import ClassVar, Final, LiteralString
+from typing import ClassVar, Final, LiteralString, cast
 from uuid import uuid5
 
 from psycopg import Connection
@@ -77,8 +77,7 @@ def load(path: str) -> Policy:
         raise PolicyIsUnusable(path, f"{type(error).__name__}: {error}") from error
     if not callable(found):
         raise PolicyIsUnusable(path, f"it is a {type(found).__name__}, not a function")
-    policy: Policy = found
-    return policy
+    return cast("Policy", found)
 
 
 def lanes_with(commands: dict[type[Command], Handling]) -> Lanes:

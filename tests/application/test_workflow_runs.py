@@ -1,6 +1,7 @@
 """Runs of workflows carried on by workers: in order, once, through failures and kills."""
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import pytest
@@ -9,12 +10,13 @@ from pydantic import JsonValue
 from application.attempts import ComeBackLater
 from application.commands import CommandBus
 from application.context import within
-from application.deeds import Deeds
+from application.deeds import DeedFailed, Deeds
 from application.errors import ConcurrentWrite
 from application.executions import CancelExecution, RunExecution
 from application.lm_ports import ProgramFailed
 from application.payloads import Payload
 from application.policies import reactions
+from application.records import CreateRecord, RecordHandlers, UpdateRecord
 from application.tool_ports import ToolFailed
 from application.workflow_runs import (
     AdvanceWorkflowRun,
@@ -34,7 +36,7 @@ from domain.signature.types import INTEGER
 from domain.values import Failure
 from domain.workflow.aggregate import Workflow
 from domain.workflow.errors import WorkflowIsRetired
-from domain.workflow.values import Fixed, ProgramAction, Taken, WorkflowSpec
+from domain.workflow.values import Fixed, ProgramAction, RecordAction, Taken, WorkflowSpec
 from domain.workflow_run.aggregate import WorkflowRun
 from domain.workflow_run.events import (
     WorkflowStepCompleted,
@@ -44,7 +46,7 @@ from domain.workflow_run.events import (
 from domain.workflow_run.values import WorkflowRunStatus
 from tests.support.memory import NOW
 from tests.support.run_world import CONTEXT, SPEC, Killed, MortalRepository, World
-from tests.support.sagas import Shop
+from tests.support.sagas import Shop, records_of
 from tests.support.workflows import MESSAGE, calling, is_queue, step, three
 
 
@@ -57,7 +59,8 @@ class Stage(World):
         self.workflows = MortalRepository(Workflow, self.log)
         self.runs = MortalRepository(WorkflowRun, self.log)
         running = self.bus.commands[RunExecution].carry_out.__self__  # type: ignore[attr-defined]  # a method
-        deeds = Deeds(running, self.shop)
+        self.records = records_of(self.log, self.payloads, self.clock)
+        deeds = Deeds(running, self.shop, self.records)
         handlers = WorkflowRunHandlers(
             self.runs, self.workflows, self.payloads, deeds, self.clock, "worker-1"
         )
@@ -453,6 +456,98 @@ def test_a_twin_that_asked_for_the_execution_first_is_no_fault(stage: Stage) -> 
     assert stage.run(made).status is WorkflowRunStatus.COMPLETED
     kinds = [type(it) for it in stage.events(made)]
     assert kinds[1:3] == [WorkflowStepStarted, WorkflowStepCompleted]
+
+
+def marking(**more: Any) -> WorkflowSpec:
+    """The order is marked as shipped, then shipped; marked as before if that fails."""
+    here = Taken(field="order")
+    inputs = {"record_id": here, "status": Fixed(value="shipped"), **more}
+    back = {"record_id": here, "status": Taken(step="mark", field="status")}
+    mark = step(
+        "mark",
+        RecordAction(resource="order", inputs=inputs, retries=0),
+        undo=RecordAction(resource="order", inputs=back),
+    )
+    order = FieldSpec(name="order")
+    return WorkflowSpec(inputs=(order,), steps=(mark, step("ship", calling("ship"))))
+
+
+def an_order(stage: Stage, **data: JsonValue) -> UUID:
+    wish = CreateRecord(record_id=uuid4(), resource="order", data=data)
+    return CommandBus(stage.records).dispatch(wish, CONTEXT).id
+
+
+def held(stage: Stage, record: UUID) -> JsonValue:
+    """What a record holds."""
+    with within(CONTEXT):
+        return stage.payloads.get(stage.records.changes.records.get(record).data)
+
+
+@pytest.mark.feature("VIS-31")
+def test_vis_31_a_record_that_was_changed_holds_again_what_it_held_before(stage: Stage) -> None:
+    def sink(name: str) -> JsonValue:
+        raise ToolFailed(Failure(code="tool.not_allowed", message="No ship sails."))
+
+    order = an_order(stage, status="paid", size=3)
+    made = stage.started(marking(), order=str(order))
+    stage.work()
+    assert stage.run(made).status is WorkflowRunStatus.COMPLETED
+    assert held(stage, order) == {"status": "shipped", "size": 3}
+    assert stage.outputs(made, "mark") == {"status": "paid"}
+    stage.shop.does = sink
+    other = an_order(stage, size=5)
+    undone = stage.started(marking(), order=str(other))
+    stage.work()
+    assert stage.run(undone).status is WorkflowRunStatus.UNDONE
+    assert held(stage, other) == {"size": 5}
+
+
+@pytest.mark.parametrize("before", ["paid", "shipped"])
+def test_a_record_that_was_changed_twice_for_a_crash_tells_what_it_held_at_first(
+    stage: Stage, before: str
+) -> None:
+    def die(run: WorkflowRun) -> None:
+        if run.under_way is None and run.done:
+            stage.runs.before_save = None
+            raise Killed
+
+    order = an_order(stage, status=before)
+    made = stage.started(marking(), order=str(order))
+    stage.runs.before_save = die
+    with pytest.raises(Killed):
+        stage.work()
+    assert held(stage, order) == {"status": "shipped"}
+    stage.work()
+    assert stage.outputs(made, "mark") == {"status": before}
+
+
+@pytest.mark.parametrize(
+    ("order", "code"), [("none", "record.inputs_invalid"), (str(uuid4()), "not_found")]
+)
+def test_a_record_that_is_not_there_fails_its_step_for_good(
+    stage: Stage, order: str, code: str
+) -> None:
+    made = stage.started(marking(), order=order)
+    stage.work()
+    [failed] = [it for it in stage.events(made) if isinstance(it, WorkflowStepFailed)]
+    assert (failed.failure.code, failed.retry_at) == (code, None)
+
+
+def test_a_record_that_others_change_all_the_time_is_tried_again(stage: Stage) -> None:
+    order = an_order(stage, status="paid")
+
+    def busy(command: UpdateRecord) -> None:
+        raise ConcurrentWrite("record", command.record_id)
+
+    deeds = Deeds(
+        stage.bus.commands[RunExecution].carry_out.__self__,  # type: ignore[attr-defined]  # a method
+        stage.shop,
+        cast("RecordHandlers", SimpleNamespace(update=busy)),
+    )
+    given: dict[str, JsonValue] = {"record_id": str(order), "status": "shipped"}
+    with within(CONTEXT), pytest.raises(DeedFailed) as failed:
+        deeds.perform(marking().steps[0].do, given, key=uuid4(), failures=0)
+    assert failed.value.failure.retryable
 
 
 def test_a_run_is_called_off_as_it_was_seen(stage: Stage) -> None:

@@ -18,7 +18,7 @@ from domain.tool.errors import ToolIsNotAllowed
 from domain.tool.values import ProgramTool, ToolSpec
 from domain.workflow.aggregate import Workflow
 from domain.workflow.errors import InvalidWorkflow
-from domain.workflow.values import ProgramAction, ToolAction, WorkflowSpec
+from domain.workflow.values import ProgramAction, RecordAction, ToolAction, WorkflowSpec
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryNames, MemoryRepository
 from tests.support.run_world import CONTEXT, GRAPH
 from tests.support.supplies import ALLOWED
@@ -141,6 +141,14 @@ def test_faults_of_the_wiring_point_into_what_was_sent(scene: Scene) -> None:
     with pytest.raises(InvalidWorkflow) as wired:
         scene.defined(program(scene.program.id), inputs=())
     assert [it.pointer for it in wired.value.faults] == ["/steps/0/do/inputs/message/field"]
+
+
+def test_a_record_is_named_by_what_it_takes(scene: Scene) -> None:
+    inputs = {"record_id": {"field": "message"}, "status": {"value": "shipped"}}
+    mark = {"name": "mark", "do": {"kind": "record", "resource": "order", "inputs": inputs}}
+    [step] = scene.spec(scene.defined(mark)).steps
+    assert isinstance(step.do, RecordAction)
+    assert (step.do.resource, [*step.do.inputs]) == ("order", ["record_id", "status"])
 
 
 def test_a_revision_is_decided_on_the_version_that_was_seen(scene: Scene) -> None:

@@ -5,15 +5,20 @@ from itertools import count
 
 from pydantic import JsonValue
 
+from application.bound import BoundPrograms
 from application.deeds import Deeds
 from application.executions import ExecutionHandlers
 from application.lm_ports import JsonObject
+from application.record_changes import RecordChanges
+from application.records import RecordHandlers
 from application.tool_ports import OutsideTool
 from application.webhooks import WebhookHandlers
 from application.workflow_runs import WorkflowRunHandlers
 from application.workflow_wishes import WorkflowPinning
 from application.workflows import WorkflowHandlers
+from domain.binding.aggregate import Binding
 from domain.program.aggregate import Program
+from domain.record.aggregate import Record
 from domain.tool.aggregate import Tool
 from domain.tool.allowance import Allowance
 from domain.webhook.aggregate import Webhook
@@ -44,6 +49,11 @@ class Shop:
         return self.does(tool.name)
 
 
+def records_of(log: MemoryLog, payloads: MemoryPayloads, clock: FixedClock) -> RecordHandlers:
+    bound = BoundPrograms(MemoryRepository(Binding, log), MemoryNames(log))
+    return RecordHandlers(RecordChanges(MemoryRepository(Record, log), bound, payloads), clock)
+
+
 def workflow_handlers(
     log: MemoryLog,
     payloads: MemoryPayloads,
@@ -53,7 +63,8 @@ def workflow_handlers(
 ) -> tuple[WorkflowHandlers, WorkflowRunHandlers]:
     workflows = MemoryRepository(Workflow, log)
     programs, tools = MemoryRepository(Program, log), MemoryRepository(Tool, log)
-    runs, deeds = MemoryRepository(WorkflowRun, log), Deeds(running, shop)
+    runs = MemoryRepository(WorkflowRun, log)
+    deeds = Deeds(running, shop, records_of(log, payloads, clock))
     pinning = WorkflowPinning(programs, tools, MemoryNames(log), ALLOWED)
     return (
         WorkflowHandlers(workflows, pinning, clock),

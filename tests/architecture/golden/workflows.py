@@ -21,6 +21,7 @@ from domain.workflow.events import WorkflowDefined, WorkflowRetired, WorkflowRev
 from domain.workflow.values import (
     Fixed,
     ProgramAction,
+    RecordAction,
     Step,
     Taken,
     ToolAction,
@@ -79,8 +80,15 @@ _STEPS = tuple(
     Step(name=f"step_{number}", do=_PROGRAM, when=_CONDITION, undo=call)
     for number, call in enumerate(_CALLS)
 )
+_MARK = RecordAction(
+    inputs={"record_id": Taken(field="message"), "status": Fixed(value="shipped")},
+    retries=3,
+    backoff_s=4,
+    resource="order",
+)
 _RICH = WorkflowSpec(
-    inputs=(*SPEC.inputs, *BARE_SPEC.inputs, *RICH_SPEC.inputs, *RICH_SPEC.outputs), steps=_STEPS
+    inputs=(*SPEC.inputs, *BARE_SPEC.inputs, *RICH_SPEC.inputs, *RICH_SPEC.outputs),
+    steps=(*_STEPS, Step(name="mark", do=_MARK)),
 )
 _FULL = WorkflowSpec(inputs=SPEC.inputs, steps=_STEPS[1:2])
 _TOPICS = ("execution.*", "program.deployed")

@@ -13,7 +13,7 @@ from domain.workflow.aggregate import Workflow
 from domain.workflow.errors import InvalidWorkflow, WorkflowIsRetired, WorkflowVersionNotFound
 from domain.workflow.events import WorkflowDefined, WorkflowRetired, WorkflowRevised
 from domain.workflow.rules import MAX_STEPS, workflow_faults
-from domain.workflow.values import RESULT, Fixed, Taken, WorkflowSpec, gives
+from domain.workflow.values import RESULT, Fixed, RecordAction, Taken, WorkflowSpec, gives
 from domain.workflow.wiring import given_to, holds
 from tests.support.scenario import NOW, Scenario, told
 from tests.support.workflows import MESSAGE, calling, classifying, is_queue, order, step, three
@@ -152,6 +152,14 @@ WRONG: dict[str, tuple[WorkflowSpec, list[tuple[str, str]]]] = {
             ("/steps/0/do/tool/name", "name.reserved"),
             ("/steps/0/do/promises/0/name", "name.invalid"),
         ],
+    ),
+    "a record of which nothing is set": (
+        only(step("a", RecordAction(resource="order", inputs={"record_id": Fixed(value="x")}))),
+        [("/steps/0/do/inputs", "workflow.unbound")],
+    ),
+    "a record that is not named": (
+        only(step("a", RecordAction(resource="order", inputs={"status": Fixed(value=1)}))),
+        [("/steps/0/do/inputs", "workflow.unbound")],
     ),
     "an undo on what another step gives": (
         only(step("a", calling("go"), undo=calling("back", of=Taken(step="b", field="result")))),
