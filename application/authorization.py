@@ -28,6 +28,8 @@ class Permission(StrEnum):
     """Issue and revoke keys."""
     SUBSCRIBE = "webhook.manage"
     """Have what happens sent elsewhere."""
+    MANAGE_BUDGETS = "budget.manage"
+    """Say what runs may cost: open, grant to, change and close budgets."""
     WORK = "work"
     """Carry out what was asked for and what follows of it: only processes of the service do."""
 

@@ -37,6 +37,17 @@ class NameIsTaken(ConflictError):
         self.kind, self.name = kind, name
 
 
+class RuleRefused(Exception):
+    """A rule of the database refused what was to be stored with an append; nothing was stored.
+
+    Whoever knows the rule says what it means.
+    """
+
+    def __init__(self, rule: str) -> None:
+        super().__init__(f"The rule {rule} refused it.")
+        self.rule = rule
+
+
 class PayloadIsMissing(NotFoundError):
     code: ClassVar[str] = "payload.missing"
 

@@ -1,5 +1,6 @@
 """Wishing for a run of a program, carrying it out, and calling it off or giving it up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,6 +12,7 @@ from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.commands import Command, handles
 from application.context import Context, current, within
+from application.credit import NO_CREDIT, Holds, set_aside
 from application.foreign import OTHER_DSPY, foreign_states
 from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import Engine
@@ -19,7 +21,7 @@ from application.ports import Alarms, Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object, resolve_version
 from application.supplies import Supplies
 from domain.execution.aggregate import Execution
-from domain.execution.values import Caller
+from domain.execution.values import Caller, Hold
 from domain.program.aggregate import Program
 from domain.program.deadline import DeadlineS, deadline_s_of
 from domain.program.values import Action
@@ -78,6 +80,7 @@ class ExecutionHandlers:
     worker: str
     reading: Reading = AS_DSPY
     dspy: str | None = None
+    credit: Holds = NO_CREDIT
 
     @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
@@ -85,16 +88,22 @@ class ExecutionHandlers:
         version = resolve_version(program, command.program_version, Action.EXECUTE)
         signature = program.version_state(version).graph.signature
         inputs = Payload.of(validate_inputs(signature, command.inputs, at="/inputs"))
-        execution = Execution.request(
-            command.execution_id,
-            program_id=program.id,
-            program_version=version,
-            inputs=inputs.ref,
-            deadline=_deadline(command, program, at=(now := self.clock.now())),
-            caller=command.caller,
-            at=now,
-        )
-        return self.executions.save(execution, payloads=[inputs])
+        deadline = _deadline(command, program, at=(now := self.clock.now()))
+
+        def store(holds: Sequence[Hold]) -> Receipt:
+            execution = Execution.request(
+                command.execution_id,
+                program_id=program.id,
+                program_version=version,
+                inputs=inputs.ref,
+                deadline=deadline,
+                caller=command.caller,
+                holds=holds,
+                at=now,
+            )
+            return self.executions.save(execution, payloads=[inputs])
+
+        return set_aside(self.credit, program.id, store)
 
     @handles(CancelExecution, Permission.EXECUTE)
     def cancel(self, command: CancelExecution) -> Receipt:

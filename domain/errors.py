@@ -23,6 +23,10 @@ class ConflictError(DomainError):
     """The current state forbids the command."""
 
 
+class SpentError(DomainError):
+    """What the command would use up is used up already."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One thing wrong with what was sent.

@@ -10,6 +10,7 @@ from typing import LiteralString, Protocol
 
 from application.bindings import BindingHandlers
 from application.bound import BoundPrograms
+from application.budgets import BudgetHandlers
 from application.calls import CallHandlers
 from application.commands import Command, CommandBus
 from application.context import Context
@@ -47,6 +48,7 @@ from application.workflow_wishes import WorkflowPinning
 from application.workflows import WorkflowHandlers
 from domain.access.aggregate import ApiKey
 from domain.binding.aggregate import Binding
+from domain.budget.aggregate import Budget
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -74,6 +76,8 @@ from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
 from infrastructure.pins import InstalledPins, installed_dspy
 from infrastructure.pools import POOLS
 from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
+from infrastructure.postgres.budgets import MIGRATIONS as BUDGET_MIGRATIONS
+from infrastructure.postgres.budgets import PostgresCredit, write_budgets
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
@@ -147,6 +151,7 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
         *WEBHOOK_MIGRATIONS,
         *POLICY_MIGRATIONS,
         *RATE_MIGRATIONS,
+        *BUDGET_MIGRATIONS,
     )
 
 
@@ -159,6 +164,7 @@ RIGHTS = Rights(
         "webhook_cursors",
         "policy_positions",
         "lm_rates",
+        "budgets",
     ),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
@@ -259,6 +265,7 @@ def _inline_writers() -> Sequence[InlineWriter]:
         ),
         JobWriter(LANES, reactions),
         BroadcastWriter(warming),
+        write_budgets,
     )
 
 
@@ -317,31 +324,27 @@ def _run_handlers(
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
     clock, monotonic = SystemClock(), time.monotonic
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    executions = EventSourcedRepository(log, Execution)
-    optimizations = EventSourcedRepository(log, Optimization)
+    credit, executions = (
+        PostgresCredit(log.receipts.recorder.pool),
+        EventSourcedRepository(log, Execution),
+    )
     running = ExecutionHandlers(
         executions,
-        programs,
-        payloads,
-        supplies,
-        engine,
-        clock,
-        monotonic,
-        alarms,
-        worker,
-        reading,
+        *(programs, payloads, supplies, engine, clock, monotonic, alarms, worker, reading),
         installed_dspy(),
+        credit,
     )
     learning = programs, datasets, payloads, supplies, engine, clock, monotonic, worker
     return (
         running,
+        BudgetHandlers(EventSourcedRepository(log, Budget), credit, clock),
         *_record_handlers(log, supplies, executions, running.request),
         *_workflow_handlers(
             log, supplies, Deeds(running, runtime.toolbox, _records(log, supplies)), worker
         ),
         ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic),
         WarmingHandlers(programs, supplies, engine),
-        OptimizationHandlers(optimizations, *learning, extensions),
+        OptimizationHandlers(EventSourcedRepository(log, Optimization), *learning, extensions),
         EvaluationHandlers(evaluations, *learning, reading, extensions),
     )
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from domain.access.events import ApiKeyEvent, ApiKeyIssued, ApiKeyRevoked
 from domain.binding.events import BindingEvent
+from domain.budget.events import BudgetEvent
 from domain.dataset.events import (
     DatasetCreated,
     DatasetEvent,
@@ -49,6 +50,7 @@ from domain.tool.events import ToolCreated, ToolEvent, ToolRetired
 from domain.webhook.events import WebhookEvent
 from domain.workflow.events import WorkflowEvent
 from domain.workflow_run.events import WorkflowRunEvent
+from projections.budget_sentences import budget
 from projections.record_sentences import binding, record
 from projections.run_sentences import evaluation, execution, optimization
 from projections.webhook_states import said as webhook
@@ -262,6 +264,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (WorkflowRunEvent, workflow_run),
         (WebhookEvent, webhook),
         (ApiKeyEvent, _api_key),
+        (BudgetEvent, budget),
         (RecordEvent, record),
         (BindingEvent, binding),
         (ParkingEvent, _parking),

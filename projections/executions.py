@@ -10,6 +10,8 @@ from pydantic import Field
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionCompleted,
+    ExecutionCreditHeld,
+    ExecutionCreditSettled,
     ExecutionFailed,
     ExecutionLmCalled,
     ExecutionRequested,
@@ -99,6 +101,8 @@ class Executions(Projection):
         ExecutionRequested,
         ExecutionStarted,
         ExecutionWarned,
+        ExecutionCreditHeld,
+        ExecutionCreditSettled,
         ExecutionLmCalled,
         ExecutionToolCalled,
         ExecutionCompleted,
@@ -134,6 +138,8 @@ def _besides(recorded: Recorded) -> Iterable[Write]:
     match recorded.event:
         case ExecutionWarned():
             yield Write(_WARN, row(recorded))
+        case ExecutionCreditHeld() | ExecutionCreditSettled():
+            yield Write(_TOUCH, row(recorded))
         case ReplayRequested(replay=replay):
             yield Write(_TOUCH, row(recorded))
             yield Write(_REPLAY, row(recorded, replay=replay))

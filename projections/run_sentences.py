@@ -16,6 +16,8 @@ from domain.evaluation.events import (
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionCompleted,
+    ExecutionCreditHeld,
+    ExecutionCreditSettled,
     ExecutionEvent,
     ExecutionFailed,
     ExecutionLmCalled,
@@ -52,18 +54,39 @@ def execution(id: UUID, event: ExecutionEvent) -> Words:
             return (f"began attempt {attempt} of run {id} on worker {plain(worker)}",)
         case ExecutionWarned(message=message):
             return (f"warned of run {id}: {plain(message.rstrip('.'))}",)
+        case ExecutionCreditHeld() | ExecutionCreditSettled():
+            return (_money(id, event),)
         case ExecutionLmCalled(call=call):
             return (_called(call, f"run {id}"),)
         case ExecutionToolCalled(call=call):
             return (_used(call, f"run {id}"),)
-        case ExecutionCompleted(duration_ms=duration_ms, spend=spend):
-            return (f"completed run {id} in {time_of(duration_ms)} with {_spent(spend)}",)
-        case ExecutionFailed(failure=failure, spend=spend):
-            return (f"gave up run {id} after {_spent(spend)} because {cause_of(failure)}",)
-        case ExecutionCancelled(reason=reason):
-            return (f"cancelled run {id} because {quoted(reason)}",)
+        case ExecutionCompleted() | ExecutionFailed() | ExecutionCancelled():
+            return (_ended(id, event),)
         case ReplayRequested() | ReplayVerified() | ReplayDiverged():
             return _replay(id, event)
+        case _:
+            assert_never(event)
+
+
+def _ended(id: UUID, event: ExecutionCompleted | ExecutionFailed | ExecutionCancelled) -> str:
+    match event:
+        case ExecutionCompleted(duration_ms=duration_ms, spend=spend):
+            return f"completed run {id} in {time_of(duration_ms)} with {_spent(spend)}"
+        case ExecutionFailed(failure=failure, spend=spend):
+            return f"gave up run {id} after {_spent(spend)} because {cause_of(failure)}"
+        case ExecutionCancelled(reason=reason):
+            return f"cancelled run {id} because {quoted(reason)}"
+        case _:
+            assert_never(event)
+
+
+def _money(id: UUID, event: ExecutionCreditHeld | ExecutionCreditSettled) -> str:
+    match event:
+        case ExecutionCreditHeld(holds=holds):
+            return f"set money of {many(len(holds), 'budget')} aside for run {id}"
+        case ExecutionCreditSettled(charges=charges, cost_usd=cost_usd):
+            cost = "an unknown cost" if cost_usd is None else f"a cost of {cost_usd:f} USD"
+            return f"settled run {id} at {cost} with {many(len(charges), 'budget')}"
         case _:
             assert_never(event)
 

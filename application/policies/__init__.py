@@ -7,12 +7,13 @@ from application.commands import Command
 from application.policies.adoption import adoption
 from application.policies.calls import calling
 from application.policies.runs import running
+from application.policies.watching import watching
 from application.policies.workflows import workflows
 from domain.kernel import Recorded
 
 Policy = Callable[[Recorded], Iterable[Command]]
 
-POLICIES: Final[tuple[Policy, ...]] = (running, calling, adoption, workflows)
+POLICIES: Final[tuple[Policy, ...]] = (running, calling, adoption, workflows, watching)
 
 
 def reactions(recorded: Recorded) -> list[Command]:

@@ -1,6 +1,6 @@
 """An execution: one run of a program version on one set of inputs, with all its model calls."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Final, Self, assert_never
 from uuid import UUID
@@ -9,6 +9,8 @@ from domain.execution.errors import ExecutionForbids, ReplayNotFound
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionCompleted,
+    ExecutionCreditHeld,
+    ExecutionCreditSettled,
     ExecutionEvent,
     ExecutionFailed,
     ExecutionLmCalled,
@@ -20,7 +22,15 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
-from domain.execution.values import TIMED_OUT, TRANSITIONS, Caller, ExecutionAction, ReplayStatus
+from domain.execution.values import (
+    TIMED_OUT,
+    TRANSITIONS,
+    Caller,
+    Charge,
+    ExecutionAction,
+    Hold,
+    ReplayStatus,
+)
 from domain.run import MAX_ATTEMPTS, ActionForbidden, Run, RunStatus, Transitions
 from domain.values import AS_DSPY, Failure, LmCall, PayloadRef, Reading, ToolCall
 
@@ -52,6 +62,7 @@ class Execution(Run[ExecutionEvent]):
         self.replays: dict[int, ReplayStatus] = {}
         self.deadline: datetime | None = None
         self.warnings: list[ExecutionWarned] = []
+        self.holds: tuple[Hold, ...] = ()
 
     @classmethod
     def request(
@@ -63,11 +74,12 @@ class Execution(Run[ExecutionEvent]):
         inputs: PayloadRef,
         deadline: datetime | None = None,
         caller: Caller | None = None,
+        holds: Sequence[Hold] = (),
         at: datetime,
     ) -> Self:
         """Wish for a run that ends by its *deadline*; a worker takes it up later.
 
-        Its end is told to *caller*, if it has one.
+        Its end is told to *caller*, if it has one, and what it *holds* is settled with its end.
         """
         event = ExecutionRequested(
             program_id=program_id,
@@ -76,7 +88,10 @@ class Execution(Run[ExecutionEvent]):
             deadline=deadline,
             caller=caller,
         )
-        return cls.begin(id, event, at=at)
+        execution = cls.begin(id, event, at=at)
+        if holds:
+            execution.record(ExecutionCreditHeld(holds=tuple(holds)), at=at)
+        return execution
 
     @property
     def is_last_attempt(self) -> bool:
@@ -129,6 +144,7 @@ class Execution(Run[ExecutionEvent]):
 
     def complete(self, outputs: PayloadRef, *, duration_ms: float, at: datetime) -> None:
         self._require(ExecutionAction.COMPLETE)
+        self._settle(is_paid=True, at=at)
         event = ExecutionCompleted(
             outputs=outputs, duration_ms=duration_ms, spend=self.spend, caller=self.caller
         )
@@ -148,6 +164,7 @@ class Execution(Run[ExecutionEvent]):
 
     def cancel(self, reason: str, *, at: datetime) -> None:
         self._require(ExecutionAction.CANCEL)
+        self._settle(is_paid=False, at=at)
         self.record(ExecutionCancelled(reason=reason, caller=self.caller), at=at)
 
     def request_replay(self, *, at: datetime) -> int:
@@ -201,10 +218,30 @@ class Execution(Run[ExecutionEvent]):
             self.record(event, at=at)
 
     def _fail(self, failure: Failure, *, duration_ms: float | None, at: datetime) -> None:
+        self._settle(is_paid=False, at=at)
         event = ExecutionFailed(
             failure=failure, duration_ms=duration_ms, spend=self.spend, caller=self.caller
         )
         self.record(event, at=at)
+
+    def _settle(self, *, is_paid: bool, at: datetime) -> None:
+        """Let go of what is held, less what its calls cost.
+
+        Where nobody knows what they cost, a run that *is_paid* costs what was held for it, and
+        another one nothing.
+        """
+        if not self.holds:
+            return
+        cost_usd = self.spend.cost_usd
+        charges = tuple(
+            Charge(
+                budget_id=hold.budget_id,
+                held_usd=hold.usd,
+                charged_usd=cost_usd if cost_usd is not None else hold.usd * is_paid,
+            )
+            for hold in self.holds
+        )
+        self.record(ExecutionCreditSettled(charges=charges, cost_usd=cost_usd), at=at)
 
     def _is_open(self, replay: int) -> bool:
         """Whether the replay waits for its verdict; a redelivered one repeats it in vain."""
@@ -223,21 +260,32 @@ class Execution(Run[ExecutionEvent]):
                 self.reading = reading
             case ExecutionWarned():
                 self.warnings.append(event)
+            case ExecutionCreditHeld(holds=holds):
+                self.holds = holds
+            case ExecutionCreditSettled():
+                self.holds = ()
             case ExecutionLmCalled(call=call):
                 self._called(call)
             case ExecutionToolCalled(call=call):
                 self._tool_called(call)
-            case ExecutionCompleted(outputs=outputs):
-                self.status, self.outputs = RunStatus.COMPLETED, outputs
-            case ExecutionFailed(failure=failure):
-                self.status, self.failure = RunStatus.FAILED, failure
-            case ExecutionCancelled():
-                self.status = RunStatus.CANCELLED
+            case ExecutionCompleted() | ExecutionFailed() | ExecutionCancelled():
+                self._ended(event)
             case (
                 ReplayRequested(replay=replay)
                 | ReplayVerified(replay=replay)
                 | ReplayDiverged(replay=replay)
             ):
                 self.replays[replay] = _REPLAYS[type(event)]
+            case _:
+                assert_never(event)
+
+    def _ended(self, event: ExecutionCompleted | ExecutionFailed | ExecutionCancelled) -> None:
+        match event:
+            case ExecutionCompleted(outputs=outputs):
+                self.status, self.outputs = RunStatus.COMPLETED, outputs
+            case ExecutionFailed(failure=failure):
+                self.status, self.failure = RunStatus.FAILED, failure
+            case ExecutionCancelled():
+                self.status = RunStatus.CANCELLED
             case _:
                 assert_never(event)

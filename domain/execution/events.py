@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.execution.values import Caller
+from domain.execution.values import Caller, Charge, Hold
 from domain.kernel import Event
-from domain.values import AS_DSPY, Failure, LmCall, LmSpend, PayloadRef, Reading, ToolCall
+from domain.values import AS_DSPY, Failure, LmCall, LmSpend, PayloadRef, Reading, ToolCall, Usd
 
 
 class ExecutionRequested(Event):
@@ -20,6 +20,26 @@ class ExecutionRequested(Event):
     caller: Caller | None = None
     deadline: AwareDatetime | None = None
     """It has ended by then, whatever became of it."""
+
+
+class ExecutionCreditHeld(Event):
+    """Money was set aside for it, before anything is called."""
+
+    TOPIC: ClassVar[str] = "execution.credit_held"
+
+    holds: Annotated[tuple[Hold, ...], Field(min_length=1)]
+
+
+class ExecutionCreditSettled(Event):
+    """What was held is free again, less what the run is charged; it ends with the next event.
+
+    ``cost_usd`` is what its calls cost, ``None`` if that is not known of one of them.
+    """
+
+    TOPIC: ClassVar[str] = "execution.credit_settled"
+
+    charges: Annotated[tuple[Charge, ...], Field(min_length=1)]
+    cost_usd: Usd | None
 
 
 class ExecutionStarted(Event):
@@ -115,6 +135,8 @@ ExecutionEvent = (
     ExecutionRequested
     | ExecutionStarted
     | ExecutionWarned
+    | ExecutionCreditHeld
+    | ExecutionCreditSettled
     | ExecutionLmCalled
     | ExecutionToolCalled
     | ExecutionCompleted

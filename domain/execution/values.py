@@ -9,7 +9,7 @@ from pydantic import StringConstraints
 
 from domain.kernel import ValueObject
 from domain.run import RunStatus, Transitions
-from domain.values import Failure
+from domain.values import Failure, Usd
 
 TIMED_OUT: Final = Failure(
     code="execution.timed_out",
@@ -25,6 +25,22 @@ class Caller(ValueObject):
 
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
     id: UUID
+
+
+class Hold(ValueObject):
+    """What is set aside of a budget for one run; one that is watched tells when little is left."""
+
+    budget_id: UUID
+    usd: Usd
+    is_watched: bool = False
+
+
+class Charge(ValueObject):
+    """What a budget held for one run, and what it pays for it in the end, more or less."""
+
+    budget_id: UUID
+    held_usd: Usd
+    charged_usd: Usd
 
 
 class ExecutionAction(StrEnum):

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from application.auditing import AddressMode, Attempts
 from application.commands import Command
 from application.context import Context, within
+from application.credit import Credit
 from application.errors import AggregateNotFound
 from application.ports import Names, PayloadStore, Receipt
 from application.tracing import Tracing
@@ -102,6 +103,7 @@ class ApiDependencies:
         lags: How far each read model is behind.
         proofs: What the notary signed, and proofs of it.
         attempts: Keeps commands that left no event, with as much of addresses as ``addresses``.
+        credit: How budgets stand.
         ids: Makes ids that sort by time.
         deadline_s: How long executions may take whose callers wait, if nobody says otherwise.
         threads: How many blocking calls run at once; not more than there are connections.
@@ -122,6 +124,7 @@ class ApiDependencies:
     lags: Callable[[], Sequence[Lag]]
     proofs: Proofs
     attempts: Attempts
+    credit: Credit
     ids: Callable[[], UUID]
     tracing: Tracing
     version: str

@@ -21,6 +21,7 @@ from domain.errors import (
     ForbiddenError,
     InvalidError,
     NotFoundError,
+    SpentError,
     StaleVersion,
 )
 from domain.text import escape
@@ -129,6 +130,7 @@ class InternalError(EdgeError):
 
 _STATUS: Mapping[type[DomainError], int] = {
     KeyIsRefused: 401,
+    SpentError: 402,
     StoreIsUnavailable: 503,
     ProjectionIsLate: 503,
     AsOfIsBusy: 503,

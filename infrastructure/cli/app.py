@@ -9,6 +9,7 @@ import typer
 from infrastructure.cli.applying import ManifestCommands
 from infrastructure.cli.audit import AuditCommands
 from infrastructure.cli.bindings import BindingCommands
+from infrastructure.cli.budgets import BudgetCommands
 from infrastructure.cli.clients import ClientCommands
 from infrastructure.cli.comparisons import DiffCommands
 from infrastructure.cli.connection import Connect
@@ -101,6 +102,7 @@ def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
         "binding": BindingCommands(connect).app(),
         "dataset": DatasetCommands(connect).app(),
         "proposal": ProposalCommands(connect).app(),
+        "budget": BudgetCommands(connect).app(),
         "execution": ExecutionCommands(connect).app(),
         "client": ClientCommands(connect).app(),
     }

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 from uuid import uuid4
 
+from infrastructure.client.budgets import Budgets
 from infrastructure.client.datasets import Datasets
 from infrastructure.client.errors import StratalUnreachable
 from infrastructure.client.keys import Keys
@@ -58,6 +59,7 @@ class Stratal:
         self.signatures = Signatures(self)
         self.modules = Modules(self)
         self.tools = Tools(self)
+        self.budgets = Budgets(self)
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.probes = Probes(self)

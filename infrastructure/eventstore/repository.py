@@ -6,11 +6,12 @@ from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError
 from psycopg import Cursor
+from psycopg.errors import CheckViolation, UniqueViolation
 from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7
 
 from application.context import Context, current
-from application.errors import AggregateNotFound, ConcurrentWrite, NameIsTaken
+from application.errors import AggregateNotFound, ConcurrentWrite, NameIsTaken, RuleRefused
 from application.payloads import Payload
 from application.ports import Claim, Receipt
 from application.tracing import NoTracing, Tracing
@@ -170,6 +171,10 @@ class EventSourcedRepository(Generic[A]):
                 raise NameIsTaken(claim.kind, claim.name) from None
             except IntegrityError:
                 raise ConcurrentWrite(aggregate.KIND, aggregate.id) from None
+            except (CheckViolation, UniqueViolation) as error:
+                if (first := self._log.receipts.find(context)) is not None:
+                    return first
+                raise RuleRefused(error.diag.constraint_name or "") from error
             span.set({"position": position})
         return Receipt(aggregate.id, aggregate.version, position)
 

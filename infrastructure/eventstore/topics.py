@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from domain.access.events import ApiKeyEvent
 from domain.binding.events import BindingEvent
+from domain.budget.events import BudgetEvent
 from domain.dataset.events import DatasetEvent
 from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import ExecutionEvent
@@ -38,6 +39,7 @@ UNIONS = (
     WorkflowRunEvent,
     WebhookEvent,
     ApiKeyEvent,
+    BudgetEvent,
     RecordEvent,
     BindingEvent,
     ParkingEvent,

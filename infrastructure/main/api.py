@@ -25,6 +25,7 @@ from infrastructure.main.address import is_this_machine
 from infrastructure.main.server import Server
 from infrastructure.notary.proofs import PostgresProofs
 from infrastructure.postgres.attempts import AttemptLog
+from infrastructure.postgres.budgets import PostgresCredit
 from infrastructure.postgres.listener import LogListener
 from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.read_store import PostgresReadStore
@@ -95,6 +96,7 @@ def _dependencies(
         addresses=system.settings.audit_addresses,
         callers=_callers(system),
         rates=_rates(system.settings),
+        credit=PostgresCredit(system.pool),
         deadline_s=system.settings.deadline_s,
     )
 

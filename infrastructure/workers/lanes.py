@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from application.budgets import WatchBudget
 from application.calls import FollowCall
 from application.evaluations import RunEvaluation
 from application.executions import RunExecution, TimeOutExecution
@@ -26,6 +27,7 @@ LANES: Lanes = MappingProxyType(
         RunProbe: Lane("probes", time_limit_ms=10 * MINUTE_MS),
         AdoptOptimization: Lane("reactions", time_limit_ms=MINUTE_MS),
         AdvanceWorkflowRun: Lane("workflows", time_limit_ms=10 * MINUTE_MS),
+        WatchBudget: Lane("reactions", time_limit_ms=MINUTE_MS),
         FollowCall: Lane("reactions", time_limit_ms=MINUTE_MS),
     }
 )

@@ -104,4 +104,4 @@ def test_every_call_of_a_record_is_followed_when_it_is_made_and_when_its_run_end
 
 def test_nothing_follows_from_any_other_fact() -> None:
     assert following(ProgramRetired(reason="old")) == []
-    assert len(POLICIES) == len(set(POLICIES)) == 4
+    assert len(POLICIES) == len(set(POLICIES)) == 5

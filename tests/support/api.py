@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from application.auditing import Attempt
 from application.authorization import AS_WORKER
+from application.budgets import BudgetHandlers
 from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
@@ -36,6 +37,7 @@ from application.tools import ToolHandlers
 from application.tracing import NoTracing
 from application.versions import VersionHandlers
 from domain.access.aggregate import ApiKey
+from domain.budget.aggregate import Budget
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -53,6 +55,7 @@ from infrastructure.graphql.server import GraphQl
 from infrastructure.users import ProjectedUsers
 from projections.kernel import Projection
 from tests.support.bound import record_handlers
+from tests.support.credit import MemoryCredit
 from tests.support.memory import (
     FixedClock,
     FixedPins,
@@ -123,6 +126,7 @@ class ApiWorld:
         self.models = models
         self.payloads, self.clock = MemoryPayloads(), FixedClock()
         self.log = MemoryLog(inline=(self.payloads.inline,))
+        self.credit = MemoryCredit(lambda: self.log.recorded)
         self.runner = ScriptedProgram(asks=["first", "second"])
         self.optimizer = ScriptedOptimizer(self.runner)
         self.prober = FakeProber()
@@ -149,6 +153,7 @@ class ApiWorld:
             lags=self.lags,
             proofs=NothingSigned(),
             attempts=self.attempts,
+            credit=self.credit,
             ids=uuid4,
             tracing=NoTracing(),
             version="1.2.3",
@@ -246,7 +251,10 @@ class ApiWorld:
             DatasetHandlers(datasets, self.clock),
             ToolHandlers(tools, supplies, self.clock),
             KeyHandlers(repository(ApiKey), self.clock),
-            running := ExecutionHandlers(executions=executions, alarms=FakeAlarms(), **run),
+            running := ExecutionHandlers(
+                executions=executions, alarms=FakeAlarms(), credit=self.credit, **run
+            ),
+            BudgetHandlers(repository(Budget), self.credit, self.clock),
             *record_handlers(self.log, self.payloads, self.clock, running.request),
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),
             webhook_handlers(self.log, self.clock),

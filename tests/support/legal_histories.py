@@ -43,6 +43,7 @@ from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import Failure, LmCall, LmUsage, ToolCall
 from tests.support import histories as build
 from tests.support.access import a_key
+from tests.support.budgets import HELD, SETTLED
 from tests.support.histories import Log, an_id, ref, spend_of
 from tests.support.probes import a_probe
 from tests.support.records import a_binding, a_record
@@ -155,6 +156,9 @@ def datasets(draw: st.DrawFn) -> Stream:
 def executions(draw: st.DrawFn) -> Stream:
     made = draw(st.lists(calls(), max_size=4))
     stream: Stream = [build.execution_requested(draw(st.sampled_from(PROGRAMS)))]
+    is_paid = draw(st.booleans())
+    held: Stream = [HELD] if is_paid else []
+    settled: Stream = [SETTLED] if is_paid else []
     used: Stream = [ExecutionToolCalled(call=call) for call in draw(st.lists(uses(), max_size=2))]
     called: Stream = [ExecutionLmCalled(call=call) for call in made]
     warned = draw(
@@ -162,11 +166,15 @@ def executions(draw: st.DrawFn) -> Stream:
     )
     stream += draw(_attempts(draw(interleaved([used, called, warned]))))
     if len(stream) == 1:  # it never started, so it can only be cancelled
-        return stream + draw(_maybe(st.builds(ExecutionCancelled, reason=TEXTS)))
+        end = draw(_maybe(st.builds(ExecutionCancelled, reason=TEXTS)))
+        return stream + held + (settled + end if end else [])
+    stream[1:1] = held
     failed = build.execution_failed(*made, failure=draw(FAILURES))
     ends = (build.execution_completed(*made), failed)
     end = draw(_maybe(st.sampled_from(ends) | st.builds(ExecutionCancelled, reason=TEXTS)))
-    return stream + end + (draw(_replays()) if end and end[0] in ends else [])
+    if not end:
+        return stream
+    return stream + settled + end + (draw(_replays()) if end[0] in ends else [])
 
 
 @st.composite

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 from pydantic import JsonValue
 
+from application.budgets import BudgetHandlers
 from application.commands import Command, CommandBus
 from application.context import Context, within
 from application.datasets import DatasetHandlers
@@ -31,6 +32,7 @@ from application.policies import reactions
 from application.ports import Claim, Receipt
 from application.replays import ReplayHandlers
 from application.supplies import Supplies
+from domain.budget.aggregate import Budget
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -44,6 +46,7 @@ from domain.tool.aggregate import Tool
 from domain.tool.allowance import Allowance
 from domain.values import AS_DSPY, Failure, Reading
 from tests.support.access import EVERY_ROLE
+from tests.support.credit import MemoryCredit
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
 from tests.support.payloads import MemoryPayloads
 from tests.support.runs import answered, key
@@ -282,6 +285,7 @@ class World:
         self.log = MemoryLog(inline=(self.payloads.inline,))
         self.programs = MortalRepository(Program, self.log)
         self.datasets = MortalRepository(Dataset, self.log)
+        self.budgets = MortalRepository(Budget, self.log)
         self.executions = MortalRepository(Execution, self.log)
         self.optimizations = MortalRepository(Optimization, self.log)
         self.evaluations = MortalRepository(Evaluation, self.log)
@@ -297,6 +301,7 @@ class World:
         self.optimizer = ScriptedOptimizer(self.runner)
         self.alarms = FakeAlarms()
         self.engine = WorldEngine(self.runner, self.evaluator, self.optimizer)
+        self.credit = MemoryCredit(lambda: self.log.recorded)
         self.bus = self.bus_with(self.engine)
 
     def bus_with(self, engine: Engine) -> CommandBus:
@@ -316,10 +321,12 @@ class World:
             alarms=self.alarms,
             dspy=self.dspy,
             reading=self.reading,
+            credit=self.credit,
             **run,
         )
         return CommandBus(
             DatasetHandlers(self.datasets, self.clock),
+            BudgetHandlers(self.budgets, self.credit, self.clock),
             running,
             *self.beside(running.request),
             ReplayHandlers(executions=self.executions, **replay),

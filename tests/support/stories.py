@@ -30,6 +30,7 @@ from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import LmSpend
 from tests.support import histories as build
 from tests.support.access import a_key
+from tests.support.budgets import HELD, SETTLED, a_budget
 from tests.support.histories import TENANT, Log, an_id
 from tests.support.probes import a_probe
 from tests.support.records import a_binding, a_record
@@ -119,6 +120,8 @@ def everything() -> Log:
     halt = EvaluationCancelled(reason="Enough.")
     log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
     log.append(an_id("probe"), *a_probe())
+    log.append(an_id("budget"), *a_budget())
+    log.append(an_id("paid"), build.execution_requested(), HELD, SETTLED, stopped)
     log.append(an_id("record"), *a_record())
     log.append(an_id("binding"), *a_binding())
     log.append(an_id("tool"), ToolCreated(spec=build.TOOL), ToolRetired(reason="Old."))

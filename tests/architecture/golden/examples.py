@@ -95,6 +95,7 @@ from tests.architecture.golden.graphs import (
 )
 from tests.architecture.golden.records import RECORDS
 from tests.architecture.golden.workflows import WORKFLOWS
+from tests.support.budgets import EXAMPLES as BUDGETS
 from tests.support.histories import an_id, digest_of, ref
 
 AT: Final = datetime(2030, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
@@ -521,5 +522,5 @@ _PARKINGS: Final[Sequence[Sequence[Event]]] = (
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
     examples[0].TOPIC: examples
-    for examples in (*_THINGS, *_RUNS, *RECORDS, *WORKFLOWS, *_PROBES, *_PARKINGS)
+    for examples in (*_THINGS, *_RUNS, *BUDGETS, *RECORDS, *WORKFLOWS, *_PROBES, *_PARKINGS)
 }

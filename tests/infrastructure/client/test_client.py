@@ -57,6 +57,20 @@ def test_sig_05_the_client_says_what_http_says(api: Stratal) -> None:
     assert api.signatures.retire("route", "Done.")["version"] == 3
 
 
+def test_budgets_are_opened_filled_changed_and_closed(api: Stratal) -> None:
+    program = api.programs.create("triage", SYNTAX)["id"]
+    made = api.budgets.open("0.5", cover={"kind": "program", "of": program}, alert_below_usd="1")
+    with pytest.raises(StratalProblem, match=r"0\.5 aside") as refused:
+        api.programs.execute("triage", {"message": "It crashes."})
+    assert (refused.value.status, refused.value.code) == (402, "budget.spent")
+    api.budgets.grant(made["id"], "2.5", "For June.")
+    api.budgets.revise(made["id"], "1.5")
+    assert api.budgets.get(made["id"])["left_usd"] == "2.5"
+    assert api.programs.execute("triage", {"message": "It crashes."})["outputs"] == {"queue": "bug"}
+    api.budgets.close(made["id"], "Done.")
+    assert [each["closed_at"] is None for each in api.budgets.list()] == [False]
+
+
 def test_graphql_is_asked_with_variables_and_tells_of_what_was_just_written(api: Stratal) -> None:
     api.programs.create("triage", SYNTAX)
     run = """mutation($inputs: TriageInputs!) {

@@ -1,0 +1,31 @@
+"""What happens to budgets, in sentences."""
+
+from typing import assert_never
+from uuid import UUID
+
+from domain.budget.events import (
+    BudgetClosed,
+    BudgetEvent,
+    BudgetGranted,
+    BudgetOpened,
+    BudgetRanLow,
+    BudgetRevised,
+)
+from projections.words import Words, plain, quoted
+
+
+def budget(id: UUID, event: BudgetEvent) -> Words:
+    match event:
+        case BudgetOpened(cover=cover, hold_usd=hold):
+            told = f" for {plain(cover.word)}, of which a run sets {hold:f} USD aside"
+            return ("opened budget ", id, told)
+        case BudgetGranted(usd=usd, reason=reason):
+            return (f"granted {usd:f} USD to budget ", id, f" because {quoted(reason)}")
+        case BudgetRevised(hold_usd=hold):
+            return (f"had runs set {hold:f} USD aside of budget ", id)
+        case BudgetRanLow(alert_below_usd=alert):
+            return ("found budget ", id, f" to have less than {alert:f} USD left")
+        case BudgetClosed(reason=reason):
+            return ("closed budget ", id, f" because {quoted(reason)}")
+        case _:
+            assert_never(event)
