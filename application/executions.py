@@ -33,8 +33,8 @@ from domain.values import AS_DSPY, Failure, Reading
 class RequestExecution(Command):
     """Without a version the deployed one runs, or the latest while none is deployed.
 
-    Its end is told to ``caller``. It ends within ``deadline_s`` of now, or what its program says, or
-    else ``usual_deadline_s``; or whenever it does, if nobody says anything.
+    Its end is told to ``caller``. It ends within ``deadline_s`` of now, or what its program says,
+    or else ``usual_deadline_s``; or whenever it does, if nobody says anything.
     """
 
     execution_id: UUID

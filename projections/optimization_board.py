@@ -152,17 +152,19 @@ class OptimizationBoard(Projection):
                 yield Write(_FAIL, row(recorded, **runs.ended(failure, None)))
             case OptimizationCancelled(reason=reason):
                 yield Write(_CANCEL, row(recorded, reason=reason))
-            case OptimizationApproved(reason=reason):
-                columns = row(recorded, reason=reason, proposal=ProposalStatus.APPROVED.value)
-                yield Write(_DECIDE, columns)
-            case OptimizationRejected(reason=reason):
-                columns = row(recorded, reason=reason, proposal=ProposalStatus.REJECTED.value)
-                yield Write(_DECIDE, columns)
+            case OptimizationApproved() | OptimizationRejected() as decision:
+                yield Write(_DECIDE, row(recorded, **_decided(decision)))
             case ProgramCompiled(new_version=new, optimization_id=optimization_id):
                 columns = row(recorded, adopted=new, optimization_id=optimization_id)
                 yield Write(_ADOPT, columns)
             case _:
                 pass
+
+
+def _decided(event: OptimizationApproved | OptimizationRejected) -> dict[str, str]:
+    is_approved = isinstance(event, OptimizationApproved)
+    status = ProposalStatus.APPROVED if is_approved else ProposalStatus.REJECTED
+    return {"reason": event.reason, "proposal": status.value}
 
 
 def optimizations(

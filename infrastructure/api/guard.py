@@ -137,7 +137,7 @@ def media_type(text: str) -> str:
 def _media_type(text: str, scope: Scope) -> str:
     header = _header(text)
     kind = header.get_content_type() if text else "nothing"
-    readable = _OF_ROWS if _ROWS.match(scope["path"]) else (_JSON,)
+    readable: tuple[str, ...] = _OF_ROWS if _ROWS.match(scope["path"]) else (_JSON,)
     if scope["method"] == HTTPMethod.PATCH:
         readable = (_JSON, _PATCH)
     if kind not in readable:

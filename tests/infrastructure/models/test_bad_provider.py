@@ -81,7 +81,7 @@ CASES: Mapping[str, Case] = {
     ),
     "no choices": Case(says(completion(choices=[])), "output.unparseable", 2),
     "cut off": Case(
-        says(completion(finish_reason="length", content="[[ ## ans")), "output.truncated", 2
+        says(completion(finish_reason="length", content="[[ ## answ")), "output.truncated", 2
     ),
     "withheld": Case(
         says(completion(finish_reason="content_filter", content=None)), "output.filtered", 1
