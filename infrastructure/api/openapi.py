@@ -19,7 +19,7 @@ MOST_PROGRAMS: Final = 1000
 """A document with more of them is beyond what generators and editors read."""
 
 _KEPT_BYTES: Final = 64 * 1024 * 1024
-_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "X-Stratal-Tenant"}
+_HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization, X-Stratal-Tenant"}
 
 Key = tuple[str, tuple[str, ...]]
 """A tenant, and the names of the programs that were asked for."""

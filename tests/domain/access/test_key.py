@@ -1,5 +1,6 @@
 """The life of a key."""
 
+import hmac
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -61,6 +62,19 @@ def test_a_key_is_opened_by_its_own_text_alone() -> None:
     issued = ApiKey.fold(ID, [ISSUED])
     assert issued.is_opened_by(digest_of("key"))
     assert not issued.is_opened_by(digest_of("another"))
+
+
+def test_digests_are_compared_in_a_time_that_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def spy(ours: str, theirs: str) -> bool:
+        compared.append((ours, theirs))
+        return hmac.compare_digest(ours, theirs)
+
+    monkeypatch.setattr("domain.access.aggregate.compare_digest", spy)
+    near = digest_of("key")[:-1] + "!"
+    assert not ApiKey.fold(ID, [ISSUED]).is_opened_by(near)
+    assert compared == [(digest_of("key"), near)]
 
 
 def test_a_key_is_good_until_its_last_moment() -> None:
