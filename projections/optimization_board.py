@@ -148,17 +148,24 @@ class OptimizationBoard(Projection):
                 yield Write(_TRIAL, columns)
             case OptimizationCompleted() as event:
                 yield Write(_COMPLETE, row(recorded, **_completed(event)))
-            case OptimizationFailed(failure=failure):
-                yield Write(_FAIL, row(recorded, **runs.ended(failure, None)))
-            case OptimizationCancelled(reason=reason):
-                yield Write(_CANCEL, row(recorded, reason=reason))
-            case OptimizationApproved() | OptimizationRejected() as decision:
-                yield Write(_DECIDE, row(recorded, **_decided(decision)))
-            case ProgramCompiled(new_version=new, optimization_id=optimization_id):
-                columns = row(recorded, adopted=new, optimization_id=optimization_id)
-                yield Write(_ADOPT, columns)
             case _:
-                pass
+                yield from _afterwards(recorded)
+
+
+def _afterwards(recorded: Recorded) -> Iterable[Write]:
+    """What ends an optimization otherwise than well, and what becomes of what it found."""
+    match recorded.event:
+        case OptimizationFailed(failure=failure):
+            yield Write(_FAIL, row(recorded, **runs.ended(failure, None)))
+        case OptimizationCancelled(reason=reason):
+            yield Write(_CANCEL, row(recorded, reason=reason))
+        case OptimizationApproved() | OptimizationRejected() as decision:
+            yield Write(_DECIDE, row(recorded, **_decided(decision)))
+        case ProgramCompiled(new_version=new, optimization_id=optimization_id):
+            columns = row(recorded, adopted=new, optimization_id=optimization_id)
+            yield Write(_ADOPT, columns)
+        case _:
+            pass
 
 
 def _decided(event: OptimizationApproved | OptimizationRejected) -> dict[str, str]:
