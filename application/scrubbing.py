@@ -24,6 +24,7 @@ _SECRETS: Final = re.compile(
     (?P<value>[^\s"',;&}\])@]+)
   | \b(?:sk|pk|rk|gsk|hf|xai|r8|key|pplx|ghp|gho|ghs|xox[abps])[-_][A-Za-z0-9_*.-]{8,}
   | \bAIza[A-Za-z0-9_-]{20,}
+  | \bstratal_[a-z0-9][a-z0-9_-]{0,62}_[0-9a-f]{32}_[0-9a-f]+
   | \b(?:AKIA|ASIA)[A-Z0-9]{12,}
   | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)?
     """,

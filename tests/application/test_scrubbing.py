@@ -1,12 +1,14 @@
 """No secret leaves in what went wrong."""
 
 import time
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from application.scrubbing import place_of, scrubbed, scrubbed_call, scrubbed_text
+from domain.access.text import written
 from domain.text import text_fault
 from domain.values import Failure
 from tests.support.runs import answered, refused
@@ -26,6 +28,7 @@ SECRETS = [
     ("AKIAIOSFODNN7EXAMPLE is disabled", "IOSFODNN7"),
     ("token eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc123 expired", "eyJzdWIi"),
     ("ghp_abcdefghijklmnop", "abcdefgh"),
+    (f"No program is called {written('acme', UUID(int=7), bytes(32))}.", "0" * 32),
 ]
 
 
@@ -45,6 +48,7 @@ def test_exe_07_a_key_in_an_error_is_redacted(text: str, secret: str) -> None:
         "The request had max_tokens=9000, completion_tokens: 12.",
         "Line 3: a comma is missing.",
         "The skeleton of a task-force met at https://example.org/a:b.",
+        "The role stratal_service of stratal_default_database may not change it.",
     ],
 )
 def test_an_ordinary_sentence_stays_as_it_is(text: str) -> None:
