@@ -64,4 +64,5 @@ def _compared(asked: Comparison, value: JsonValue) -> bool:
             held: Any = value
             return wanted in held
         case op:
-            return _COMPARE[op](value, wanted)
+            compared: Any = value
+            return _COMPARE[op](compared, wanted)
