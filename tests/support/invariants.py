@@ -32,10 +32,15 @@ from infrastructure.notary.publishing import Publisher
 from infrastructure.notary.verifier.examination import Report
 from infrastructure.postgres.pool import open_pool
 from infrastructure.system import SystemClock
+from tests.support.credit import standings
 from tests.support.postgres import owner_of, prepared
 from tests.support.projecting import read_models
 
 QUIET_S: Final = 30.0
+
+_BUDGETS: LiteralString = """
+    SELECT budget_id, granted_usd, held_usd, charged_usd,
+           granted_usd + overdrawn_usd - held_usd - charged_usd FROM stratal.budgets"""
 
 Started = ExecutionStarted | OptimizationStarted | EvaluationStarted
 Called = ExecutionLmCalled | OptimizationLmCalled | EvaluationLmCalled
@@ -51,14 +56,19 @@ _LETTERS: Final = {
     "completed": "E",
     "failed": "E",
     "cancelled": "E",
+    "credit_held": "H",
+    "credit_settled": "B",
     "replay_requested": "Q",
     "replay_verified": "V",
     "replay_diverged": "V",
 }
-_LIFE_OF_A_RUN: Final = re.compile(r"R(Sc*)*E?[QV]*")
-"""Requested, taken up any number of times, ended once; then replays of what happened."""
+_LIFE_OF_A_RUN: Final = re.compile(r"R(Sc*)*E?[QV]*|RH(Sc*)*(BE[QV]*)?")
+"""Requested, taken up any number of times, ended once; then replays of what happened.
 
-_FIRST: Final = {"signature": "defined", "parking": "event_parked"}
+What is held for one is settled with its end.
+"""
+
+_FIRST: Final = {"budget": "opened", "signature": "defined", "parking": "event_parked"}
 """How the life of a thing begins, where that is not ``created``."""
 
 _GAPS: Final[LiteralString] = """
@@ -91,6 +101,7 @@ def check(
     for stream in streams.values():
         check_life(stream)
         check_sums(stream)
+    check_budgets(conninfo, recorded)
     check_read_models(conninfo, recorded)
     return recorded
 
@@ -143,6 +154,18 @@ def check_life(stream: Sequence[Recorded]) -> None:
     else:
         assert steps[0] == _FIRST.get(kind, "created"), f"{kind} {stream[0].originator_id}: {steps}"
         assert "retired" not in steps[:-1]
+
+
+def check_budgets(conninfo: str, recorded: Sequence[Recorded]) -> None:
+    """I-06: granted - charged - held is what is left, never below 0, for each budget."""
+    with psycopg.connect(conninfo) as connection:
+        rows = {key: tuple(sums) for key, *sums in connection.execute(_BUDGETS)}
+    told = standings(recorded)
+    assert all(each.left_usd >= 0 for each in told.values())
+    assert rows == {
+        key: (each.granted_usd, each.held_usd, each.charged_usd, each.left_usd)
+        for key, each in told.items()
+    }
 
 
 def check_ended(streams: Mapping[UUID, Sequence[Recorded]]) -> None:
