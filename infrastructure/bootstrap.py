@@ -240,8 +240,7 @@ def system(
         runtime: Builds what runs programs; without it such commands are refused.
     """
     url = connect(settings)
-    tracing = build_tracing(service)
-    build_metrics(service, POOLS.states)
+    tracing = build_metrics(service, POOLS.states, build_tracing(service))
     with ExitStack() as stack:
         pool = stack.enter_context(
             open_pool(url, min_size=1, max_size=connections, name=f"stratal-{service}")

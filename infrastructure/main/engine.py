@@ -20,8 +20,7 @@ def main() -> int:
     # What a program prints must not be taken for an answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    tracing = build_tracing("engine")
-    build_metrics("engine", POOLS.states)
+    tracing = build_metrics("engine", POOLS.states, build_tracing("engine"))
     settings = Settings.from_environment()
     with own_turns(settings) as turns:
         engine = dspy_engine(settings, tracing, turns)

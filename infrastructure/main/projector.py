@@ -5,6 +5,7 @@ import logging
 import signal
 import threading
 
+from application.tracing import NoTracing
 from infrastructure import bootstrap
 from infrastructure.eventstore.parking_reports import ParkingReports
 from infrastructure.eventstore.projector import ProjectionRunner
@@ -30,7 +31,7 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, end)
     signal.signal(signal.SIGTERM, end)
-    build_metrics("projector", POOLS.states)
+    build_metrics("projector", POOLS.states, NoTracing())
     conninfo = bootstrap.connect(Settings.from_environment())
     with (
         open_pool(conninfo, min_size=0, max_size=1, name="projector") as pool,

@@ -6,6 +6,8 @@ are the names as of its October 2026 state: ``gen_ai.provider.name`` replaces ``
 Message content is never put on a span: prompts live in the payload store.
 """
 
+from collections.abc import Mapping
+
 from application.tracing import Attributes
 from domain.values import LmCall
 
@@ -18,6 +20,7 @@ INPUT_TOKENS = "gen_ai.usage.input_tokens"
 OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
 CACHE_READ_TOKENS = "gen_ai.usage.cache_read.input_tokens"
 REASONING_TOKENS = "gen_ai.usage.reasoning.output_tokens"
+TOKEN_TYPE = "gen_ai.token.type"  # noqa: S105 - the name of an attribute
 ERROR_TYPE = "error.type"
 
 CHAT = "chat"
@@ -46,5 +49,17 @@ def response_attributes(call: LmCall) -> Attributes:
         ERROR_TYPE: call.failure.code if call.failure else None,
         "stratal.attempts": call.attempts,
         "stratal.call_key": call.key,
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def measured_attributes(model: str, call: LmCall) -> Mapping[str, str]:
+    """What a measurement of *call* is told apart by: few values, so that there are few series."""
+    known = {
+        OPERATION: CHAT,
+        PROVIDER: model.partition("/")[0],
+        REQUEST_MODEL: model,
+        RESPONSE_MODEL: call.model_served,
+        ERROR_TYPE: call.failure.code if call.failure else None,
     }
     return {name: value for name, value in known.items() if value is not None}

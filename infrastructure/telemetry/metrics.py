@@ -12,16 +12,22 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.resources import Resource
 
+from application.tracing import Tracing
+from infrastructure.telemetry.measured import MeasuredTracing
 from infrastructure.telemetry.pools import States, observe
 
 
-def start(service: str, exporters: Sequence[str], name: str | None, states: States) -> None:
+def start(
+    service: str, exporters: Sequence[str], name: str | None, states: States, tracing: Tracing
+) -> MeasuredTracing:
     """Export metrics of this process, once a minute unless OTEL_METRIC_EXPORT_INTERVAL says else.
 
-    What there is at its end is flushed.
+    What there is at its end is flushed. The *tracing* that is returned measures what it is told.
     """
     readers = [PeriodicExportingMetricReader(_exporter(each)) for each in exporters]
-    atexit.register(metered(service, name, readers, states).shutdown)
+    provider = metered(service, name, readers, states)
+    atexit.register(provider.shutdown)
+    return MeasuredTracing(tracing, provider.get_meter("stratal"))
 
 
 def metered(

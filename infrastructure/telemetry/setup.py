@@ -40,19 +40,22 @@ def build_tracing(service: str, environment: Mapping[str, str] = os.environ) -> 
 def build_metrics(
     service: str,
     pools: Callable[[], Iterable[PoolState]],
+    tracing: Tracing,
     environment: Mapping[str, str] = os.environ,
-) -> None:
-    """Tell of the *pools* of one process, which is named as above.
+) -> Tracing:
+    """Tell of one process, named as above: its *pools*, and what the returned tracing is told.
+
+    Without an exporter that is *tracing* itself, and nothing is measured.
 
     Raises:
         ExporterIsUnknown: The environment asks for an exporter there is none of.
     """
     names = _exporters("METRICS", environment)
     if not names:
-        return
+        return tracing
     from infrastructure.telemetry.metrics import start  # noqa: PLC0415 - as above
 
-    start(service, names, environment.get("OTEL_SERVICE_NAME"), pools)
+    return start(service, names, environment.get("OTEL_SERVICE_NAME"), pools, tracing)
 
 
 def _exporters(signal: str, environment: Mapping[str, str]) -> Sequence[str]:

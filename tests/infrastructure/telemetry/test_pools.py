@@ -14,6 +14,7 @@ import pytest
 from dspy._vendor.lm15.transports import TransportRequest
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
+from application.tracing import NoTracing
 from infrastructure.models.transport import BoundedTransport
 from infrastructure.pools import POOLS, Pools, PoolState
 from infrastructure.postgres.pool import open_pool
@@ -165,7 +166,7 @@ def test_without_variables_no_sdk_is_imported() -> None:
     code = (
         "import sys; from infrastructure.pools import POOLS;"
         "from infrastructure.telemetry.setup import build_metrics;"
-        "build_metrics('api', POOLS.states, {});"
+        "build_metrics('api', POOLS.states, None, {});"
         "sys.exit('opentelemetry.sdk' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -173,4 +174,4 @@ def test_without_variables_no_sdk_is_imported() -> None:
 
 def test_an_unknown_exporter_is_refused_by_name() -> None:
     with pytest.raises(ExporterIsUnknown, match="OTEL_METRICS_EXPORTER=statsd"):
-        build_metrics("api", POOLS.states, {"OTEL_METRICS_EXPORTER": "statsd"})
+        build_metrics("api", POOLS.states, NoTracing(), {"OTEL_METRICS_EXPORTER": "statsd"})
