@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,8 +37,20 @@ class BrokerServer:
 
     def stop(self) -> None:
         """End the server at once; what it had only in memory is gone."""
+        self._end_by(lambda process: process.terminate())
+
+    @property
+    def restarts(self) -> Sequence[Callable[[], None]]:
+        """Each way it can be gone for a moment and come back."""
+        return [self._restart]
+
+    def _restart(self) -> None:
+        self.stop()
+        self.start()
+
+    def _end_by(self, end: Callable[[subprocess.Popen[bytes]], object]) -> None:
         if self._process is not None:
-            self._process.terminate()
+            end(self._process)
             try:
                 self._process.wait(30)
             except subprocess.TimeoutExpired:
@@ -47,17 +59,44 @@ class BrokerServer:
             self._process = None
 
 
+class RedisServer(BrokerServer):
+    """A Redis that forgets all when it is stopped, unless it is told to keep it."""
+
+    @property
+    def restarts(self) -> Sequence[Callable[[], None]]:
+        return [self._restart, self._restart_keeping]
+
+    def _restart_keeping(self) -> None:
+        keep = ["redis-cli", "-p", str(self._port), "shutdown", "save"]
+        self._end_by(lambda _: subprocess.run(keep, check=True, stdout=subprocess.DEVNULL))
+        self.start()
+
+
+class RabbitMqServer(BrokerServer):
+    """A RabbitMQ whose application can be stopped while its node goes on."""
+
+    @property
+    def restarts(self) -> Sequence[Callable[[], None]]:
+        return [self._restart_application]
+
+    def _restart_application(self) -> None:
+        for verb in ("stop_app", "start_app"):
+            command = [_RABBITMQCTL, "-n", self._environment["RABBITMQ_NODENAME"], verb]
+            subprocess.run(command, env=self._environment, check=True, stdout=subprocess.DEVNULL)
+
+
 @contextmanager
 def redis_server() -> Iterator[BrokerServer]:
-    """A Redis that keeps nothing on disk."""
-    port = _free_port()
-    command = f"redis-server --port {port} --bind 127.0.0.1 --appendonly no --save".split()
-    server = BrokerServer(f"redis://127.0.0.1:{port}/0", port, [*command, ""], {})
+    """A Redis that keeps nothing on disk by itself."""
+    port, home = _free_port(), tempfile.mkdtemp(prefix="redis-")
+    command = f"redis-server --port {port} --bind 127.0.0.1 --dir {home} --appendonly no --save"
+    server = RedisServer(f"redis://127.0.0.1:{port}/0", port, [*command.split(), ""], {})
     server.start()
     try:
         yield server
     finally:
         server.stop()
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @contextmanager
@@ -81,7 +120,7 @@ def rabbitmq_server() -> Iterator[BrokerServer]:
     names = BrokerServer(
         "", names_port, ["epmd", "-address", "127.0.0.1", "-port", str(names_port)], {}
     )
-    server = BrokerServer(f"amqp://guest:guest@127.0.0.1:{port}", port, [_RABBITMQ], environment)
+    server = RabbitMqServer(f"amqp://guest:guest@127.0.0.1:{port}", port, [_RABBITMQ], environment)
     try:
         names.start()
         server.start()
@@ -93,7 +132,8 @@ def rabbitmq_server() -> Iterator[BrokerServer]:
 
 
 _RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"
-"""Not the one on the path, which changes to a system user when it is root."""
+_RABBITMQCTL = "/usr/lib/rabbitmq/bin/rabbitmqctl"
+"""Not those on the path, which change to a system user when they are root."""
 
 
 def _free_port() -> int:
