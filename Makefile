@@ -6,6 +6,9 @@ BIN := .venv/bin
 MODEL ?= local
 # The queue over Redis and RabbitMQ is tested where both are installed, as CI does.
 BROKERS := $(and $(shell command -v redis-server),$(wildcard /usr/sbin/rabbitmq-server))
+# Workers on several hosts are tested where network namespaces and cables between them can be made.
+PROBE = stratal-probe-$$$$
+HOSTS = $(shell ip netns add $(PROBE) 2>/dev/null && { ip -n $(PROBE) link add cable0 type veth peer name cable1 2>/dev/null && echo yes; ip netns del $(PROBE); })
 
 .PHONY: help setup demo test check format lint types contracts bench bench-log docs hooks lock image audit clean
 
@@ -28,7 +31,8 @@ demo: setup ## The main job: one program from signature to audited, replayed exe
 
 test: setup ## All tests: unit, Postgres, workers, journeys, faults
 	$(if $(BROKERS),,@echo "Redis and RabbitMQ are not both installed: the tests of these two brokers are left out.")
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(if $(BROKERS),,not brokers)" $(PYTEST)
+	$(if $(HOSTS),,@echo "No network namespaces can be made here: the tests of workers on several hosts are left out.")
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "$(if $(BROKERS),$(if $(HOSTS),,not hosts),not brokers)" $(PYTEST)
 
 check: lint types contracts docs ## What CI runs: lint, types, import contracts, docs, tests with coverage
 	$(BIN)/coverage erase
