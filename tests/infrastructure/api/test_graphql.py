@@ -9,7 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from graphql import build_client_schema, get_introspection_query, print_type
 
+from domain.access.values import Role
 from tests.support.api import SYNTAX, ApiWorld, a_program
+from tests.support.keyed import asking, key_of
 
 TYPES = get_introspection_query()
 RICH = (
@@ -365,3 +367,23 @@ def test_a_body_that_is_no_request_is_a_problem(api: TestClient, body: Any, code
     reply = api.post("/graphql", json=body)
     assert (reply.status_code, reply.json()["code"]) == (422, code)
     assert api.get("/graphql").status_code == 405
+
+
+@pytest.mark.feature("SIG-28")
+def test_sig_28_a_mutation_needs_the_permission_of_the_command_it_sends(world: ApiWorld) -> None:
+    tenant = f"t-{uuid4().hex}"
+    engineer, viewer, user = (
+        key_of(world, role, tenant=tenant) for role in (Role.ML_ENGINEER, Role.VIEWER, Role.ML_USER)
+    )
+    run = 'mutation { executeTriage(inputs: {message: "Hi."}) { outputs { queue } } }'
+    with asking(world, engineer) as api:
+        make(api, "triage")
+    with asking(world, viewer) as api:
+        answer = ask(api, run)
+        assert codes(answer) == ["permission.missing"]
+        assert answer["errors"][0]["extensions"]["status"] == 403
+        assert ask(api, "{ listPrograms { items { name } } }")["data"]
+    with asking(world, user) as api:
+        assert ask(api, run)["data"]["executeTriage"]["outputs"] == {"queue": "bug"}
+    with asking(world, None) as api:
+        assert api.post("/graphql", json={"query": "{ __typename }"}).status_code == 401
