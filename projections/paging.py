@@ -109,6 +109,7 @@ class Select:
     ) -> None:
         """Begin with *sql*, about the read model *of* if any; it ends in a WHERE clause."""
         self._sql: LiteralString = sql
+        self._groups: LiteralString = ""
         self._of = of
         self._params: dict[str, object] = params
 
@@ -117,6 +118,11 @@ class Select:
         if None not in params.values():
             self._sql += " AND " + condition
             self._params.update(params)
+        return self
+
+    def grouped(self, by: LiteralString) -> Self:
+        """Make one row of all that are equal in *by*."""
+        self._groups = " GROUP BY " + by
         return self
 
     def called(self, id: LiteralString, id_or_name: UUID | str) -> Self:
@@ -138,7 +144,7 @@ class Select:
             raise LimitIsInvalid(limit)
         if after is not None:
             self.where(order.beyond, **order.params(after))
-        sql = self._sql + " ORDER BY " + order.by + " LIMIT %(rows)s"
+        sql = self._sql + self._groups + " ORDER BY " + order.by + " LIMIT %(rows)s"
         found = store.rows(sql, self._params | {"rows": limit + 1}, of=self._of)
         rows = tuple(row.model_validate(dict(each)) for each in found[:limit])
         return Page(rows, order.cursor(rows[-1]) if len(found) > limit else None)

@@ -213,6 +213,10 @@ class Stratal:
         """What models were used for: a page of sums, and their total."""
         return self.get("/v1/usage", **filters)
 
+    def execution_periods(self, by: str = "day", **filters: object) -> JsonObject:
+        """How executions went *by* hour or day, newest first: success, durations, tokens, cost."""
+        return self.get("/v1/usage/executions", by=by, **filters)
+
     def graphql(self, query: str, **variables: object) -> JsonObject:
         """Ask in GraphQL, by the schema of the tenant; what went wrong is in ``errors``."""
         body = {"query": query, "variables": variables}

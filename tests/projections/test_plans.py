@@ -11,6 +11,7 @@ from projections.audit_trail import audit
 from projections.bindings import binding, bindings
 from projections.datasets import dataset, datasets
 from projections.evaluations import Evaluations, evaluations
+from projections.execution_periods import execution_periods
 from projections.executions import Executions, execution, executions
 from projections.kernel import Projection
 from projections.lm_calls import lm_calls, recent_lm_calls
@@ -90,6 +91,10 @@ QUERIES: dict[str, tuple[str, Query]] = {
     "executions of a program": (
         "execution_program",
         lambda store: executions(store, tenant=TENANT, program_id=an_id("p7")),
+    ),
+    "executions by the hour": (
+        "execution_time",
+        lambda store: execution_periods(store, tenant=TENANT, since=NOW, until=NOW),
     ),
     "execution": ("execution_pkey", lambda store: execution(store, ID, tenant=TENANT)),
     "calls of a run": ("lm_call_by_run", lambda store: lm_calls(store, ID, tenant=TENANT)),

@@ -21,6 +21,7 @@ from projections.audit_trail import audit
 from projections.bindings import binding, bindings
 from projections.datasets import dataset, datasets, loads
 from projections.evaluations import evaluation, evaluations
+from projections.execution_periods import execution_periods
 from projections.executions import execution, executions
 from projections.kernel import ReadStore
 from projections.lm_calls import lm_calls, recent_lm_calls
@@ -107,6 +108,8 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "executions": (executions, {"limit": 3}),
     "completed executions": (executions, {"status": RunStatus.COMPLETED}),
     "executions by alice": (executions, {"actor": "alice", "since": NOW + timedelta(seconds=5)}),
+    "days of executions": (execution_periods, {}),
+    "hours of executions": (execution_periods, {"by": "hour", "limit": 1}),
     "optimizations": (optimizations, {"limit": 2}),
     "open proposals": (optimizations, {"proposal": ProposalStatus.OPEN, "limit": 1}),
     "evaluations": (evaluations, {"limit": 2}),
