@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from math import inf
 from time import monotonic
@@ -56,6 +55,7 @@ from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, enco
 from infrastructure.api.problems import EdgeError, Problem
 from infrastructure.api.route import router
 from infrastructure.api.runs import DEFAULT_WAIT_S, LONGEST_WAIT_S, Wait, until_ended
+from infrastructure.system import SystemClock
 from projections import executions as read_model
 from projections.executions import ExecutionRow
 from projections.paging import CursorIsInvalid
@@ -70,6 +70,7 @@ _ENDS: Final = frozenset(
 )
 _FIRST_LOOK_S: Final = 1.0
 """When the execution itself is asked how long a caller may have to wait for it."""
+_CLOCK: Final = SystemClock()
 _PATIENCE_S: Final = 0.2
 """How long after its deadline the worker that has an execution is given to end it."""
 _BUSY: Final = frozenset({NO_TURN, "model.rate_limited"})
@@ -218,7 +219,7 @@ def _time_out(desk: Writer, id: UUID) -> None:
 
 def _late_s(view: ExecutionView) -> float:
     """How many seconds ago it should have ended; negative before."""
-    return -inf if view.deadline is None else (datetime.now(UTC) - view.deadline).total_seconds()
+    return -inf if view.deadline is None else (_CLOCK.now() - view.deadline).total_seconds()
 
 
 @routes.get("")

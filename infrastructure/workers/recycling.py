@@ -27,13 +27,14 @@ class Wear:
 
 
 class Recycling(Middleware):
-    """Calls *replace* once, after the job with which the process is worn out.
+    """Calls ``on_worn`` once, after the job with which the process is worn out.
 
     Memory is looked at between jobs: a job is not interrupted for what it holds.
     """
 
-    def __init__(self, wear: Wear, replace: Callable[[], object]) -> None:
-        self._wear, self._replace = wear, replace
+    def __init__(self, wear: Wear) -> None:
+        self.on_worn: Callable[[], object] = _goes_on
+        self._wear = wear
         self._lock = threading.Lock()
         self._jobs = 0
         self._is_worn = False
@@ -53,7 +54,7 @@ class Recycling(Middleware):
                 return
             self._is_worn = True
         logger.info("This worker is replaced: %s.", why)
-        self._replace()
+        self.on_worn()
 
     def _worn_by(self) -> str | None:
         if 0 < self._wear.jobs <= self._jobs:
@@ -61,6 +62,10 @@ class Recycling(Middleware):
         if self._wear.memory_mb and (held := resident_mb()) > self._wear.memory_mb:
             return f"it holds {held} MB"
         return None
+
+
+def _goes_on() -> None:
+    """Nobody replaces this process."""
 
 
 def resident_mb() -> int:

@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.encoder import JSONEncoder
@@ -13,7 +13,7 @@ from dramatiq.middleware import TimeLimit
 
 from application.commands import Command
 from application.tracing import Tracing
-from infrastructure.workers.actors import declare
+from infrastructure.workers.actors import Carry, declare
 from infrastructure.workers.broadcast import Broadcasts
 from infrastructure.workers.broker import PostgresBroker
 from infrastructure.workers.carrier import Carrier, Dispatch
@@ -166,12 +166,7 @@ def worker_process(
     carries out.
     """
     table, children = JobTable(conninfo), Children(child_command)
-    carrier = Carrier(dispatch, tracing)
-
-    def replace() -> None:
-        process.replace()
-
-    recycling = Recycling(wear, replace)
+    carrier, recycling = Carrier(dispatch, tracing), Recycling(wear)
 
     def broker() -> Broker:
         middleware: list[Middleware] = [Settlement(table), TimeLimit(), recycling]
@@ -179,17 +174,25 @@ def worker_process(
             return PostgresBroker(table, middleware)
         return carrier_broker(broker_url, middleware)
 
-    def station(queue: str) -> Station:
-        own = {command: lane for command, lane in lanes.items() if lane.queue == queue}
-        served = broker()
-        declare(served, own, here=carrier.carry, apart=children.carry)
-        return Station(served, queue, threads[queue], idle_ms=idle_ms(broker_url))
-
-    stations = {queue: station(queue) for queue in {lane.queue for lane in lanes.values()}}
+    brokers = _brokers(lanes, broker, here=carrier.carry, apart=children.carry)
+    idle = idle_ms(broker_url)
+    stations = [Station(it, queue, threads[queue], idle_ms=idle) for queue, it in brokers.items()]
     leaders = [Leading(conninfo, "sweep", Sweep(due, lanes), every_s=sweep_every_s), *beside]
     if broker_url is not None:
-        relay = Relay({queue: station.broker for queue, station in stations.items()}, table)
+        relay = Relay(brokers, table)
         leaders.append(Leading(conninfo, "relay", relay, every_s=RELAY_EVERY_S, on_jobs=True))
     broadcasts = Broadcasts(told_to_all, carrier.carry)
-    process = WorkerProcess(table, list(stations.values()), leaders, children, broadcasts)
+    process = WorkerProcess(table, stations, leaders, children, broadcasts)
+    recycling.on_worn = process.replace
     return process
+
+
+def _brokers(
+    lanes: Lanes, broker: Callable[[], Broker], *, here: Carry, apart: Carry
+) -> dict[str, Broker]:
+    """A broker for each queue, with an actor for every command of its lanes."""
+    brokers = {queue: broker() for queue in {lane.queue for lane in lanes.values()}}
+    for queue, served in brokers.items():
+        own = {command: lane for command, lane in lanes.items() if lane.queue == queue}
+        declare(served, own, here=here, apart=apart)
+    return brokers

@@ -14,7 +14,8 @@ from tests.support.workers import Note, Notebook, spawned
 def replaced_after(wear: Wear, jobs: int) -> int:
     """How often a process of *wear* asks to be replaced in so many *jobs*."""
     asked: list[int] = []
-    recycling = Recycling(wear, lambda: asked.append(1))
+    recycling = Recycling(wear)
+    recycling.on_worn = lambda: asked.append(1)
     for _ in range(jobs):
         recycling.after_process_message(StubBroker(), MessageProxy(None))  # type: ignore[no-untyped-call]  # Dramatiq's own
     return len(asked)
