@@ -163,11 +163,8 @@ def test_a_dataset_without_rows_is_shown_without_figures(stratal: Call, bench: B
 def test_a_dataset_is_json_for_programs(stratal: Call, tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
     rows.write_text('[{"a": 1}]')
-    assert set(stratal("dataset", "load", "mail", str(rows), "--json").json) == {
-        "id",
-        "version",
-        "position",
-    }
+    loaded = stratal("dataset", "load", "mail", str(rows), "--json").json
+    assert set(loaded) == {"id", "version", "position", "repeated", "leaked"}
     assert stratal("dataset", "show", "mail", "--json").json["statistics"]["size"] == 1
 
 
