@@ -15,6 +15,7 @@ DOORS = {
     "infrastructure/dspy_runtime/kinds/rewards.py": "source of ours, in which data are literals",
     "infrastructure/main/process.py": "a role that the command line offers",
     "infrastructure/tools/python.py": "functions that the operator allows",
+    "infrastructure/workers/hooks.py": "policies that the operator names",
 }
 RUNNERS = {"exec", "eval", "compile", "__import__"}
 IMPORTERS = {"import_module", "__import__", "run_module", "run_path"}
