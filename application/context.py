@@ -41,6 +41,12 @@ def current() -> Context:
     return _current.get()
 
 
+def tenant_at_work() -> str | None:
+    """Whose things the present code is about; ``None`` outside of every context."""
+    context = _current.get(None)
+    return None if context is None else context.tenant
+
+
 @contextmanager
 def within(context: Context) -> Generator[None, None, None]:
     """Run the body on behalf of *context*."""

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from domain.errors import ConflictError, DomainError, InvalidError, NotFoundError
+from domain.errors import ConflictError, DomainError, Fault, InvalidError, NotFoundError
 
 
 class AggregateNotFound(NotFoundError):
@@ -25,6 +25,29 @@ class ConcurrentWrite(ConflictError):
             f"Another writer changed this {kind} ({id}) first. Read it again, then decide again."
         )
         self.kind, self.id = kind, id
+
+
+class IdIsUnusable(ConflictError):
+    """Something has this id that whoever asks cannot see; it is not told what, or whose."""
+
+    code: ClassVar[str] = "id.unusable"
+
+    def __init__(self, kind: str, id: UUID) -> None:
+        super().__init__(
+            f"The id {id} cannot be used for a new {kind}. Leave it out, or draw one at random."
+        )
+        self.kind, self.id = kind, id
+
+
+class IdIsDerived(InvalidError):
+    """An id that follows from words: who may choose it learns what others have, or takes it."""
+
+    code: ClassVar[str] = "id.derived"
+
+    def __init__(self, id: UUID) -> None:
+        message = f"The id {id} was derived from a name. Leave it out, or draw one at random."
+        super().__init__(message, (Fault("/id", self.code, message),))
+        self.id = id
 
 
 class NameIsTaken(ConflictError):

@@ -20,6 +20,7 @@ from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.pool import Pool, open_pool
 from infrastructure.postgres.read_store import PostgresReadStore
+from infrastructure.postgres.sessions import session
 from projections.executions import Executions, executions
 from projections.program_catalog import ProgramCatalog, program
 
@@ -139,7 +140,7 @@ def _catch_up(service: str) -> None:
 
 def _subject(pool: Pool, service: str, head: int) -> _Subject:
     chosen = random.Random(1).sample(range(1, head + 1), min(head, 40_000))
-    with psycopg.connect(service, autocommit=True) as connection:
+    with psycopg.connect(session(service, "bench"), autocommit=True) as connection:
 
         def some(topic: str) -> list[UUID]:
             found = connection.execute(_SOME, [chosen, topic]).fetchall()

@@ -17,6 +17,7 @@ from benchmarks.report import show
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.stored import SealedEvent
 from infrastructure.postgres.pool import open_pool
+from infrastructure.postgres.sessions import session
 
 RATE: Final = 500
 """Events a second, one a command."""
@@ -50,7 +51,7 @@ class _Watch:
         self.stop = Event()
 
     def run(self) -> None:
-        with psycopg.connect(self.conninfo, autocommit=True) as connection:
+        with psycopg.connect(session(self.conninfo, "bench"), autocommit=True) as connection:
             while not self.stop.wait(SAMPLE_S):
                 position = _reached(connection)
                 self.positions.append(position)
@@ -63,7 +64,7 @@ def measure(owner: str, service: str, seconds: float) -> LagRow:
     with (
         open_pool(service, min_size=1, max_size=2, name="lag") as pool,
         python("infrastructure.main.projector", environment=environment),
-        psycopg.connect(service, autocommit=True) as connection,
+        psycopg.connect(session(service, "bench"), autocommit=True) as connection,
     ):
         recorder = PostgresRecorder(pool)
         _pace(recorder, 1.0)

@@ -21,6 +21,7 @@ from benchmarks.load import Sample, drive
 from benchmarks.processes import cpu_s, free_port, post, python, wait_until_serving
 from benchmarks.report import Row, plot_overhead, show, write
 from infrastructure.postgres.embedded import EmbeddedPostgres
+from infrastructure.postgres.sessions import session
 
 CONCURRENCIES = (1, 16)
 ROUNDS = 4
@@ -102,7 +103,7 @@ def stratal(provider: str, home: Path) -> Generator[System, None, None]:
 
 def stations(conninfo: str, after: int, until: int) -> dict[str, float]:
     """Where the time of one execution goes, in median milliseconds, by the database's clock."""
-    with psycopg.connect(conninfo) as connection:
+    with psycopg.connect(session(conninfo, "bench")) as connection:
         rows = connection.execute(STATIONS, [after, until]).fetchall()
     queue = [(started - requested).total_seconds() * 1000 for requested, started, _ in rows]
     run = [(ended - started).total_seconds() * 1000 for _, started, ended in rows]
@@ -192,7 +193,7 @@ def report(rows: Sequence[Row], where: dict[str, float]) -> None:
 
 
 def _one(conninfo: str, sql: LiteralString, *params: object) -> int:
-    with psycopg.connect(conninfo) as connection:
+    with psycopg.connect(session(conninfo, "bench")) as connection:
         row = connection.execute(sql, params).fetchone()
     assert row is not None
     return int(row[0])

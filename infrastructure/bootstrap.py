@@ -116,12 +116,12 @@ class Runtime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What every process has: the log, its texts, and a bus that appends to it."""
+    """What every process has. ``pool`` shows the rows of the tenant at work, ``whole`` all."""
 
     settings: Settings
     conninfo: str
     pool: Pool
-    recorder: PostgresRecorder
+    whole: Pool
     log: EventLog
     payloads: PostgresPayloadStore
     names: PostgresNames
@@ -236,15 +236,16 @@ def system(
     Args:
         settings: Where things are.
         service: Names the process in traces and in the database.
-        connections: How many connections its pool may hold.
+        connections: How many connections its walled pool may hold.
         runtime: Builds what runs programs; without it such commands are refused.
     """
     url = connect(settings)
     tracing = build_metrics(service, POOLS.states, build_tracing(service))
     with ExitStack() as stack:
         pool = stack.enter_context(
-            open_pool(url, min_size=1, max_size=connections, name=f"stratal-{service}")
+            open_pool(url, min_size=1, max_size=connections, name=f"stratal-{service}", walled=True)
         )
+        whole = stack.enter_context(open_pool(url, min_size=0, max_size=4, name=f"{service}-whole"))
         recorder = PostgresRecorder(pool)
         log = EventLog(recorder, inline=_inline_writers(), tracing=tracing)
         payloads = PostgresPayloadStore(pool)
@@ -254,7 +255,7 @@ def system(
         alarms = Watch()
         bus = _bus(settings, log, payloads, built, alarms)
         names = PostgresNames(recorder)
-        yield System(settings, url, pool, recorder, log, payloads, names, tracing, alarms, bus)
+        yield System(settings, url, pool, whole, log, payloads, names, tracing, alarms, bus)
 
 
 def _inline_writers() -> Sequence[InlineWriter]:

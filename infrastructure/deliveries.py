@@ -123,7 +123,7 @@ class _Here:
 
     @contextmanager
     def cursors(self) -> Generator[Cursors, None, None]:
-        with self.system.pool.connection() as connection:
+        with self.system.whole.connection() as connection:
             yield Cursors(connection)
 
 

@@ -10,6 +10,8 @@ from domain.access.values import Role
 from infrastructure import bootstrap
 from infrastructure.deliveries import EVERY_S as DELIVER_EVERY_S
 from infrastructure.deliveries import courier_of
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.workers import hooks
 from infrastructure.workers.hooks import Hook, lanes_with, load
@@ -51,7 +53,7 @@ def following(system: bootstrap.System, store: PostgresReadStore) -> Following:
 
 
 def _hook(system: bootstrap.System, path: str, lanes: Lanes) -> Leading:
-    log = system.log
+    log = EventLog(PostgresRecorder(system.whole))
     hook = Hook(
         path,
         load(path),

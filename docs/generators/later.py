@@ -6,6 +6,5 @@ LATER: Final = {
     "LMP-04": "providers and models as things of their own",
     "LMP-05": "providers and models as things of their own",
     "LMP-06": "providers and models as things of their own",
-    "VIS-24": "accounts, and rows that the database itself keeps apart",
 }
 """What each id waits for, so that nobody takes it for forgotten. None of them has a test."""

@@ -16,7 +16,7 @@ from application.auditing import AddressMode, Attempts
 from application.commands import Command
 from application.context import Context, within
 from application.credit import Credit
-from application.errors import AggregateNotFound
+from application.errors import AggregateNotFound, IdIsDerived
 from application.ports import Names, PayloadStore, Receipt
 from application.tracing import Tracing
 from domain.kernel import Recorded
@@ -36,6 +36,8 @@ C = TypeVar("C", bound=Command)
 LATE_AFTER_S: Final = 5.0
 """How long a query waits for the read models to reach ``at_least``."""
 
+_DERIVED: Final = 5
+"""The version of ids that follow from words, such as ours from an Idempotency-Key."""
 _IDS: Final = UUID("5b6c1f0e-2c52-4c0e-9a53-6d1f4d5f7a10")
 """Namespace of the ids that are derived from an Idempotency-Key. Never change it."""
 
@@ -52,7 +54,7 @@ class Facts(Protocol):
         after_position: int,
         limit: int,
         *,
-        tenant: str | None = None,
+        tenant: str,
         topics: Sequence[str] = (),
         stop: int | None = None,
     ) -> Sequence[Recorded]:
@@ -93,8 +95,9 @@ class ApiDependencies:
         past: The same as they were.
         payloads: Texts by digest, of the tenant of the current context.
         names: Who holds a name now, without the delay of a read model.
-        history: The events of one stream, oldest first; empty when there is none. Any tenant's.
+        history: The events of one stream, oldest first; empty when the tenant has none.
         events: The next events of the log.
+        everything: The same of every tenant, for the one tail that all streams share.
         head: The position of the last event of the log, 0 without any.
         streams: Who follows the log over this process.
         expect: Registers for topics of a stream for as long as the block runs.
@@ -118,6 +121,7 @@ class ApiDependencies:
     names: Names
     history: Callable[[UUID], Sequence[Recorded]]
     events: Facts
+    everything: Callable[[int, int], Sequence[Recorded]]
     head: Callable[[], int]
     expect: Callable[[UUID, frozenset[str]], AbstractContextManager[Expectation]]
     wait_for: Callable[[int, float], None]
@@ -260,8 +264,13 @@ class Writer(Desk):
         """The id of a new *kind*: the one that was given, or the same again for the same key.
 
         Without a key, one that was given is the key: a repeat gets the first one's answer.
+
+        Raises:
+            IdIsDerived: The one that was given could be guessed.
         """
         if given is not None:
+            if given.version == _DERIVED:
+                raise IdIsDerived(given)
             self.key = self.key or f"id {given}"  # no key of a caller's holds a space
             return given
         if self.key is None:

@@ -132,8 +132,8 @@ class _Told:
         return b"".join(map(_text, page.items))
 
     async def _everything(self, after: int, limit: int) -> Sequence[Line]:
-        events = self._desk.deps.events
-        return await self._desk.run(lambda: [_line(each) for each in events(after, limit)])
+        everything = self._desk.deps.everything
+        return await self._desk.run(lambda: [_line(each) for each in everything(after, limit)])
 
     def _concerns(self, line: Line) -> bool:
         return line.tenant == self._desk.tenant and (not self._topics or line.topic in self._topics)

@@ -124,11 +124,13 @@ def _reason(lag: Lag) -> str | None:
 
 
 def _lack(lag: Lag) -> str | None:
-    if not lag.parked:
+    if lag.parked_because is None:
         return None
+    event, _, why = lag.parked_because.partition(": ")
+    # The kind alone: its words may be a tenant's, and anybody may ask.
     return (
         f"{lag.name} does without {lag.parked} parked events, the first is the "
-        f"{lag.parked_because}. Once mended: stratal projections replay {lag.name}."
+        f"{event}: {why.partition(':')[0]}. Once mended: stratal projections replay {lag.name}."
     )
 
 

@@ -55,6 +55,11 @@ class EventCannotBeFolded(Exception):
             "Mend the projection, then try again."
         )
         self.position = item.position
+        self.in_short = (
+            f"{name} cannot fold the event at position {item.position} ({item.topic}): "
+            f"{why.partition(':')[0]}."
+        )
+        """The same without the words of the failure, which may be a tenant's."""
 
 
 def without_limits(conninfo: str) -> Connection[TupleRow]:

@@ -5,6 +5,7 @@ from typing import LiteralString
 from infrastructure.eventstore.migration_append import APPEND_BATCH, APPEND_ONE
 from infrastructure.eventstore.migration_append_guarded import APPEND_GUARDED
 from infrastructure.eventstore.migration_streams import READS, STREAMS
+from infrastructure.eventstore.migration_walls import WALLS
 
 LOG: LiteralString = """
 CREATE TABLE stratal.events (
@@ -124,4 +125,5 @@ MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
     ("eventstore_append_batch", APPEND_BATCH),
     ("eventstore_append_one", APPEND_ONE),
     ("eventstore_append_guarded", APPEND_GUARDED),
+    ("eventstore_walls", WALLS),
 )

@@ -61,6 +61,7 @@ _RETIRE_OLDER: LiteralString = """
 _REPLACES: LiteralString = """
     SELECT count(*) FROM stratal.projections WHERE name = %s AND version < %s AND live
 """
+_WALL: LiteralString = "SELECT stratal.wall(%s, true)"
 _TABLES: LiteralString = "SELECT tablename FROM pg_tables WHERE schemaname = %s"
 
 MEASURED_FROM = 50
@@ -121,7 +122,7 @@ class ProjectionTables:
         return [projections[place - 1] for place, led in rows if led]
 
     def open(self, projection: Projection) -> State:
-        """Make its tables if it has none; say where it is."""
+        """Make its tables if it has none, or none with walls between tenants; say where it is."""
         key = (projection.name, projection.version)
         with self.connection.transaction():
             if self.connection.execute(_ENTER, key).rowcount:
@@ -131,6 +132,7 @@ class ProjectionTables:
                 self.connection.execute(
                     _LIVE_IF_FIRST, {"name": projection.name, "version": projection.version}
                 )
+            self.connection.execute(_WALL, (schema_of(projection),))
             row = self.connection.execute(_STATE, key).fetchone()
         assert row is not None
         position, live, epoch, held = row
@@ -225,6 +227,7 @@ def create_schema(connection: Connection[TupleRow], schema: str, tables: Literal
     connection.execute(SQL("CREATE SCHEMA {}").format(Identifier(schema)))
     connection.execute(enter(schema))
     connection.execute(tables)
+    connection.execute(_WALL, (schema,))
 
 
 def make_indexes(connection: Connection[TupleRow], schema: str, projection: Projection) -> None:

@@ -10,16 +10,28 @@ from application.errors import IdempotencyKeyReused
 from application.ports import Receipt
 from infrastructure.eventstore.recorder import PostgresRecorder
 
+# LIMIT and OFFSET keep the subquery behind the setting that lets it see rows, in one statement.
 _RECEIPT: LiteralString = """
-    SELECT fingerprint, aggregate_id, version, position FROM stratal.receipts
-    WHERE tenant = %s AND command_id = %s
+    SELECT r.* FROM set_config('stratal.tenant', %s, true) AS asking (tenant)
+    CROSS JOIN LATERAL (
+        SELECT fingerprint, aggregate_id, version, position FROM stratal.receipts AS r
+        WHERE r.tenant = asking.tenant AND command_id = %s LIMIT 1
+    ) AS r
 """
 _HOLDER: LiteralString = """
-    SELECT holder FROM stratal.claims WHERE tenant = %s AND kind = %s AND name = %s
+    SELECT c.holder FROM set_config('stratal.tenant', %s, true) AS asking (tenant)
+    CROSS JOIN LATERAL (
+        SELECT holder FROM stratal.claims AS c
+        WHERE c.tenant = asking.tenant AND kind = %s AND name = %s LIMIT 1
+    ) AS c
 """
 _HOLDERS: LiteralString = """
-    SELECT holder FROM stratal.claims
-    WHERE tenant = %s AND kind = %s AND starts_with(name, %s) ORDER BY name
+    SELECT c.holder FROM set_config('stratal.tenant', %s, true) AS asking (tenant)
+    CROSS JOIN LATERAL (
+        SELECT holder, name FROM stratal.claims AS c
+        WHERE c.tenant = asking.tenant AND kind = %s AND starts_with(name, %s) OFFSET 0
+    ) AS c
+    ORDER BY c.name
 """
 
 

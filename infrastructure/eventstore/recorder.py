@@ -112,8 +112,12 @@ class PostgresRecorder(ApplicationRecorder):
         desc: bool = False,
         limit: int | None = None,
         up_to: int | None = None,
+        tenant: str | None = None,
     ) -> Sequence[LogEntry]:
-        """The events of a stream, in the order of their versions; *up_to* is a position."""
+        """The events of a stream, in the order of their versions; *up_to* is a position.
+
+        There are none for another *tenant* than its own. Without one it is as the session sees it.
+        """
         params = {
             "id": originator_id,
             "gt": gt,
@@ -121,6 +125,7 @@ class PostgresRecorder(ApplicationRecorder):
             "up_to": up_to,
             "backwards": desc,
             "limit": limit,
+            "tenant": tenant,
         }
         with self.reading() as cursor:
             cursor.execute(statements.STREAM, params, prepare=True)
@@ -253,8 +258,9 @@ def _has_ended(cursor: Cursor[TupleRow], backend: int) -> bool:
 
 
 def _positions(cursor: Cursor[TupleRow], events: Sequence[SealedEvent]) -> Sequence[int]:
-    asked = zip(*((e.originator_id, e.originator_version, e.event_id) for e in events), strict=True)
-    cursor.execute(statements.POSITIONS, [list(column) for column in asked] or [[], [], []])
+    keys = [(e.originator_id, e.originator_version, e.event_id, e.tenant) for e in events]
+    asked = [list(column) for column in zip(*keys, strict=True)]
+    cursor.execute(statements.POSITIONS, asked or [[], [], [], []])
     found = [position for (position,) in cursor.fetchall()]
     return found if len(found) == len(events) else []
 

@@ -57,7 +57,7 @@ class Replacements:
         try:
             found = self._begun.pop(key).result()
         except EventCannotBeFolded as error:
-            return str(error)
+            return error.in_short
         if found is None:
             return None
         if found.is_well:

@@ -10,8 +10,14 @@ from psycopg.errors import CheckViolation, UniqueViolation
 from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7
 
-from application.context import Context, current
-from application.errors import AggregateNotFound, ConcurrentWrite, NameIsTaken, RuleRefused
+from application.context import Context, current, tenant_at_work
+from application.errors import (
+    AggregateNotFound,
+    ConcurrentWrite,
+    IdIsUnusable,
+    NameIsTaken,
+    RuleRefused,
+)
 from application.payloads import Payload
 from application.ports import Claim, Receipt
 from application.tracing import NoTracing, Tracing
@@ -70,6 +76,8 @@ class EventLog:
     def history(self, id: UUID, *, version: int | None = None) -> Sequence[Recorded]:
         """One stream from its beginning, up to *version*; empty when there is none.
 
+        Within a context it is empty, too, when the stream is another tenant's.
+
         Raises:
             UnreadableEvent: This release cannot read a part of it.
         """
@@ -78,7 +86,7 @@ class EventLog:
 
     def stream(self, id: UUID, *, version: int | None = None) -> Sequence[LogEntry]:
         """The same as it is stored, for ``event`` to read."""
-        return self._recorder.select_events(id, lte=version)
+        return self._recorder.select_events(id, lte=version, tenant=tenant_at_work())
 
     def event(self, entry: LogEntry) -> Event:
         """Read the event of *entry* without its envelope.
@@ -102,7 +110,7 @@ class EventLog:
         Args:
             after_position: Only later ones.
             limit: At most so many.
-            tenant: Only of one tenant.
+            tenant: Only of one tenant; else of all that the pool's sessions see.
             topics: Only of these topics, unless there are none.
             stop: Look no further than this position.
 
@@ -170,6 +178,8 @@ class EventSourcedRepository(Generic[A]):
                 assert claim is not None
                 raise NameIsTaken(claim.kind, claim.name) from None
             except IntegrityError:
+                if not self._log.stream(aggregate.id, version=1):
+                    raise IdIsUnusable(aggregate.KIND, aggregate.id) from None
                 raise ConcurrentWrite(aggregate.KIND, aggregate.id) from None
             except (CheckViolation, UniqueViolation) as error:
                 if (first := self._log.receipts.find(context)) is not None:

@@ -26,7 +26,7 @@ STREAM: LiteralString = (
     _ENTRY
     + """
     FROM stratal.stream_events(
-        %(id)s::uuid, %(gt)s, %(lte)s, %(up_to)s, %(backwards)s, %(limit)s
+        %(id)s::uuid, %(gt)s, %(lte)s, %(up_to)s, %(backwards)s, %(limit)s, %(tenant)s
     )
 """
 )
@@ -42,9 +42,10 @@ HEAD: LiteralString = "SELECT stratal.head()"
 
 POSITIONS: LiteralString = """
     SELECT e.notification_id
-    FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[]) AS asked(stream, version, event_id)
+    FROM unnest(%s::uuid[], %s::bigint[], %s::uuid[], %s::text[])
+        AS asked(stream, version, event_id, tenant)
     CROSS JOIN LATERAL stratal.stream_events(
-        asked.stream, asked.version - 1, asked.version, NULL, false, 1
+        asked.stream, asked.version - 1, asked.version, NULL, false, 1, asked.tenant
     ) AS e
     WHERE e.event_id = asked.event_id ORDER BY e.notification_id
 """
@@ -65,7 +66,10 @@ def tail(
     topics: Sequence[str] = (),
     tenant: str | None = None,
 ) -> Sequence[LogEntry]:
-    """The next *limit* rows of the log beyond position *after*, up to *stop*, of these topics."""
+    """The next *limit* rows of the log beyond position *after*, up to *stop*, of these topics.
+
+    Without a *tenant* they are of all that the session may see.
+    """
     params = {
         "after": after,
         "stop": stop,

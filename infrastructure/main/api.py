@@ -20,6 +20,8 @@ from infrastructure.api.rates import Rates
 from infrastructure.api.streams import Streams
 from infrastructure.eventstore.lag import ProjectionLag, lags
 from infrastructure.eventstore.past_fold import PastFold
+from infrastructure.eventstore.recorder import PostgresRecorder
+from infrastructure.eventstore.repository import EventLog
 from infrastructure.graphql.server import GraphQl
 from infrastructure.main.address import is_this_machine
 from infrastructure.main.server import Server
@@ -35,8 +37,6 @@ from infrastructure.system import SystemClock, new_id
 from projections.registry import PROJECTIONS
 
 THREADS = 16
-CONNECTIONS = THREADS + 1
-"""One for each thread, and one for what is kept of commands beside the answers."""
 KEEP_ALIVE_S = 30
 GRACE_S = 3
 """How long requests under way may take to end once the process is told to stop."""
@@ -49,15 +49,15 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s api %(message)s")
     settings = Settings.from_environment()
     warn_if_open(settings)
-    with bootstrap.system(settings, "api", connections=CONNECTIONS) as system:
+    with bootstrap.system(settings, "api", connections=THREADS) as system:
         waiters, streams = Waiters(), Streams()
-        with LogListener(system.conninfo) as listener, AttemptLog(system.pool) as attempts:
+        with LogListener(system.conninfo) as listener, AttemptLog(system.whole) as attempts:
             listener.subscribe(waiters.heard)
             listener.subscribe(streams.heard)
             gc.freeze()  # what was imported is never garbage: a full collection need not look at it
             config = uvicorn.Config(
                 create_app(
-                    _dependencies(system, waiters, streams, attempts), GraphQl(ExecutionDetail)
+                    dependencies(system, waiters, streams, attempts), GraphQl(ExecutionDetail)
                 ),
                 host=settings.host,
                 port=settings.port,
@@ -70,9 +70,10 @@ def main() -> None:
             Server(config, streams.close).serve_until_stopped()
 
 
-def _dependencies(
+def dependencies(
     system: bootstrap.System, waiters: Waiters, streams: Streams, attempts: AttemptLog
 ) -> ApiDependencies:
+    """What the API is made of: all that answers a request reads through the walled pool."""
     store = PostgresReadStore(system.pool, PROJECTIONS)
     return ApiDependencies(
         dispatch=system.dispatch,
@@ -82,6 +83,7 @@ def _dependencies(
         names=system.names,
         history=system.log.history,
         events=system.log.events,
+        everything=EventLog(PostgresRecorder(system.whole)).events,
         head=system.log.head,
         expect=waiters.expect,
         wait_for=store.wait_for,
@@ -113,7 +115,7 @@ def warn_if_open(settings: Settings) -> None:
 
 def _callers(system: bootstrap.System) -> Callers:
     if system.settings.access == "keys":
-        return Keyring(system.log.history, SystemClock().now)
+        return Keyring(EventLog(PostgresRecorder(system.whole)).history, SystemClock().now)
     return Anybody()
 
 
@@ -123,7 +125,7 @@ def _rates(settings: Settings) -> Rates:
 
 def _lags(system: bootstrap.System) -> Sequence[ProjectionLag]:
     try:
-        return lags(system.pool)
+        return lags(system.whole)
     except psycopg.OperationalError as error:
         raise StoreIsUnavailable("it does not answer", "Try again.") from error
 

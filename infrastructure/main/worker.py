@@ -40,7 +40,7 @@ def main(*, due_after_s: float = DUE_AFTER_S, sweep_every_s: float = EVERY_S) ->
     with bootstrap.system(
         settings, "worker", connections=connections, runtime=chosen_runtime
     ) as system:
-        store = PostgresReadStore(system.pool, PROJECTIONS)
+        store = PostgresReadStore(system.whole, PROJECTIONS)
         led = following(system, store)
         process = worker_process(
             system.conninfo,

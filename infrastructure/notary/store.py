@@ -24,7 +24,7 @@ _TAIL: LiteralString = _EVENT + " FROM stratal.events_after(%s, NULL, NULL, NULL
 _FROM: LiteralString = (
     _EVENT + " FROM stratal.events WHERE notification_id >= %s ORDER BY notification_id"
 )
-_AT: LiteralString = _EVENT + " FROM stratal.events WHERE notification_id = %s AND tenant = %s"
+_AT: LiteralString = _EVENT + " FROM stratal.events_after(%s - 1, %s, NULL, %s, 1)"
 
 _ORIGIN: LiteralString = "SELECT origin FROM stratal.notary_log"
 
@@ -102,7 +102,7 @@ class NotaryStore:
 
     def event(self, position: int, tenant: str) -> Event | None:
         """The tenant's event at that position."""
-        row = self._run(_AT, [position, tenant]).fetchone()
+        row = self._run(_AT, [position, position, tenant]).fetchone()
         return None if row is None else Event(*row)
 
     def events_from(self, position: int) -> Iterator[Event]:

@@ -32,7 +32,12 @@ CREATE TABLE stratal.payloads (
 ALTER TABLE stratal.payloads ALTER COLUMN body SET STORAGE EXTERNAL;
 """
 
-MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (("payloads.1", _TABLE),)
+_WALL: LiteralString = "SELECT stratal.wall('stratal', false, 'payloads')"
+
+MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
+    ("payloads.1", _TABLE),
+    ("payloads.2", _WALL),
+)
 
 _INSERT: LiteralString = """
 INSERT INTO stratal.payloads (tenant, digest, codec, size_bytes, body, subject)
@@ -40,8 +45,13 @@ SELECT %b, * FROM unnest(%b::bytea[], %b::smallint[], %b::bigint[], %b::bytea[],
 ON CONFLICT DO NOTHING
 """
 
+# The limit keeps the subquery behind the setting that lets it see its row, in one statement.
 _SELECT: LiteralString = """
-SELECT codec, body FROM stratal.payloads WHERE tenant = %b AND digest = %b
+SELECT p.* FROM set_config('stratal.tenant', %b, true) AS asking (tenant)
+CROSS JOIN LATERAL (
+    SELECT codec, body FROM stratal.payloads AS p
+    WHERE p.tenant = asking.tenant AND digest = %b LIMIT 1
+) AS p
 """
 
 

@@ -37,7 +37,12 @@ CREATE TABLE stratal.attempts (
 CREATE INDEX attempts_tenant ON stratal.attempts (tenant, id);
 """
 
-MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (("attempts.1", _TABLE),)
+_WALL: LiteralString = "SELECT stratal.wall('stratal', false, 'attempts')"
+
+MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
+    ("attempts.1", _TABLE),
+    ("attempts.2", _WALL),
+)
 
 # So ids appear in their order: who pages on from the newest misses none.
 _ALONE: LiteralString = "SELECT pg_advisory_xact_lock(%s)"

@@ -55,11 +55,18 @@ CREATE TABLE stratal.budgets (
 CREATE UNIQUE INDEX budgets_cover ON stratal.budgets (tenant, covers) WHERE closed_at IS NULL;
 """
 
-MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (("budgets.1", _TABLE),)
+_WALL: LiteralString = "SELECT stratal.wall('stratal', false, 'budgets')"
+
+MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
+    ("budgets.1", _TABLE),
+    ("budgets.2", _WALL),
+)
 
 FRESH_S: Final = 1.0
 """How long another process may not know of a budget that was opened here."""
 
+# For the rest of the transaction: rows are changed that only their tenant sees.
+_ENTER: LiteralString = "SELECT set_config('stratal.tenant', %s, true)"
 _OPEN: LiteralString = """
     INSERT INTO stratal.budgets (tenant, budget_id, covers, cover, hold_usd, alert_below_usd,
                                  opened_at)
@@ -88,9 +95,13 @@ _HOLD: LiteralString = """
     WHERE tenant = %(tenant)s AND budget_id = %(id)s
 """
 _STANDINGS: LiteralString = """
-    SELECT budget_id, cover, hold_usd, alert_below_usd, granted_usd, held_usd, charged_usd,
-           overdrawn_usd, unpriced, opened_at, closed_at
-    FROM stratal.budgets WHERE tenant = %s ORDER BY closed_at IS NOT NULL, covers, opened_at
+    SELECT b.budget_id, b.cover, b.hold_usd, b.alert_below_usd, b.granted_usd, b.held_usd,
+           b.charged_usd, b.overdrawn_usd, b.unpriced, b.opened_at, b.closed_at
+    FROM set_config('stratal.tenant', %s, true) AS asking (tenant)
+    CROSS JOIN LATERAL (
+        SELECT * FROM stratal.budgets AS b WHERE b.tenant = asking.tenant OFFSET 0
+    ) AS b
+    ORDER BY b.closed_at IS NOT NULL, b.covers, b.opened_at
 """
 
 
@@ -114,6 +125,7 @@ def write_budgets(
     for each in recorded:
         match each.event:
             case BudgetOpened() | BudgetRevised() | BudgetClosed():
+                cursor.execute(_ENTER, (each.envelope.tenant,), prepare=True)
                 cursor.execute(*_changed(each))
             case BudgetGranted(usd=usd):
                 sums[each.originator_id].granted += usd
@@ -153,6 +165,7 @@ def _changed(recorded: Recorded) -> tuple[LiteralString, Mapping[str, object]]:
 
 
 def _write(cursor: Cursor[TupleRow], tenant: str, sums: Mapping[UUID, _Sums]) -> None:
+    cursor.execute(_ENTER, (tenant,), prepare=True)
     for budget_id, of in sorted(sums.items()):
         told = {"tenant": tenant, "id": budget_id}
         if of.granted or of.released or of.charged or of.unpriced:

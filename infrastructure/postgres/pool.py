@@ -15,16 +15,19 @@ Pool = ConnectionPool[Connection[TupleRow]]
 _OPEN_TIMEOUT_S = 10
 
 
-def open_pool(conninfo: str, *, min_size: int, max_size: int, name: str) -> Pool:
+def open_pool(
+    conninfo: str, *, min_size: int, max_size: int, name: str, walled: bool = False
+) -> Pool:
     """Connect and return a pool of autocommitting sessions; close it when done.
 
-    A caller that gets no connection within 2 s is refused with ``psycopg_pool.PoolTimeout``.
+    A caller that gets no connection within 2 s is refused with ``psycopg_pool.PoolTimeout``. From
+    a *walled* pool it reads the rows of the tenant that it names in its statement, and no others.
 
     Raises:
         StoreIsUnavailable: The database gave no connection within 10 s.
     """
     pool: Pool = ConnectionPool(
-        session(conninfo, name),
+        session(conninfo, name, walled=walled),
         kwargs={"autocommit": True},
         min_size=min_size,
         max_size=max_size,

@@ -8,14 +8,20 @@ from typing import LiteralString
 from psycopg import Connection, OperationalError
 from psycopg.errors import UndefinedTable
 from psycopg.rows import TupleRow, dict_row, tuple_row
-from psycopg.sql import SQL, Composed, Identifier
+from psycopg.sql import Identifier
 
+from application.context import tenant_at_work
 from application.errors import ProjectionIsLate, StoreIsUnavailable
 from infrastructure.postgres.pool import Pool
 from projections.kernel import Projection
 
 _LIVE: LiteralString = """
     SELECT name, version, position FROM stratal.projections WHERE live AND name = ANY(%s)
+"""
+# Until the transaction ends. Outside of every context the session sees what it was opened to see.
+_ENTER: LiteralString = """
+    SELECT set_config('search_path', %s, true), set_config('transaction_read_only', 'on', true),
+           set_config('stratal.tenant', coalesce(%s, current_setting('stratal.tenant', true)), true)
 """
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.002, 0.020
 KNOWN_FOR_S = 1.0
@@ -28,7 +34,7 @@ class PostgresReadStore:
     def __init__(self, pool: Pool, projections: Sequence[Projection]) -> None:
         self._pool = pool
         self._names = [each.name for each in projections]
-        self._path: Composed | None = None
+        self._path: str | None = None
         self._all_live = False
         self._known_until = 0.0
         self._reached_by: Mapping[str, tuple[int, int]] = {}
@@ -41,6 +47,8 @@ class PostgresReadStore:
         of: type[Projection] | None = None,
     ) -> Sequence[Mapping[str, object]]:
         """The rows of a query; bare table names mean the live version.
+
+        Within a context they are its tenant's, whatever the query says.
 
         Raises:
             ProjectionIsLate: No runner has made its tables yet; try again.
@@ -97,7 +105,7 @@ class PostgresReadStore:
         positions = {name: position for name, _, position in self._live()}
         return min((positions.get(name, 0) for name in self._names), default=0)
 
-    def _search_path(self) -> Composed:
+    def _search_path(self) -> str:
         if self._path is None or monotonic() > self._known_until:
             self._live()
         assert self._path is not None
@@ -114,10 +122,8 @@ class PostgresReadStore:
             live = cursor.execute(_LIVE, (self._names,), prepare=True).fetchall()
         self._reached_by = {name: (version, position) for name, version, position in live}
         self._all_live = len(live) == len(self._names)
-        schemas = [Identifier(f"{name}_v{version}") for name, version, _ in live]
-        self._path = SQL("SET LOCAL search_path TO {}").format(
-            SQL(", ").join(schemas or [Identifier("pg_catalog")])
-        )
+        schemas = [Identifier(f"{name}_v{version}").as_string() for name, version, _ in live]
+        self._path = ", ".join(schemas or ["pg_catalog"])
         self._known_until = monotonic() + KNOWN_FOR_S
         return live
 
@@ -132,18 +138,16 @@ class PostgresReadStore:
 
 def _read(
     connection: Connection[TupleRow],
-    path: Composed,
+    path: str,
     sql: LiteralString,
     params: Mapping[str, object],
 ) -> Sequence[Mapping[str, object]]:
-    """Read in a transaction of its own, in one round trip."""
+    """Read in a transaction of its own, in one round trip: it ends with the pipeline."""
     cursor = connection.cursor(row_factory=dict_row)
     try:
         with connection.pipeline():
-            connection.execute("BEGIN READ ONLY")
-            connection.execute(path)
+            connection.execute(_ENTER, (path, tenant_at_work()), prepare=True)
             cursor.execute(sql, params, prepare=True)
-            connection.execute("COMMIT")
     except BaseException:
         if not connection.closed:
             connection.rollback()

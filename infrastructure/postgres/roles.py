@@ -52,7 +52,7 @@ _RELATIONS: LiteralString = """
 """
 _POWERS: LiteralString = """
     WITH role AS MATERIALIZED (
-        SELECT oid, rolsuper, rolcreaterole FROM pg_roles
+        SELECT oid, rolsuper, rolcreaterole, rolbypassrls FROM pg_roles
         WHERE rolname IN (current_user, session_user)
     ), kept AS MATERIALIZED (
         -- Not by regnamespace, which a role without a right to the schema may not ask.
@@ -68,6 +68,8 @@ _POWERS: LiteralString = """
     SELECT 'is a superuser' FROM role WHERE rolsuper
     UNION ALL
     SELECT 'may create roles' FROM role WHERE rolcreaterole AND NOT rolsuper
+    UNION ALL
+    SELECT 'bypasses row-level security' FROM role WHERE rolbypassrls AND NOT rolsuper
     UNION ALL
     SELECT 'is a member of ' || name FROM role, unnest(
         '{pg_write_all_data,pg_write_server_files,pg_execute_server_program}'::text[]) AS name
@@ -91,7 +93,7 @@ _POWERS: LiteralString = """
       AND NOT has_table_privilege(role.oid, relation, 'UPDATE')
       AND has_any_column_privilege(role.oid, relation, 'UPDATE')
 """
-"""All that a session could do to the log, as itself or after ``SET ROLE``."""
+"""All that a session could do to the log, or past the walls, as itself or after ``SET ROLE``."""
 
 
 def make_role(owner: str, name: str) -> None:

@@ -26,7 +26,12 @@ CREATE TABLE stratal.webhook_cursors (
 );
 """
 
-MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (("webhooks.1", _TABLE),)
+_WALL: LiteralString = "SELECT stratal.wall('stratal', false, 'webhook_cursors')"
+
+MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
+    ("webhooks.1", _TABLE),
+    ("webhooks.2", _WALL),
+)
 
 _OPEN: LiteralString = """
     INSERT INTO stratal.webhook_cursors (tenant, webhook_id, position) VALUES (%s, %s, %s)

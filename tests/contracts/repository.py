@@ -9,7 +9,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from application.context import Context, within
-from application.errors import AggregateNotFound, ConcurrentWrite, IdempotencyKeyReused, NameIsTaken
+from application.errors import (
+    AggregateNotFound,
+    ConcurrentWrite,
+    IdempotencyKeyReused,
+    IdIsUnusable,
+    NameIsTaken,
+)
 from application.payloads import Payload
 from application.ports import Claim, Names, Receipt, Repository
 from domain.kernel import Aggregate
@@ -92,6 +98,16 @@ class RepositoryContract(ABC):
         notes, _ = self.saved("a")
         with within(replace(CONTEXT, tenant="other")), pytest.raises(AggregateNotFound):
             self.repository().get(notes.id)
+
+    def test_another_tenant_cannot_use_its_id_and_is_not_told_why(self) -> None:
+        notes, _ = self.saved("a")
+        with within(replace(CONTEXT, tenant="other")):
+            with pytest.raises(IdIsUnusable):
+                self.repository().save(Notes(notes.id).note("mine"))
+            with pytest.raises(AggregateNotFound):
+                self.repository().get(notes.id)
+        with within(CONTEXT):
+            assert self.repository().get(notes.id).reasons == ["a"]
 
     def test_an_aggregate_of_another_kind_is_not_found(self) -> None:
         notes, _ = self.saved("a")

@@ -147,6 +147,7 @@ class ApiWorld:
             names=MemoryNames(self.log),
             history=self.log.stream,
             events=self.events,
+            everything=self.events,
             head=lambda: len(self.log.recorded),
             expect=self.expect,
             wait_for=lambda position, timeout_s: None,

@@ -8,7 +8,13 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid4
 
 from application.context import Context, current
-from application.errors import AggregateNotFound, ConcurrentWrite, IdempotencyKeyReused, NameIsTaken
+from application.errors import (
+    AggregateNotFound,
+    ConcurrentWrite,
+    IdempotencyKeyReused,
+    IdIsUnusable,
+    NameIsTaken,
+)
 from application.payloads import Payload
 from application.ports import Claim, Receipt
 from domain.kernel import Aggregate, Envelope, Pending, Recorded
@@ -113,7 +119,10 @@ class MemoryRepository(Generic[A]):
         context, log = current(), self.log
         if claim and log.claims.get(_key(context, claim), claim.holder) != claim.holder:
             raise NameIsTaken(claim.kind, claim.name)
-        if len(log.stream(aggregate.id)) != pending[0].version - 1:
+        stream = log.stream(aggregate.id)
+        if stream and stream[0].envelope.tenant != context.tenant:
+            raise IdIsUnusable(aggregate.KIND, aggregate.id)
+        if len(stream) != pending[0].version - 1:
             raise ConcurrentWrite(aggregate.KIND, aggregate.id)
         head = len(log.recorded)
         appended = [

@@ -2,11 +2,12 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from application.context import current, within
 from application.errors import AsOfIsAhead
 from projections.kernel import Projection, ReadStore
 from tests.support.memory import MemoryLog
@@ -23,7 +24,8 @@ class _AsTenant:
     def rows(
         self, sql: Any, params: Mapping[str, object], *, of: type[Projection] | None = None
     ) -> Sequence[Mapping[str, object]]:
-        return self.store.rows(sql, {**params, "tenant": self.tenant}, of=of)
+        with within(replace(current(), tenant=self.tenant)):
+            return self.store.rows(sql, {**params, "tenant": self.tenant}, of=of)
 
 
 @dataclass(frozen=True)

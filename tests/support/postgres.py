@@ -61,8 +61,8 @@ def prepared(owner: str) -> str:
 
 
 def service_of(owner: str) -> str:
-    """The address for the service's role."""
-    return make_conninfo(owner, user=SERVICE_ROLE)
+    """The address for the service's role; a test's own session sees the rows of every tenant."""
+    return make_conninfo(owner, user=SERVICE_ROLE, options="-c stratal.tenant=*")
 
 
 def owner_of(service: str) -> str:

@@ -232,7 +232,8 @@ def test_a_stream_ends_well_when_the_database_is_away_and_another_goes_on() -> N
         return world.events(*given, **narrowed)
 
     open_streams = Streams()
-    with serving(world.app(streams=open_streams, head=head, events=events)) as at:
+    facts = {"head": head, "events": events, "everything": events}
+    with serving(world.app(streams=open_streams, **facts)) as at:
         followed = Followed(world, open_streams, at)
         followed.append("acme", build.dataset_created())
         with stream(at.url, "acme") as reply:

@@ -113,13 +113,15 @@ def test_not_ready_when_a_runner_is_silent_or_stopped(
 
 
 def test_degraded_but_in_service_when_a_read_model_does_without_events(world: ApiWorld) -> None:
-    lag = FakeLag(parked=3, parked_because="event at position 4 (program.retired): it fails")
+    why = "event at position 4 (program.retired): KeyError: 'the words of a tenant'"
+    lag = FakeLag(parked=3, parked_because=why)
     with world.client(lags=lambda: [lag]) as api:
         reply = api.get("/readyz")
     assert (reply.status_code, reply.json()["status"]) == (200, "degraded")
     (reason,) = reply.json()["reasons"]
     assert "does without 3 parked events" in reason
-    assert "position 4 (program.retired): it fails" in reason
+    assert "position 4 (program.retired): KeyError." in reason
+    assert "the words of a tenant" not in reply.text
 
 
 def test_not_ready_before_any_projector_has_run(world: ApiWorld) -> None:

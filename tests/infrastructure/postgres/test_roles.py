@@ -129,6 +129,7 @@ def test_a_superuser_is_refused_and_told_what_to_do(database: str) -> None:
     ("given", "power"),
     [
         ("GRANT INSERT ON stratal.events TO {}", "has INSERT on stratal.events"),
+        ("ALTER ROLE {} BYPASSRLS", "bypasses row-level security"),
         ("GRANT UPDATE ON stratal.partitions TO {}", "has UPDATE on stratal.partitions"),
         ("GRANT UPDATE ON stratal.events TO {}", "has UPDATE on stratal.events"),
         ("GRANT DELETE ON stratal.events TO PUBLIC", "has DELETE on stratal.events"),
