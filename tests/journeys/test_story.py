@@ -155,7 +155,7 @@ def test_exe_01_an_execution_has_every_field_after_it_ran(story: Story) -> None:
     assert story.first["duration_ms"] > 0
     assert story.first["requested_at"] < story.first["started_at"] < story.first["finished_at"]
     detail = story.http.get(f"/v1/executions/{story.first['execution_id']}")
-    assert detail == story.first | {"inputs": {"message": MESSAGE}}
+    assert detail == story.first | {"inputs": {"message": MESSAGE}, "caller": None}
 
 
 @pytest.mark.feature("EXE-08")

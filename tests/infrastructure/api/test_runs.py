@@ -34,7 +34,7 @@ def test_exe_01_an_execution_is_waited_for_and_has_every_field(api: TestClient) 
     assert view["token_usage"]["calls"] == 2
     assert reply.headers["ETag"] == f'"{view["version"]}"'
     detail = api.get(f"/v1/executions/{view['execution_id']}").json()
-    assert detail == view | {"inputs": {"message": "It crashes."}}
+    assert detail == view | {"inputs": {"message": "It crashes."}, "caller": None}
     assert view["allowed_actions"] == ["request_replay"], "what workers do is not offered"
     (last, *_) = api.get("/v1/audit").json()["items"]
     assert reply.headers["X-Stratal-Position"] == str(view["position"]) == str(last["position"])
