@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -12,6 +13,7 @@ from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
 from infrastructure.postgres.pool import open_pool
 from tests.contracts.repository import CONTEXT, Notes
+from tests.support import invariants
 from tests.support.event_log import Pool
 from tests.support.tcp_proxy import Proxy, proxied
 
@@ -26,8 +28,8 @@ def proxy(database: str) -> Iterator[tuple[Proxy, Pool]]:
         yield proxy, pool
 
 
-def test_100_commits_cut_after_commit_are_100_successes_and_no_doubles(
-    proxy: tuple[Proxy, Pool], log: EventLog
+def test_f_06_100_commits_cut_after_commit_are_100_successes_and_no_doubles(
+    proxy: tuple[Proxy, Pool], log: EventLog, database: str
 ) -> None:
     faulty, pool = proxy
     faulty.loses = "reply"
@@ -36,14 +38,17 @@ def test_100_commits_cut_after_commit_are_100_successes_and_no_doubles(
     )
     plain = EventLog(PostgresRecorder(pool))
     notes = Notes(uuid4())
-    with within(CONTEXT):
-        for number in range(100):
-            repository = EventSourcedRepository(inline if number % 2 else plain, Notes)
+    for number in range(100):
+        repository = EventSourcedRepository(inline if number % 2 else plain, Notes)
+        with within(replace(CONTEXT, command_id=f"cut-{number}")):
             receipt = repository.save(notes.note("cut here"))
-            assert receipt.version == number + 1
-            assert receipt.position == log.head()
+        assert receipt.version == number + 1
+        assert receipt.position == log.head()
     assert faulty.losses == 100
     assert [each.originator_version for each in log.history(notes.id)] == list(range(1, 101))
+    invariants.check_streams(database)
+    keys = [f"cut-{number}" for number in range(100)]
+    invariants.check_commands(invariants.whole_log(database), acknowledged=keys, refused=[])
 
 
 def test_each_of_many_in_a_transaction_cut_after_its_commit_is_told_of_its_success(

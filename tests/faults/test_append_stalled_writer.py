@@ -1,5 +1,9 @@
-"""One stalled session holds up the others for a bounded time only (TRAP-03)."""
+"""One stalled session holds up the others for a bounded time only (TRAP-03, F-07)."""
 
+import os
+import signal
+import subprocess
+import sys
 import time
 from uuid import uuid4
 
@@ -19,7 +23,7 @@ def sealed() -> SealedEvent:
     return SealedEvent(uuid4(), 1, "probe", b"{}", event_id=uuid4(), tenant="acme", metadata="{}")
 
 
-def test_a_session_that_stalls_with_the_lock_blocks_others_for_3500_ms_at_most(
+def test_f_07_a_session_that_stalls_with_the_lock_blocks_others_for_3500_ms_at_most(
     database: str, recorder: PostgresRecorder
 ) -> None:
     recorder.append([sealed()])
@@ -29,6 +33,28 @@ def test_a_session_that_stalls_with_the_lock_blocks_others_for_3500_ms_at_most(
     assert recorder.append([sealed()]) == [2]
     assert 1.0 < time.monotonic() - started <= 3.5
     stalled.close()
+
+
+STOPS = 2
+
+
+def test_f_07_a_process_stopped_with_the_lock_is_passed_over_and_told_so(
+    database: str, recorder: PostgresRecorder
+) -> None:
+    """Stopped twice instead of 20, each time with the lock and its event in hand."""
+    for number in range(STOPS):
+        stream = uuid4()
+        command = [sys.executable, "-m", "tests.support.stopped_writer", database, str(stream)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+            assert writer.stdout is not None
+            os.waitid(os.P_PID, writer.pid, os.WSTOPPED)  # by itself, inside its transaction
+            recorder.append([sealed()])  # others wait no longer than the lock's limit lets them
+            os.kill(writer.pid, signal.SIGCONT)
+            assert writer.stdout.read() == "StoreIsUnavailable\n"
+        assert writer.returncode == 0
+        assert recorder.select_events(stream) == [], "nothing of it is in the log"
+        stored = recorder.select_notifications(0, 100)
+        assert [each.originator_version for each in stored] == [1] * (number + 1)
 
 
 def test_a_lock_that_is_not_let_go_of_is_said_to_be_so(database: str) -> None:
