@@ -19,7 +19,17 @@ from domain.record.values import Call
 from domain.values import Failure, PayloadRef
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
-from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
+from projections.paging import (
+    DEFAULT_LIMIT,
+    NEWEST_FIRST,
+    Cursor,
+    Key,
+    Order,
+    Page,
+    Row,
+    Select,
+    bigint,
+)
 from projections.past import Kept, grown
 
 MOST_CALLS: Final = 50
@@ -180,7 +190,7 @@ def record(store: ReadStore, resource: str, record_id: UUID, *, tenant: str) -> 
 def calls(store: ReadStore, record_id: UUID, *, tenant: str) -> Sequence[CallRow]:
     """The programs that changes of a record called, the latest first, ``MOST_CALLS`` at most."""
     select = Select(_CALLS, of=Records, tenant=tenant).where("record_id = %(id)s", id=record_id)
-    return select.page(store, CallRow, NEWEST_FIRST, limit=MOST_CALLS, after=None).rows
+    return select.page(store, CallRow, _LATEST_CALL_FIRST, limit=MOST_CALLS, after=None).rows
 
 
 def calls_of_binding(
@@ -196,7 +206,7 @@ def calls_of_binding(
     select = Select(_CALLS, of=Records, tenant=tenant)
     select.where("binding_id = %(binding_id)s", binding_id=binding_id)
     select.where("status = %(status)s", status=status)
-    return select.page(store, CallRow, NEWEST_FIRST, limit=limit, after=after)
+    return select.page(store, CallRow, _LATEST_CALL_FIRST, limit=limit, after=after)
 
 
 class ForgottenCall(Row):
@@ -237,6 +247,13 @@ def _ended(recorded: Recorded, execution_id: UUID, **columns: object) -> Iterabl
     yield Write(_CLOSE, row(recorded, execution_id=execution_id))
     yield Write(_END, row(recorded, execution_id=execution_id, **columns))
 
+
+_LATEST_CALL_FIRST = Order(
+    "position DESC, execution_id DESC",
+    "(position, execution_id) < (%(after_position)s, %(after_execution_id)s)",
+    (Key("position", bigint), Key("execution_id", UUID)),
+)
+"""One change of a record may make several calls, which have one position."""
 
 _SELECT: LiteralString = """
     SELECT record_id, version, position, resource,

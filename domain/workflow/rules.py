@@ -37,7 +37,7 @@ def workflow_faults(spec: WorkflowSpec) -> Iterator[Fault]:
     if spec.inputs:
         yield from _field_faults(spec.inputs, "/inputs")
     if len(spec.steps) > MAX_STEPS:
-        message = f"A workflow has at most {MAX_STEPS} steps. Start another one from a step."
+        message = f"A workflow has at most {MAX_STEPS} steps. Have one program do more of it."
         yield Fault("/steps", "workflow.too_long", message)
         return
     scope = _Scope({field.name: field for field in spec.inputs}, {})

@@ -240,6 +240,9 @@ class ApiWorld:
             "monotonic": lambda: next(ticks) * 0.25,
         }
         run = timed | {"programs": programs, "worker": "worker-1"}
+        running = ExecutionHandlers(
+            executions=executions, alarms=FakeAlarms(), credit=self.credit, **run
+        )
         graphs = GraphReader(modules, signatures, supplies, probes)
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(
@@ -252,9 +255,7 @@ class ApiWorld:
             DatasetHandlers(datasets, self.clock),
             ToolHandlers(tools, supplies, self.clock),
             KeyHandlers(repository(ApiKey), self.clock),
-            running := ExecutionHandlers(
-                executions=executions, alarms=FakeAlarms(), credit=self.credit, **run
-            ),
+            running,
             BudgetHandlers(repository(Budget), self.credit, self.clock),
             *record_handlers(self.log, self.payloads, self.clock, running.request),
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),

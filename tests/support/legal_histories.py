@@ -276,7 +276,7 @@ def interleaved(draw: st.DrawFn, streams: Sequence[Sequence[T]]) -> list[T]:
     return [next(waiting[number]) for number in draw(st.permutations(turns))]
 
 
-def _id(number: int, stream: Stream) -> UUID:
+def _id(number: int, stream: Sequence[Event]) -> UUID:
     return an_id(f"{stream[0].TOPIC} {number}")
 
 
