@@ -140,11 +140,12 @@ class Schemas:
     def of(self, known: Vocabulary) -> GraphQLSchema:
         """The schema of a tenant with the signatures and programs that are *known*."""
         queries, mutations = dict(self._fixed), dict[str, GraphQLField]()
-        types: list[GraphQLNamedType] = [*SCALARS, *_signature_types(known)]
-        for program, word in _called(known):
+        taken = {each.casefold() for each in _RESERVED}
+        for program, word in _called(known, taken):
             given = self._execution_of(program, word)
             mutations[f"execute{word}"] = _execute(program, word, given)
             queries[f"get{word}Execution"] = _get(program, given)
+        types: list[GraphQLNamedType] = [*SCALARS, *_signature_types(known, taken)]
         return GraphQLSchema(
             GraphQLObjectType("Query", queries),
             GraphQLObjectType("Mutation", mutations) if mutations else None,
@@ -162,15 +163,14 @@ class Schemas:
         return GraphQLObjectType(f"{word}Execution", fields, description=said)
 
 
-def _called(known: Vocabulary) -> Iterator[tuple[ProgramTypes, str]]:
-    """Each program with the word that its types are called by."""
-    taken = {each.casefold() for each in _RESERVED}
+def _called(known: Vocabulary, taken: set[str]) -> Iterator[tuple[ProgramTypes, str]]:
+    """Each program with the word that its types are called by; what those are is *taken* then."""
     words = Words("Program", lambda word: [word, *(word + part for part in _PARTS)], taken)
     return ((program, words.word(program.name)) for program in known.programs)
 
 
-def _signature_types(known: Vocabulary) -> Iterator[GraphQLNamedType]:
-    words = Words("Signature", lambda word: (word + part for part in _SIGNATURE_PARTS), set())
+def _signature_types(known: Vocabulary, taken: set[str]) -> Iterator[GraphQLNamedType]:
+    words = Words("Signature", lambda word: (word + part for part in _SIGNATURE_PARTS), taken)
     for each in known.signatures:
         word, spec = words.word(each.name), _spec(each.spec)
         yield _input(f"{word}SignatureInputs", spec, f"What the signature {each.name} takes.")
