@@ -50,6 +50,10 @@ class KeyIsMalformed(KeyIsRefused):
         )
 
 
+_Place = tuple[str, UUID]
+"""A tenant and an id: somebody may send the id of a key as that of another tenant's."""
+
+
 class _Kept(NamedTuple):
     key: ApiKey | None
     at_s: float
@@ -72,8 +76,8 @@ class Keyring:
         fresh_s: float = FRESH_S,
     ) -> None:
         self._history, self._now, self._fresh_s = history, now, fresh_s
-        self._kept: OrderedDict[UUID, _Kept] = OrderedDict()
-        self._reading: dict[UUID, asyncio.Future[ApiKey | None]] = {}
+        self._kept: OrderedDict[_Place, _Kept] = OrderedDict()
+        self._reading: dict[_Place, asyncio.Future[ApiKey | None]] = {}
 
     async def who(self, headers: Headers) -> Caller:
         """Whose key *headers* hold.
@@ -93,26 +97,32 @@ class Keyring:
         return Caller(named.tenant, key.name, key.roles)
 
     async def _key(self, named: Named) -> ApiKey | None:
-        kept = self._kept.get(named.key_id)
+        kept = self._kept.get(_place(named))
         if kept is not None and monotonic() < kept.at_s + self._fresh_s:
             return kept.key
         return await self._read(named)
 
     async def _read(self, named: Named) -> ApiKey | None:
         """Read the key that is *named*, once for all who ask for it meanwhile."""
-        if (reading := self._reading.get(named.key_id)) is None:
-            reading = self._reading[named.key_id] = asyncio.ensure_future(self._renewed(named))
-            reading.add_done_callback(lambda _: self._reading.pop(named.key_id, None))
+        place = _place(named)
+        if (reading := self._reading.get(place)) is None:
+            reading = self._reading[place] = asyncio.ensure_future(self._renewed(named))
+            reading.add_done_callback(lambda _: self._reading.pop(place, None))
         return await asyncio.shield(reading)
 
     async def _renewed(self, named: Named) -> ApiKey | None:
         began_s = monotonic()
         key = await to_thread.run_sync(partial(_of_log, self._history, named))
-        self._kept[named.key_id] = _Kept(key, began_s)
-        self._kept.move_to_end(named.key_id)
+        place = _place(named)
+        self._kept[place] = _Kept(key, began_s)
+        self._kept.move_to_end(place)
         while len(self._kept) > _KEPT:
             self._kept.popitem(last=False)
         return key
+
+
+def _place(named: Named) -> _Place:
+    return named.tenant, named.key_id
 
 
 def _named(headers: Headers) -> Named:

@@ -258,6 +258,14 @@ def test_a_key_is_read_from_the_log_once_in_a_while_not_once_a_request(world: Ap
     assert len(asked) == 1
 
 
+def test_a_forged_text_with_the_id_of_a_key_shuts_nobody_out(world: ApiWorld) -> None:
+    """Ids of keys are no secret: somebody may send one as another tenant's, again and again."""
+    key = key_of(world, Role.VIEWER, tenant=a_tenant())
+    ring = keyring(world, fresh_s=60)
+    assert refused_of(world, swapped(key, tenant=a_tenant()), callers=ring) == (401, "key.unknown")
+    assert refused_of(world, key, callers=ring)[0] == 200
+
+
 def test_a_revoked_key_is_refused_within_five_seconds_in_every_process(world: ApiWorld) -> None:
     """Each process has a keyring of its own, as it has where several serve one log."""
     key = key_of(world, Role.VIEWER, tenant=a_tenant())
