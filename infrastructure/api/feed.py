@@ -1,6 +1,6 @@
 """The public feed over HTTP: every fact of a tenant once, in order, as pages or as a stream."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from time import monotonic
 from typing import Annotated, Final
@@ -29,6 +29,8 @@ HEARTBEAT_S: Final = 15.0
 """A stream that has nothing to tell says so: proxies cut connections that are silent for long."""
 
 _RETRY_MS: Final = 1000
+_AT_ONCE_BYTES: Final = 256 * 1024
+"""What a client that hardly reads may have waiting for it: so much, and one event more."""
 _WINDOW: Final = 10_000
 _WINDOWS: Final = 20
 """A page looks at so many windows of positions at most, however few of them are the tenant's."""
@@ -111,25 +113,25 @@ class _Told:
             except StoreIsUnavailable:
                 return  # the client comes back with the last position it was told
             if not lines and monotonic() > told_s + HEARTBEAT_S:
-                lines = format_sse_event(comment="nothing new", id=str(self._position))
-            if lines:
-                yield lines
+                lines = [format_sse_event(comment="nothing new", id=str(self._position))]
+            for part in _parts(lines):
+                yield part
                 told_s = monotonic()
             if self._position == before and not streams.is_closed:
                 await follower.wait(LOOK_AGAIN_S)
 
-    async def _next(self, streams: Streams) -> bytes:
-        """What follows, as lines; it may be nothing although the position moved."""
+    async def _next(self, streams: Streams) -> Sequence[bytes]:
+        """What follows, event by event; it may be nothing although the position moved."""
         if self._is_near_the_end:
             found = await streams.tail.after(self._position, self._everything)
             if found is not None:
                 self._position = found[-1].position if found else self._position
-                return b"".join(each.text for each in found if self._concerns(each))
+                return [each.text for each in found if self._concerns(each)]
         page = await self._desk.run(
             partial(_page, self._desk, self._topics, self._position, MAX_LIMIT)
         )
         self._position, self._is_near_the_end = page.next, page.next == page.head
-        return b"".join(map(_text, page.items))
+        return list(map(_text, page.items))
 
     async def _everything(self, after: int, limit: int) -> Sequence[Line]:
         everything = self._desk.deps.everything
@@ -173,6 +175,19 @@ def _page(desk: Desk, topics: Sequence[str], after: int, limit: int) -> EventFee
         found += part
         position = stop if len(part) < left else part[-1].position or 0
     return EventFeed(items=tuple(map(public, found)), next=position, head=head)
+
+
+def _parts(texts: Sequence[bytes]) -> Iterator[bytes]:
+    """*texts* in few pieces, none of which is large: each is sent before the next one is made."""
+    part, size = list[bytes](), 0
+    for text in texts:
+        part.append(text)
+        size += len(text)
+        if size >= _AT_ONCE_BYTES:
+            yield b"".join(part)
+            part, size = [], 0
+    if part:
+        yield b"".join(part)
 
 
 def _line(recorded: Recorded) -> Line:
