@@ -1,5 +1,6 @@
 """Who asks: where access is open whoever the headers name, else whoever the key was issued to."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Final, Protocol
@@ -18,6 +19,7 @@ from infrastructure.api.edge import correlation_of
 from infrastructure.api.naming import whose
 
 _CALLER: Final = "stratal.caller"
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,12 @@ async def context(
         actor=caller.actor,
         correlation_id=correlation_of(request.scope),
         command_id=str(deps.ids()),
-        traceparent=deps.tracing.traceparent() or request.headers.get("traceparent"),
+        traceparent=deps.tracing.traceparent() or _trace_of(request.headers),
         roles=caller.roles,
     )
+
+
+def _trace_of(headers: Headers) -> str | None:
+    """The trace that *headers* name, if it is one: all that follows carries it on."""
+    sent = headers.get("traceparent", "")
+    return sent if _TRACEPARENT.fullmatch(sent) else None

@@ -262,10 +262,10 @@ def retry_after_s(told: str | None, now: datetime) -> float | None:
     """How many seconds *told*, a ``Retry-After``, asks for; ``None`` if it cannot be read."""
     if told is None:
         return None
-    if told.strip().isdigit():
-        return float(told)
+    if (digits := told.strip()).isascii() and digits.isdigit():
+        return float(digits)
     try:
         then = parsedate_to_datetime(told)
-    except ValueError:
+    except (ValueError, OverflowError):  # it says what it likes
         return None
     return max(0.0, (then - now).total_seconds()) if then.tzinfo else None

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from fastapi.testclient import TestClient
@@ -231,6 +232,17 @@ def test_the_callers_trace_goes_on(world: ApiWorld) -> None:
     ((traceparent, name, told),) = spans
     assert (traceparent, name) == (parent, "GET /v1/programs/{program}")
     assert told["http.response.status_code"] == 404
+
+
+@pytest.mark.parametrize("sent", ["x" * 9000, "00-ß", f"00-{'1' * 32}-{'2' * 16}-01-more"])
+def test_what_is_no_trace_is_not_kept(world: ApiWorld, sent: str) -> None:
+    """It would be stored with each event, and travel with each job and notification."""
+    body = {"name": f"s-{uuid4().hex}", "syntax": "a -> b"}
+    headers = {"traceparent": sent.encode("latin-1")}
+    with world.client() as api:
+        made = api.post("/v1/signatures", json=body, headers=headers)
+    assert made.status_code == 201, made.text
+    assert world.log.recorded[-1].envelope.traceparent is None
 
 
 def test_the_api_process_never_imports_dspy() -> None:

@@ -1,5 +1,6 @@
 """Deliveries: each event at least once, in order, to everybody who takes it."""
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -261,6 +262,9 @@ def test_pauses_grow_and_are_bounded_and_what_is_asked_for_is_waited() -> None:
         ("Tue, 01 Jan 2030 00:01:00 GMT", 60.0),
         ("Mon, 31 Dec 2029 00:00:00 GMT", 0.0),
         ("soon", None),
+        ("²", None),
+        ("9" * 400, math.inf),
+        ("Tue, 01 Jan 2030 00:01:00 +" + "9" * 30, None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(told: str | None, expected: float | None) -> None:
