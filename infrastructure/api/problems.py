@@ -167,7 +167,7 @@ def response(
 ) -> Response:
     """The reply that tells of *error*."""
     told = problem(error, correlation_id)
-    own = error.headers if isinstance(error, EdgeError) else {}
+    own: Mapping[str, str] = error.headers if isinstance(error, EdgeError) else {}
     extra = {**own, **(headers or {})}
     if told.status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra["Retry-After"] = str(RETRY_AFTER_S)

@@ -134,7 +134,7 @@ def test_vis_24_equal_keys_of_two_tenants_are_two_commands(tenants: Pair) -> Non
     assert tenants[0].api.post("/v1/datasets", json=body, headers=key).status_code == 201
 
 
-def test_vis_24_an_id_that_is_anothers_tells_neither_whose_nor_what_it_is(tenants: Pair) -> None:
+def test_vis_24_an_id_of_another_tells_neither_whose_nor_what_it_is(tenants: Pair) -> None:
     for mine, theirs in (tenants, tenants[::-1]):
         told = set[str]()
         for kind in ("program", "dataset", "execution", "tool", "probe"):
