@@ -522,7 +522,9 @@ def test_a_record_that_was_changed_twice_for_a_crash_tells_what_it_held_at_first
 
 
 @pytest.mark.parametrize(
-    ("order", "code"), [("none", "record.inputs_invalid"), (str(uuid4()), "not_found")]
+    ("order", "code"),
+    [("none", "record.inputs_invalid"), (str(uuid4()), "not_found")],
+    ids=["no id", "no record"],
 )
 def test_a_record_that_is_not_there_fails_its_step_for_good(
     stage: Stage, order: str, code: str
