@@ -192,6 +192,8 @@ def test_all_read_models_have_a_past_and_can_be_waited_for(api: TestClient, para
     about = {path for path in operations if path.startswith("/v1/") and "get" in operations[path]}
     assert about - takes == {
         "/v1/audit/attempts",
+        "/v1/budgets",  # where money stands is a row that changes with the log, and is never behind
+        "/v1/budgets/{budget_id}",
         "/v1/checkpoints",
         "/v1/checkpoints/{old}/consistency/{new}",
         "/v1/checkpoints/{size}",
