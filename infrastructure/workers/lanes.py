@@ -19,11 +19,11 @@ HOUR_MS = 60 * MINUTE_MS
 
 LANES: Lanes = MappingProxyType(
     {
-        RunExecution: Lane("executions", time_limit_ms=10 * MINUTE_MS),
+        RunExecution: Lane("ml_inference", time_limit_ms=10 * MINUTE_MS, max_retries=2),
         TimeOutExecution: Lane("reactions", time_limit_ms=MINUTE_MS),
-        RunReplay: Lane("executions", time_limit_ms=10 * MINUTE_MS),
-        RunOptimization: Lane("optimizations", time_limit_ms=6 * HOUR_MS, isolated=True),
-        RunEvaluation: Lane("optimizations", time_limit_ms=HOUR_MS, isolated=True),
+        RunReplay: Lane("ml_inference", time_limit_ms=10 * MINUTE_MS, max_retries=2),
+        RunOptimization: Lane("ml_optimization", time_limit_ms=6 * HOUR_MS, isolated=True),
+        RunEvaluation: Lane("ml_optimization", time_limit_ms=HOUR_MS, isolated=True),
         RunProbe: Lane("probes", time_limit_ms=10 * MINUTE_MS),
         AdoptOptimization: Lane("reactions", time_limit_ms=MINUTE_MS),
         AdvanceWorkflowRun: Lane("workflows", time_limit_ms=10 * MINUTE_MS),
@@ -33,6 +33,6 @@ LANES: Lanes = MappingProxyType(
 )
 
 THREADS: Mapping[str, int] = MappingProxyType(
-    {"executions": 8, "optimizations": 1, "probes": 1, "reactions": 1, "workflows": 4}
+    {"ml_inference": 8, "ml_optimization": 1, "probes": 1, "reactions": 1, "workflows": 4}
 )
 """Jobs of each queue that one worker process carries out at once."""

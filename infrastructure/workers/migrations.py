@@ -1,4 +1,4 @@
-"""The table of jobs, as a migration."""
+"""The table of jobs, as migrations."""
 
 from typing import LiteralString
 
@@ -24,4 +24,19 @@ CREATE INDEX jobs_owned ON stratal.jobs (owner) WHERE owner IS NOT NULL;
 COMMENT ON TABLE stratal.jobs IS 'Work that was asked for in the log and is not done yet.';
 """
 
-MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (("workers_jobs", _JOBS),)
+_QUEUES: LiteralString = """
+UPDATE stratal.jobs AS job SET queue = named.new,
+  message = convert_to(replace(
+    convert_from(message, 'UTF8'),
+    format('"queue_name":"%s"', named.old), format('"queue_name":"%s"', named.new)
+  ), 'UTF8')
+FROM (VALUES ('executions', 'ml_inference'), ('optimizations', 'ml_optimization'))
+  AS named (old, new)
+WHERE job.queue = named.old AND convert_from(message, 'UTF8') LIKE '{%';
+"""
+"""What waited when the queues got their names goes on in the queue of its new name."""
+
+MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
+    ("workers_jobs", _JOBS),
+    ("workers_queues", _QUEUES),
+)

@@ -11,11 +11,15 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import SkipMessage
 
 from application.attempts import ComeBackLater
+from application.errors import ConcurrentWrite, StoreIsUnavailable
 from infrastructure.workers.broker import ClaimedMessage
 from infrastructure.workers.jobs import JobIsUnreadable
 from infrastructure.workers.table import Claim, JobTable
 
 logger = logging.getLogger(__name__)
+
+OBSTACLES = (StoreIsUnavailable, ConcurrentWrite)
+"""What is no fault of a job: it is tried again for as long as that stands in its way."""
 
 BACKOFF_MS = 500
 BACKOFF_MAX_MS = 30_000
@@ -98,7 +102,8 @@ class Settlement(Middleware):
     ) -> bool:
         actor = cast(Actor[..., None], broker.get_actor(message.actor_name))  # pyright: ignore[reportUnknownMemberType] # Dramatiq leaves it open
         retries: int = actor.options["max_retries"]
-        return isinstance(exception, JobIsUnreadable) or claim.tries >= retries
+        is_used_up = claim.tries >= retries and not isinstance(exception, OBSTACLES)
+        return is_used_up or isinstance(exception, JobIsUnreadable)
 
 
 def _sentence(exception: BaseException) -> str:

@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.xdist_group("broker faults"),
 ]
 
-QUEUE: Final = "executions"
+QUEUE: Final = "ml_inference"
 AGAIN_S: Final = 60.0
 """What the broker lost is sent again by then."""
 
@@ -91,6 +91,7 @@ def test_f_13_all_accepted_executions_end_though_the_broker_restarts(world: Worl
     world.service.lm.script.latency_ms = 0
 
 
+@pytest.mark.feature("JOB-02")
 def test_f_15_messages_delivered_1_to_5_times_are_work_once(world: World) -> None:
     """As on paper: 1 end and 1 booking each, and here even 1 call each."""
     chance, carrier = random.Random(15), world.carrier()

@@ -28,6 +28,7 @@ def service(database: str, lm: TriageLm) -> Iterator[Service]:
         yield service
 
 
+@pytest.mark.feature("JOB-03")
 @pytest.mark.feature("OPT-20")
 def test_opt_20_kills_change_neither_the_outcome_nor_repeat_a_recorded_call(
     service: Service, lm: TriageLm

@@ -172,6 +172,10 @@ def _fail(connection: psycopg.Connection, command: Note) -> None:
             query = "SELECT count(*) FROM notes WHERE n = %s"
             if connection.execute(query, [command.n]).fetchone() == (1,):
                 raise StoreIsUnavailable("it rests")
+        case "away four times":
+            query = "SELECT count(*) FROM notes WHERE n = %s"
+            if connection.execute(query, [command.n]).fetchone() != (5,):
+                raise StoreIsUnavailable("it rests")
         case "bug":
             raise RuntimeError("a bug\0")
         case _:

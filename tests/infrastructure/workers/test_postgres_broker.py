@@ -7,8 +7,18 @@ from statistics import quantiles
 import psycopg
 import pytest
 
+from infrastructure.workers import settlement
 from tests.support.throwaway_cluster import throwaway_cluster
-from tests.support.workers import Note, NoteAside, Notebook, asked, running, spawned, worker
+from tests.support.workers import (
+    LANES,
+    Note,
+    NoteAside,
+    Notebook,
+    asked,
+    running,
+    spawned,
+    worker,
+)
 
 pytestmark = [pytest.mark.postgres, pytest.mark.worker]
 
@@ -129,6 +139,17 @@ def test_an_obstacle_is_tried_again_after_a_while(notebook: Notebook) -> None:
     )
     assert isinstance(wait_s, float)
     assert 0.5 <= wait_s < 0.8
+
+
+def test_what_is_no_fault_of_a_job_never_gives_it_up(
+    notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settlement, "BACKOFF_MAX_MS", 10)
+    assert LANES[Note].max_retries == 2
+    with running(worker(notebook.conninfo)):
+        notebook.queue(Note(n=1, fault="away four times"))
+        notebook.wait_done(1)
+    assert notebook.number("SELECT count(*) FROM notes WHERE step = 'start'") == 5
 
 
 def test_a_refusal_is_an_answer_and_no_retry(notebook: Notebook) -> None:
