@@ -118,11 +118,17 @@ def _attempt(repository: Repository[R], run: R, work: Work[R]) -> Receipt:
     try:
         return journal.finish(_performed(run, journal, work))
     except RunStopped as stop:
+        _book(journal)
         return _stopped(repository, work, id=run.id, attempt=attempt, failure=stop.failure)
     except BaseException:
-        with suppress(RunStopped):
-            journal.flush()  # what was paid for is booked
+        _book(journal)
         raise
+
+
+def _book(journal: RunJournal[R]) -> None:
+    """Have what was paid for on record, unless the attempt lost its run."""
+    with suppress(RunStopped):
+        journal.flush()
 
 
 def _performed(run: R, journal: RunJournal[R], work: Work[R]) -> Decision[R]:

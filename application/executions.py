@@ -1,6 +1,7 @@
 """Wishing for a run of a program, carrying it out, and calling it off or giving it up."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from application.context import Context, current, within
 from application.credit import NO_CREDIT, Holds, set_aside
 from application.foreign import OTHER_DSPY, foreign_states
 from application.journal import Decision, ExecutionJournal, RunJournal
-from application.lm_ports import Engine
+from application.lm_ports import Engine, RunStopped
 from application.payloads import Payload
 from application.ports import Alarms, Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object, resolve_version
@@ -146,7 +147,7 @@ class _ExecutionWork:
             journal.note(self._warning(warning))
         inputs = json_object(ports.payloads.get(run.inputs))
         left_s = run.left_s(ports.clock.now())
-        with ports.alarms.set(left_s, partial(self._time_out, run.id, current())):
+        with ports.alarms.set(left_s, partial(self._time_out, run.id, journal, current())):
             answered = ports.engine.execute(program, inputs, journal, live=True, within_s=left_s)
         outputs = Payload.of(dict(answered))
         took_ms, at = self.stopwatch.elapsed_ms, ports.clock.now()
@@ -158,8 +159,12 @@ class _ExecutionWork:
         at = self.ports.clock.now()
         return Decision(lambda held: held.warn(OTHER_DSPY, message, at=at))
 
-    def _time_out(self, execution_id: UUID, context: Context) -> None:
+    def _time_out(
+        self, execution_id: UUID, journal: RunJournal[Execution], context: Context
+    ) -> None:
         """Record that the time is over, while whatever has the execution still goes on."""
+        with suppress(RunStopped):  # it ended, or somebody else has it
+            journal.flush()  # what was paid for is booked before the end
         with within(context):
             self.ports.time_out(TimeOutExecution(execution_id=execution_id))
 

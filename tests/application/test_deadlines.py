@@ -12,6 +12,7 @@ from application.programs import ConfigureProgram
 from domain.execution.events import (
     ExecutionCompleted,
     ExecutionFailed,
+    ExecutionLmCalled,
     ExecutionRequested,
     ExecutionStarted,
 )
@@ -98,6 +99,25 @@ def test_an_engine_that_gives_up_in_time_says_so_itself(world: World) -> None:
     assert isinstance(ended, ExecutionFailed)
     assert ended.failure.code == "execution.timed_out"
     assert ended.duration_ms is not None
+
+
+@pytest.mark.parametrize("says", ["engine", "alarm"])
+def test_what_was_answered_before_the_time_was_over_is_booked(world: World, says: str) -> None:
+    """Calls are written behind: the last one is still in memory when the time is over."""
+
+    def is_over(_: str) -> None:
+        world.clock.at = NOW + timedelta(seconds=31)
+        if says == "alarm":
+            world.alarms.ring()
+        raise TimeIsOver
+
+    world.runner.asks, world.runner.after = ["one"], is_over
+    execution_id = request(world, deadline_s=30)
+    world.do(RunExecution(execution_id=execution_id))
+    *_, called, ended = world.events(execution_id)
+    assert isinstance(called, ExecutionLmCalled)
+    assert isinstance(ended, ExecutionFailed)
+    assert (ended.failure.code, ended.spend.calls) == ("execution.timed_out", 1)
 
 
 def test_what_nobody_took_up_in_time_is_ended_and_never_run(world: World) -> None:
