@@ -135,7 +135,7 @@ class WorkflowRunHandlers:
         if attempt is None:
             return receipt
         try:
-            found = self.deeds.perform(action, given, key=key, failures=run.failures)
+            found = self.deeds.perform(action, given, key=key, failures=run.failures_of(step))
         except DeedFailed as error:
             return self._failed(run.id, step, attempt, error)
         outputs = Payload.of(dict(found))

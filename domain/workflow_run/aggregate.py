@@ -68,6 +68,7 @@ class WorkflowRun(Aggregate[WorkflowRunEvent]):
         self.under_way: str | None = None
         self.attempts: dict[str, int] = {}
         self.failures = self.lost = 0
+        self.undo_failures: dict[str, int] = {}
         self.retry_at: datetime | None = None
 
     @classmethod
@@ -106,6 +107,10 @@ class WorkflowRun(Aggregate[WorkflowRunEvent]):
     def is_done(self, step: Step) -> bool:
         """Whether *step* was done: if it is next, it is to be undone."""
         return step.name in self.done
+
+    def failures_of(self, step: Step) -> int:
+        """How often what is to be carried out for *step* failed, over all requests to undo it."""
+        return self.undo_failures.get(step.name, 0) if self.is_done(step) else self.failures
 
     def waits(self, now: datetime) -> timedelta:
         """How long nothing is to be done yet."""
@@ -229,6 +234,8 @@ class WorkflowRun(Aggregate[WorkflowRunEvent]):
     def _failed(self, event: WorkflowStepFailed | WorkflowUndoFailed) -> None:
         failures = self.failures + 1
         self._begin_anew()
+        if isinstance(event, WorkflowUndoFailed):
+            self.undo_failures[event.step] = self.undo_failures.get(event.step, 0) + 1
         if event.retry_at is not None:
             self.retry_at, self.failures = event.retry_at, failures
         elif isinstance(event, WorkflowUndoFailed):

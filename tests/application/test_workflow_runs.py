@@ -407,6 +407,26 @@ def test_what_cannot_be_undone_waits_for_a_person_who_has_it_tried_again(stage: 
     assert stage.shop.called[5:] == ["refund"]
 
 
+def test_a_program_that_could_not_undo_runs_anew_when_somebody_asks_again(stage: Stage) -> None:
+    taken_back = step("order", calling("file_order"), undo=of_program(stage, retries=1))
+    spec = WorkflowSpec(inputs=(MESSAGE,), steps=(taken_back, step("ship", calling("ship"))))
+    stage.shop.does = lambda name: name if name == "file_order" else failing(name)
+    stage.runner.error = ProgramFailed(Failure(code="model.refused", message="Not now."))
+    made = stage.started(spec, message="It crashes.")
+    stage.work()
+    assert stage.run(made).status is WorkflowRunStatus.FAILED
+    assert len(stage.runner.ran) == 2
+    stage.runner.error = None
+    stage.saga.dispatch(UndoWorkflowRun(run_id=made), CONTEXT)
+    stage.work()
+    assert len(stage.runner.ran) == 3
+    assert stage.run(made).status is WorkflowRunStatus.UNDONE
+
+
+def failing(name: str) -> JsonValue:
+    raise ToolFailed(Failure(code="tool.not_allowed", message=f"{name} is not allowed."))
+
+
 def test_a_workflow_takes_what_it_says_and_nothing_else(stage: Stage) -> None:
     with pytest.raises(ValuesDoNotFit) as refused:
         stage.started(routing(stage), text="Hi")
