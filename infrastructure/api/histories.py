@@ -50,6 +50,12 @@ _KINDS: Final[Mapping[Resource, Kind]] = {
     "bindings": "binding",
 }
 
+_NEEDS: Final[Mapping[Resource, Permission]] = {
+    "keys": Permission.MANAGE_KEYS,
+    "webhooks": Permission.SUBSCRIBE,
+}
+"""What whoever asks needs where reading is not enough: as much as for the thing itself."""
+
 
 @routes.get("/{resource}/{thing}/history", response_model_exclude_unset=True)
 async def read_history(
@@ -76,8 +82,8 @@ async def read_history(
     It is read from the log, so it is never behind a write. The changes are RFC 6902 operations:
     applied one after another, oldest first, they make each snapshot.
     """
-    if resource == "keys":
-        authorize("The history of a key", Permission.MANAGE_KEYS, desk.context.roles)
+    if (needs := _NEEDS.get(resource)) is not None:
+        authorize(f"The history of {resource}", needs, desk.context.roles)
     kind, after = _KINDS[resource], decode(cursor)
     stream = await desk.run(partial(desk.history, kind, await desk.id_of(kind, thing)))
     page = await desk.run(

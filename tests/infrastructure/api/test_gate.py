@@ -156,6 +156,7 @@ def test_nobody_but_an_admin_gives_keys_and_nobody_gives_a_workers(world: ApiWor
             assert api.post("/v1/keys", json=wish).status_code == 403
             assert api.get("/v1/keys").status_code == 403
             assert api.get(f"/v1/keys/{UUID(int=7)}/history").status_code == 403
+            assert api.get("/v1/webhooks/ops/history").status_code == 403
     with asking(world, key_of(world, Role.ADMIN, tenant=tenant)) as api:
         reply = api.post("/v1/keys", json=wish | {"roles": ["worker"]})
     assert (reply.status_code, reply.json()["code"]) == (422, "api_key.invalid")
