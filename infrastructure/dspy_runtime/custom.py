@@ -72,9 +72,10 @@ class Packages:
             source = self._modules.get(module) or self._new(module)
             found = getattr(importlib.import_module(module), name, None)
             self._modules[module] = source
-        if not callable(found):
+        origin = getattr(found, "__module__", None)
+        if not callable(found) or origin is None:
             raise refused("not_a_module", f"{import_path} is no class, and no function.")
-        if not f"{found.__module__}.".startswith(f"{source.package}."):
+        if not f"{origin}.".startswith(f"{source.package}."):
             raise refused("package_not_allowed", _FROM_ELSEWHERE.format(import_path, found))
         return Found(found, source)
 

@@ -78,7 +78,8 @@ def test_vis_28_a_provider_of_another_package_answers() -> None:
 
 
 def test_what_cannot_be_imported_says_so() -> None:
-    for path in ("acme_brief:nothing", "acme_brief.nowhere:brevity", "os:system"):
+    paths = ("acme_brief:nothing", "acme_brief.nowhere:brevity", "os:system", "acme_brief:__dir__")
+    for path in (*paths, "acme_brief:__init__", "acme_brief:__class__"):
         with pytest.raises(ProgramFailed):
             metric_named(path)
         with pytest.raises(ProgramFailed):
