@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, LiteralString
+from typing import ClassVar, Final, LiteralString
 from uuid import UUID
 
 from pydantic import Field
@@ -31,6 +31,9 @@ from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
 from projections.runs import RunRow
+
+STEPS: Final = "AdvanceWorkflowRun"
+"""The command that asks for the executions of workflows' steps, and carries them out itself."""
 
 
 class ReplayRow(Row):
@@ -62,7 +65,7 @@ class ExecutionRow(RunRow):
 
 class Executions(Projection):
     name: ClassVar[str] = "executions"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE execution ("
         + runs.COLUMNS
@@ -70,7 +73,8 @@ class Executions(Projection):
             inputs   json NOT NULL,
             outputs  json,
             deadline timestamptz,
-            warnings integer NOT NULL DEFAULT 0
+            warnings integer NOT NULL DEFAULT 0,
+            in_step  boolean NOT NULL
         ) WITH (fillfactor = 75);
         CREATE INDEX execution_newest ON execution (tenant, position);
         CREATE INDEX execution_program ON execution (tenant, program_id, position);
@@ -192,6 +196,7 @@ def _requested(recorded: Recorded, event: ExecutionRequested) -> dict[str, objec
         "correlation_id": recorded.envelope.correlation_id,
         "inputs": document(event.inputs),
         "deadline": event.deadline,
+        "in_step": recorded.envelope.command == STEPS,
     }
 
 
@@ -219,7 +224,9 @@ _SELECT = runs.select(
                 WHERE r.tenant = execution.tenant AND r.execution_id = execution.id
                 ORDER BY replay DESC LIMIT 50) AS r) AS replays""",
 )
-_REQUEST = runs.insert("execution", "inputs, deadline", "%(inputs)s, %(deadline)s")
+_REQUEST = runs.insert(
+    "execution", "inputs, deadline, in_step", "%(inputs)s, %(deadline)s, %(in_step)s"
+)
 _START = runs.update("execution", runs.STARTED)
 _CALL = runs.update("execution", runs.CALLED)
 _TOOL_CALL = runs.update("execution", runs.TOOL_CALLED)

@@ -12,6 +12,9 @@ from projections.paging import Row
 
 MAX_UNFINISHED: Final = 1000
 
+STEP_S: Final = 900.0
+"""The program of a workflow's step that has not moved for so long has nobody who carries it on."""
+
 WorkKind = Literal[
     "execution", "overdue", "replay", "optimization", "evaluation", "adoption", "probe"
 ]
@@ -37,7 +40,8 @@ def unfinished_work(store: ReadStore, older_than_s: float) -> Sequence[Unfinishe
     At most ``MAX_UNFINISHED`` pieces; what is left over is found the next time. This is the one
     query without a tenant: nobody but the sweep asks it.
     """
-    found = store.rows(_UNFINISHED, {"older_than_s": older_than_s, "most": MAX_UNFINISHED})
+    told = {"older_than_s": older_than_s, "step_s": STEP_S, "most": MAX_UNFINISHED}
+    found = store.rows(_UNFINISHED, told)
     return [UnfinishedWork.model_validate(dict(each)) for each in found]
 
 
@@ -45,6 +49,8 @@ _UNFINISHED: LiteralString = """
     SELECT kind, tenant, id, replay, attempts, touched_at FROM (
         SELECT 'execution' AS kind, tenant, id, NULL::integer AS replay, attempts, touched_at
         FROM execution WHERE status IN ('pending', 'running')
+          -- Whoever carries a workflow on runs the programs of its steps: no job stands for them.
+          AND (NOT in_step OR touched_at < now() - make_interval(secs => %(step_s)s))
         UNION ALL
         SELECT 'replay', tenant, execution_id, replay, 0, requested_at
         FROM execution_replay WHERE status = 'pending'

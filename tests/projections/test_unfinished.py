@@ -5,6 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from application.workflow_runs import AdvanceWorkflowRun
 from domain.evaluation.events import EvaluationStarted
 from domain.execution.events import ExecutionStarted, ReplayRequested, ReplayVerified
 from domain.optimization.events import OptimizationApproved, OptimizationRejected
@@ -75,6 +76,19 @@ def test_what_moved_lately_is_not_due(scenario: ProjectionScenario) -> None:
     scenario.log.at = datetime.now(UTC)
     scenario.given(execution, ExecutionStarted(attempt=1, worker="worker-1"))
     assert found(scenario) == {}
+
+
+def test_the_program_of_a_workflows_step_is_left_to_the_workflow_while_it_may_be_under_way(
+    scenario: ProjectionScenario,
+) -> None:
+    """Queued again it would fence off the step that waits for a slow model, and pay it twice."""
+    under_way, forgotten, by_itself = uuid4(), uuid4(), uuid4()
+    started, step = ExecutionStarted(attempt=1, worker="worker-1"), AdvanceWorkflowRun.__name__
+    scenario.given(forgotten, build.execution_requested(), started, command=step)
+    scenario.log.at = datetime.now(UTC) - timedelta(minutes=10)
+    scenario.given(under_way, build.execution_requested(), started, command=step)
+    scenario.given(by_itself, build.execution_requested(), started)
+    assert set(found(scenario)) == {forgotten, by_itself}
 
 
 @pytest.mark.parametrize("refused", [True, False])
