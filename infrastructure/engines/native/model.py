@@ -4,9 +4,12 @@ import json
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from select import POLLIN, poll
+from socket import socket
 from typing import Annotated, Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
 
@@ -120,14 +123,21 @@ class ChatModel:
         return told
 
     def _connection(self, timeout_s: float) -> HTTPConnection:
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._kind(self._host, self._port)
+        connection = self._kept() or self._kind(self._host, self._port)
         connection.timeout = timeout_s
         if connection.sock is not None:
             connection.sock.settimeout(timeout_s)
         return connection
+
+    def _kept(self) -> HTTPConnection | None:
+        """The connection that was used last, of those that the server has not closed since."""
+        with suppress(IndexError):
+            while True:
+                connection = self._idle.pop()
+                if connection.sock is None or not _says_something(connection.sock):
+                    return connection
+                connection.close()
+        return None
 
     def _read(self, status: int, raw: bytes) -> Answer:
         try:
@@ -147,6 +157,13 @@ class ChatModel:
         usual = _ABOUT_THE_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else _UNAVAILABLE
         words = str(said or f"status {status}").replace(self._key, "••••")
         return _refusal(_REFUSALS.get(status, usual), words, status=status)
+
+
+def _says_something(idle: socket) -> bool:
+    """Whether there is something to read unasked: the end, or what belongs to an earlier answer."""
+    looked = poll()
+    looked.register(idle, POLLIN)
+    return bool(looked.poll(0))
 
 
 class _Told(BaseModel):

@@ -1,0 +1,70 @@
+"""Connections that the engine without DSPy keeps: one that the server closed is not used again."""
+
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socket import SHUT_RDWR, socket
+from threading import Thread
+from time import sleep
+
+import pytest
+
+from application.lm_ports import ModelChoice
+from infrastructure.engines.native.model import ChatModel
+
+REQUEST = {"system": "Be kind.", "messages": [], "config": {"max_tokens": 9, "temperature": 0}}
+ANSWER = b'{"model": "m", "choices": [{"message": {"content": "Yes."}}]}'
+
+
+class Server(ThreadingHTTPServer):
+    """A model behind connections that it keeps open until it is told to close them."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Chat)
+        self.open: list[socket] = []
+
+    def close_idle(self) -> None:
+        """What servers do with connections that nobody uses for some seconds."""
+        for each in self.open:
+            each.shutdown(SHUT_RDWR)
+        sleep(0.05)
+
+
+class Chat(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.open.append(self.connection)
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(ANSWER)))
+        self.end_headers()
+        self.wfile.write(ANSWER)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nobody reads it."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_connection_is_kept_and_replaced_once_the_server_has_closed_it(server: Server) -> None:
+    base = f"http://127.0.0.1:{server.server_port}/v1"
+    model = ChatModel(ModelChoice("openai/m", api_base=base, api_key="k"))
+    for _ in range(2):
+        assert model.ask(REQUEST, ends_s=None).text == "Yes."
+    assert len(server.open) == 1
+    server.close_idle()
+    assert model.ask(REQUEST, ends_s=None).text == "Yes."
+    assert len(server.open) == 2
+    model.close()
