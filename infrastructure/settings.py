@@ -64,7 +64,8 @@ class Settings(BaseModel):
         str,
         Field(
             min_length=1,
-            description="Language model: local, local:NAME, scripted:FILE, or provider/model.",
+            description="Language model: local, local:NAME, scripted:FILE, provider/model, "
+            "or plugin:PATH.",
         ),
     ] = "local"
     lm_api_base: Annotated[str | None, Field(description="Address of the provider's API.")] = None
