@@ -20,7 +20,7 @@ from application.records import RecordHandlers, UpdateRecord
 from application.runnable import json_object
 from application.scrubbing import scrubbed, scrubbed_text
 from application.tool_ports import KeyedToolbox, ToolFailed
-from domain.errors import ConflictError, DomainError, InvalidError, NotFoundError
+from domain.errors import ConflictError, DomainError, InvalidError, NotFoundError, SpentError
 from domain.execution.aggregate import Execution
 from domain.run import RunStatus
 from domain.signature.errors import ValuesDoNotFit
@@ -113,6 +113,9 @@ class Deeds:
         try:
             with suppress(ConcurrentWrite):  # a twin of this delivery was first
                 self.executing.request(wish)
+        except SpentError as error:  # runs that end give back, and somebody may grant more
+            failure = Failure(code=error.code, message=scrubbed_text(str(error)), retryable=True)
+            raise DeedFailed(failure) from error
         except (InvalidError, ConflictError, NotFoundError) as error:
             raise DeedFailed(Failure(code=error.code, message=_all_of(error))) from error
 

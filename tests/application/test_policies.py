@@ -1,8 +1,10 @@
 """What follows from a fact."""
 
 from datetime import UTC, datetime
-from uuid import uuid4
+from decimal import Decimal
+from uuid import UUID, uuid4
 
+from application.budgets import WatchBudget
 from application.calls import FollowCall
 from application.commands import Command
 from application.evaluations import RunEvaluation
@@ -15,11 +17,12 @@ from domain.evaluation.events import EvaluationRequested
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionCompleted,
+    ExecutionCreditSettled,
     ExecutionFailed,
     ExecutionRequested,
     ReplayRequested,
 )
-from domain.execution.values import Caller
+from domain.execution.values import Caller, Charge
 from domain.kernel import Envelope, Event, Recorded
 from domain.optimization.events import OptimizationCompleted, OptimizationRequested
 from domain.program.events import ProgramRetired
@@ -100,6 +103,16 @@ def test_every_call_of_a_record_is_followed_when_it_is_made_and_when_its_run_end
             ExecutionCancelled(reason="Enough.", caller=caller),
         ):
             assert following(end) == followed
+
+
+def test_what_is_left_is_looked_at_after_a_run_that_cost_more_than_it_held() -> None:
+    """The next one may be refused, and then nothing is set aside that would have them look."""
+    charges = tuple(
+        Charge(budget_id=UUID(int=usd), held_usd=Decimal(1), charged_usd=Decimal(usd))
+        for usd in (0, 1, 2)
+    )
+    settled = ExecutionCreditSettled(charges=charges, cost_usd=None)
+    assert following(settled) == [WatchBudget(budget_id=UUID(int=2))]
 
 
 def test_nothing_follows_from_any_other_fact() -> None:

@@ -1,5 +1,6 @@
 """Runs of workflows carried on by workers: in order, once, through failures and kills."""
 
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -8,6 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from application.attempts import ComeBackLater
+from application.budgets import OpenBudget
 from application.commands import CommandBus
 from application.context import within
 from application.deeds import DeedFailed, Deeds
@@ -344,6 +346,16 @@ def test_a_program_out_of_service_fails_its_step_for_good(stage: Stage) -> None:
     stage.work()
     [failed] = [it for it in stage.events(made) if isinstance(it, WorkflowStepFailed)]
     assert failed.retry_at is None
+
+
+def test_a_step_that_no_budget_pays_for_is_tried_again_and_then_fails(stage: Stage) -> None:
+    stage.do(OpenBudget(budget_id=uuid4(), hold_usd=Decimal(1)))
+    spec = WorkflowSpec(inputs=(MESSAGE,), steps=(step("classify", of_program(stage, retries=1)),))
+    made = stage.started(spec, message="Hi")
+    stage.work()
+    failed = [it for it in stage.events(made) if isinstance(it, WorkflowStepFailed)]
+    assert [each.failure.code for each in failed] == ["budget.spent"] * 2
+    assert stage.run(made).status is WorkflowRunStatus.UNDONE
 
 
 def test_a_tool_that_breaks_its_promise_fails_its_step_for_good(stage: Stage) -> None:
