@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from application.context import current, within
 from application.errors import ConcurrentWrite
@@ -23,6 +23,9 @@ from domain.run import AttemptIsFenced, Run
 from domain.values import Digest, Failure, LmCall, ToolCall
 
 R = TypeVar("R", bound=Run[Any])
+
+DIVERGED: Final = "replay.diverged"
+"""A replay came to a call that is not in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +190,13 @@ class ReplayJournal:
         self._refs, self._refusals = dict(run.answers), dict(run.refusals)
         self._payloads, self._context = payloads, current()
         self._counting = Lock()
+        self._unasked = set(run.answers)
         self.answered = 0
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether every answer in the log was asked for."""
+        return not self._unasked
 
     def find(self, key: Digest) -> JsonObject | None:
         """The recorded response to *key*, or ``None`` when the call was never made.
@@ -199,6 +208,7 @@ class ReplayJournal:
             return None
         with self._counting:
             self.answered += 1
+            self._unasked.discard(key)
         if key in self._refusals:
             raise RecordedRefusal(self._refusals[key])
         try:
@@ -228,7 +238,7 @@ class ReplayJournal:
 
 def _diverged(call: LmCall | ToolCall) -> RunStopped:
     message = f"The replay made a call at {call.node} that is not in the log."
-    return RunStopped(Failure(code="replay.diverged", message=message))
+    return RunStopped(Failure(code=DIVERGED, message=message))
 
 
 def stop_reason(error: BaseException) -> Failure:

@@ -10,7 +10,7 @@ from pydantic import PositiveInt
 from application.attempts import Monotonic, RunInterrupted, Stopwatch, insist
 from application.authorization import Permission
 from application.commands import Command, handles
-from application.journal import RecordedRefusal, ReplayJournal
+from application.journal import DIVERGED, RecordedRefusal, ReplayJournal
 from application.lm_ports import Engine, JsonObject, ProgramFailed, RunStopped
 from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
@@ -94,12 +94,16 @@ class ReplayHandlers:
             repeated = Payload.of(dict(outputs))
             return _Ending(repeated, self._answered_otherwise(execution, repeated, outputs))
         except (ProgramFailed, RecordedRefusal) as error:
+            if isinstance(error, RecordedRefusal) and _is_cut_off(execution, journal):
+                return _Ending(None, None)
             return _Ending(None, _failed_otherwise(execution.failure, error.failure))
         except NotFoundError as error:  # a text was erased: the log can no longer tell
             return _Ending(None, Failure(code=error.code, message=str(error)))
         except RunStopped as stop:
             if stop.failure.retryable:
                 raise RunInterrupted("replay", execution.id, stop.failure) from stop
+            if stop.failure.code == DIVERGED and _is_cut_off(execution, journal):
+                return _Ending(None, None)
             return _Ending(None, scrubbed(stop.failure))
 
     def _answered_otherwise(
@@ -118,6 +122,11 @@ class ReplayHandlers:
         )
         message = f"The replay gave other outputs: {', '.join(differing)}."
         return Failure(code="replay.outputs_differ", message=message)
+
+
+def _is_cut_off(execution: Execution, journal: ReplayJournal) -> bool:
+    """Whether what the log tells ends here: the execution was ended with no more calls answered."""
+    return execution.was_cut_off and journal.is_used_up
 
 
 def _failed_otherwise(before: Failure | None, now: Failure) -> Failure | None:

@@ -98,6 +98,14 @@ class Execution(Run[ExecutionEvent]):
         """Whether another start gives the execution up: it is short, so every attempt counts."""
         return self.attempt >= MAX_ATTEMPTS
 
+    @property
+    def was_cut_off(self) -> bool:
+        """Whether it was ended from outside: its log ends where it was then, not where it fails."""
+        return self.failure is not None and self.failure.code in (
+            TIMED_OUT.code,
+            self._worker_lost().code,
+        )
+
     def is_overdue(self, at: datetime) -> bool:
         """Whether its deadline has passed and it has not ended."""
         return not self.status.is_terminal and self.deadline is not None and self.deadline <= at

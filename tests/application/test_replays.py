@@ -6,7 +6,13 @@ import pytest
 
 from application.attempts import RunInterrupted
 from application.executions import RequestExecution, RunExecution
-from application.lm_ports import JsonObject, ProgramFailed, RunStopped
+from application.lm_ports import (
+    CallJournal,
+    JsonObject,
+    ProgramFailed,
+    RunStopped,
+    TimeIsOver,
+)
 from application.payloads import Payload
 from application.replays import RequestReplay, RunReplay
 from domain.errors import StaleVersion
@@ -115,6 +121,40 @@ def test_a_run_that_an_outage_ended_is_verified_by_the_same_refusal(world: World
     assert isinstance(world.events(execution_id)[-1], ExecutionFailed)
     verdict = replayed(world, execution_id)
     assert verdict == ReplayVerified(replay=1, answered_from_log=1, duration_ms=250)
+
+
+def cut_off(world: World, *, books: bool) -> UUID:
+    """An execution whose second call was under way when its time was over, and is booked or not."""
+    asked = world.runner.ask
+
+    def ask(name: str, journal: CallJournal, *, live: bool = True) -> JsonObject:
+        if live and name == "two":
+            if books:
+                journal.record(*refused(name))
+            raise TimeIsOver
+        return asked(name, journal, live=live)
+
+    world.runner.ask = ask  # type: ignore[method-assign]
+    return executed(world)
+
+
+@pytest.mark.parametrize("books", [True, False])
+def test_a_run_that_was_ended_at_its_deadline_is_verified_as_far_as_its_log_goes(
+    world: World, *, books: bool
+) -> None:
+    execution_id = cut_off(world, books=books)
+    verdict = replayed(world, execution_id)
+    assert verdict == ReplayVerified(replay=1, answered_from_log=1 + books, duration_ms=250)
+
+
+def test_a_run_that_was_ended_at_its_deadline_diverges_where_it_asks_otherwise(
+    world: World,
+) -> None:
+    execution_id = cut_off(world, books=False)
+    world.runner.asks = ["three"]
+    verdict = replayed(world, execution_id)
+    assert isinstance(verdict, ReplayDiverged)
+    assert verdict.failure.code == "replay.diverged"
 
 
 def test_an_erased_text_ends_the_replay(world: World) -> None:
