@@ -67,4 +67,6 @@ def _hook(system: bootstrap.System, path: str, lanes: Lanes) -> Leading:
 def _dispatch(system: bootstrap.System, command: Command, context: Context) -> object:
     if type(command) in LANES:
         return system.dispatch(command, context)
-    return system.dispatch(command, replace(context, roles=_OF_POLICIES))
+    # Its receipt keeps a job that is delivered again from doing the same once more.
+    once = replace(context, roles=_OF_POLICIES, fingerprint=command.fingerprint)
+    return system.dispatch(command, once)
