@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from application.authorization import AS_WORKER
-from application.context import Context
+from application.context import Context, within
 from application.datasets import CreateDataset, LoadRows
 from domain.dataset.values import Split
 from infrastructure import bootstrap
@@ -30,4 +30,5 @@ def test_what_a_policy_answered_is_done_once_though_its_worker_died_before_it_sa
         led.dispatch(CreateDataset(dataset_id=dataset_id, name="queue"), created)
         loaded = replace(job, command_id=str(uuid4()))
         assert led.dispatch(load, loaded) == led.dispatch(load, loaded)
-        assert len(system.log.history(dataset_id)) == 2
+        with within(job):
+            assert len(system.log.history(dataset_id)) == 2
