@@ -43,7 +43,8 @@ class DspyEvaluator:
             except ProgramFailed as failed:
                 return Forwarded(None, failed.failure)
 
-        with self._runner.settings(self._runner.engine(journal), program.adapter):
+        run = self._runner.engine(journal)
+        with self._runner.settings(run, program.adapter, program.reading):
             return in_order(answer, batch, threads=self._threads)
 
 

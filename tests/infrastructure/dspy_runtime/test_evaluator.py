@@ -2,11 +2,13 @@
 
 import re
 import threading
+from dataclasses import replace
 
 import pytest
 from dspy import lm15
 
 from application.lm_ports import JsonObject, RunStopped
+from domain.values import AS_DSPY, Reading
 from infrastructure.dspy_runtime.evaluator import DspyEvaluator, in_order
 from infrastructure.dspy_runtime.retries import Retries
 from infrastructure.dspy_runtime.runtime import DspyRunner
@@ -27,6 +29,13 @@ class Knowing(FakeEngine):
         return answer_text(last, {"answer": number}, seed="00" * 32)
 
 
+class InJson(FakeEngine):
+    """Answers in JSON, whatever form it is asked for."""
+
+    def answer(self, request: lm15.Request) -> str:
+        return '{"answer": "Because."}'
+
+
 def evaluator(engine: FakeEngine, threads: int) -> DspyEvaluator:
     model = bound(engine, concurrency=threads)
     runner = DspyRunner(model, retries=Retries(waits_s=()))
@@ -41,6 +50,13 @@ def test_answers_keep_the_order_of_the_inputs_and_one_that_fails_says_why(thread
     assert answers[4].failure is not None
     assert answers[4].failure.code == "output.unparseable"
     assert [each.outputs for each in answers[5:]] == [{"answer": str(n)} for n in range(5, 12)]
+
+
+@pytest.mark.parametrize(("reading", "calls"), [(AS_DSPY, 2), (Reading(repair=True), 1)])
+def test_answers_are_read_as_the_program_says(reading: Reading, calls: int) -> None:
+    journal, program = MemoryJournal(), replace(single(), reading=reading)
+    [answer] = evaluator(InJson(), 1).forward(program, BATCH[:1], journal)
+    assert (answer.outputs, len(journal.calls)) == ({"answer": "Because."}, calls)
 
 
 @pytest.mark.parametrize("threads", [1, 4])
