@@ -127,6 +127,7 @@ class Courier(Generic[S]):
         self._world, self._patience = world, patience
         self._lock = threading.Lock()
         self._busy: set[UUID] = set()
+        self._begun_at: dict[UUID, float] = {}
         self._drained: dict[UUID, int] = {}
         self._rests_until: dict[UUID, float] = {}
         self._idle_until = 0.0
@@ -144,7 +145,8 @@ class Courier(Generic[S]):
             self._idle_until = monotonic() + IDLE_S
             return
         head = self._world.head()
-        for each in subscriptions:
+        # Who waited longest comes first: one that is far behind would else keep its thread.
+        for each in sorted(subscriptions, key=lambda it: self._begun_at.get(it.webhook_id, 0.0)):
             if self._begins(each.webhook_id, head):
                 name = f"webhook {each.webhook_id}"
                 threading.Thread(target=self._run, args=(each,), name=name, daemon=True).start()
@@ -163,6 +165,7 @@ class Courier(Generic[S]):
             if monotonic() < self._rests_until.get(webhook_id, 0):
                 return False
             self._busy.add(webhook_id)
+            self._begun_at[webhook_id] = monotonic()
             return True
 
     def _run(self, webhook: S) -> None:

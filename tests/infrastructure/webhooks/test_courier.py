@@ -166,6 +166,18 @@ def test_one_that_takes_nothing_holds_nobody_up(receivers: Receivers) -> None:
     receivers.deliver(lambda: receivers.cursor(slow)[0] == 7)
 
 
+def test_one_that_is_far_behind_gives_its_thread_to_others(receivers: Receivers) -> None:
+    def slow(_: int) -> Sent:
+        time.sleep(0.02)
+        return Sent(204)
+
+    for url in ("behind", "other"):
+        receivers.subscribed(url, slow)
+    receivers.courier = receivers.another_courier(Patience(threads=1, slice_s=0.01))
+    receivers.deliver(lambda: len(receivers.got) >= receivers.log.position)
+    assert {url for url, _, _ in receivers.got[: receivers.log.position]} == {"behind", "other"}
+
+
 def test_what_is_refused_is_sent_again_and_nothing_before_it(receivers: Receivers) -> None:
     refusals = iter([Sent(500), Sent(429), Sent(204)])
     hook = receivers.subscribed(
