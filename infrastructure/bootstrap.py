@@ -164,6 +164,7 @@ RIGHTS = Rights(
         "webhook_cursors",
         "policy_positions",
         "lm_rates",
+        "paused_queues",
         "budgets",
     ),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),

@@ -39,6 +39,7 @@ from domain.program.events import (
     ProgramVersionRestored,
 )
 from domain.program.graph import module_nodes
+from domain.queue.events import JobRetried, QueueEvent, QueuePaused, QueueResumed
 from domain.record.events import RecordEvent
 from domain.signature.events import (
     SignatureDefined,
@@ -249,6 +250,18 @@ def _parking(_id: UUID, event: ParkingEvent) -> Words:
             assert_never(event)
 
 
+def _queue(_id: UUID, event: QueueEvent) -> Words:
+    match event:
+        case QueuePaused(queue=queue, reason=reason):
+            return (f"paused queue {plain(queue)} because {quoted(reason)}",)
+        case QueueResumed(queue=queue):
+            return (f"resumed queue {plain(queue)}",)
+        case JobRetried(queue=queue, command=command):
+            return (f"had {plain(command)} of queue {plain(queue)} tried again",)
+        case _:
+            assert_never(event)
+
+
 def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
     unions: tuple[tuple[Any, Callable[[UUID, Any], Words]], ...] = (
         (SignatureEvent, _signature),
@@ -268,6 +281,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (RecordEvent, record),
         (BindingEvent, binding),
         (ParkingEvent, _parking),
+        (QueueEvent, _queue),
     )
     for union, say in unions:
         for event in get_args(union):

@@ -24,6 +24,7 @@ from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.programs import ProgramCommands
 from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.proposals import ProposalCommands
+from infrastructure.cli.queues import QueueCommands
 from infrastructure.cli.records import RecordCommands
 from infrastructure.cli.runs import RunCommands
 from infrastructure.cli.signatures import SignatureCommands
@@ -48,6 +49,7 @@ class Verbs:
     models: ModelCommands
     own_modules: OwnModuleCommands
     projections: ProjectionCommands
+    queues: QueueCommands
     signatures: SignatureCommands
 
 
@@ -88,6 +90,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.add_typer(verbs.keys.app(), name="key")
     app.add_typer(verbs.models.app(), name="model")
     app.add_typer(verbs.projections.app(), name="projections")
+    app.add_typer(verbs.queues.app(), name="queue")
     app.add_typer(verbs.database.app(), name="db")
     return app
 

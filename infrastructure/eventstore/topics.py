@@ -16,6 +16,7 @@ from domain.optimization.events import OptimizationEvent
 from domain.parking.events import ParkingEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
+from domain.queue.events import QueueEvent
 from domain.record.events import RecordEvent
 from domain.signature.events import SignatureEvent
 from domain.tool.events import ToolEvent
@@ -43,6 +44,7 @@ UNIONS = (
     RecordEvent,
     BindingEvent,
     ParkingEvent,
+    QueueEvent,
 )
 
 

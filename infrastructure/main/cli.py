@@ -21,6 +21,8 @@ from infrastructure.cli.keys import FirstKey, KeyCommands
 from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import Offer, OwnModuleCommands
 from infrastructure.cli.projections import Office, ProjectionCommands
+from infrastructure.cli.queues import Office as QueueOffice
+from infrastructure.cli.queues import QueueCommands
 from infrastructure.cli.running import run
 from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.client import Stratal
@@ -56,6 +58,7 @@ def verbs() -> Verbs:
         models=ModelCommands(_announce, _fetch),
         own_modules=OwnModuleCommands(_connect, _offers),
         projections=ProjectionCommands(_projections),
+        queues=QueueCommands(_queues),
         signatures=SignatureCommands(_connect, _table),
     )
 
@@ -141,6 +144,12 @@ def _projections() -> AbstractContextManager[Office]:
     from infrastructure.main.projections import projection_office
 
     return projection_office(_settings(), _actor())
+
+
+def _queues() -> AbstractContextManager[QueueOffice]:
+    from infrastructure.main.queues import queue_office
+
+    return queue_office(_settings(), _actor())
 
 
 def _first_key(name: str, tenant: str, days: int) -> FirstKey:

@@ -128,7 +128,7 @@ class Hook:
             raise PolicyFailed(f"The policy {self._name} stops at {why}") from error
 
     def _job(self, command: Command, recorded: Recorded) -> Job:
-        if type(command) not in self._lanes:
+        if type(command) in LANES or type(command) not in self._lanes:
             raise TypeError(f"{type(command).__name__} is no command that a policy may answer with")
         job = caused(command, recorded)
         named = uuid5(recorded.envelope.event_id, f"{self._name} {command.fingerprint}")

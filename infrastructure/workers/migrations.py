@@ -36,7 +36,17 @@ WHERE job.queue = named.old AND convert_from(message, 'UTF8') LIKE '{%';
 """
 """What waited when the queues got their names goes on in the queue of its new name."""
 
+_PAUSED: LiteralString = """
+CREATE TABLE stratal.paused_queues (
+  queue text PRIMARY KEY,
+  reason text NOT NULL,
+  paused_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE stratal.paused_queues IS 'Queues that no worker takes jobs of.';
+"""
+
 MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
     ("workers_jobs", _JOBS),
     ("workers_queues", _QUEUES),
+    ("workers_paused", _PAUSED),
 )

@@ -33,6 +33,7 @@ REDIS_MAINTENANCE_CHANCE = 20_000
 _DUE: LiteralString = """
 SELECT message_id, queue, message FROM stratal.jobs
 WHERE queue = ANY(%s) AND owner IS NULL AND dead_at IS NULL AND run_at <= now()
+  AND NOT EXISTS (SELECT FROM stratal.paused_queues AS paused WHERE paused.queue = jobs.queue)
 ORDER BY run_at, id LIMIT %s"""
 
 _SENT: LiteralString = """

@@ -40,6 +40,7 @@ _CLAIM: LiteralString = """
 WITH ready AS MATERIALIZED (
   SELECT message_id FROM stratal.jobs
   WHERE queue = %(queue)s AND owner IS NULL AND dead_at IS NULL AND run_at <= now()
+    AND NOT EXISTS (SELECT FROM stratal.paused_queues WHERE queue = %(queue)s)
   ORDER BY run_at, id LIMIT %(room)s FOR UPDATE SKIP LOCKED
 )
 UPDATE stratal.jobs SET owner = %(owner)s, claim = %(claim)s
@@ -53,11 +54,13 @@ The limit then holds for each run, and a worker gets more than it has room for.
 _TAKE: LiteralString = """
 UPDATE stratal.jobs SET owner = %(owner)s, claim = %(claim)s
 WHERE message_id = %(id)s AND owner IS NULL AND dead_at IS NULL
+  AND NOT EXISTS (SELECT FROM stratal.paused_queues AS paused WHERE paused.queue = jobs.queue)
 RETURNING id, message_id, tries, message"""
 
 _NEXT_DUE: LiteralString = """
 SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM stratal.jobs
-WHERE queue = %s AND owner IS NULL AND dead_at IS NULL"""
+WHERE queue = %(queue)s AND owner IS NULL AND dead_at IS NULL
+  AND NOT EXISTS (SELECT FROM stratal.paused_queues WHERE queue = %(queue)s)"""
 
 _DONE: LiteralString = "DELETE FROM stratal.jobs WHERE message_id = %(id)s AND claim = %(claim)s"
 
@@ -140,7 +143,7 @@ class JobTable:
     def due_in_s(self, queue: str) -> float | None:
         """Seconds until the next job of *queue* is due; ``None`` without one."""
         with self._connections.borrowed() as connection:
-            row = connection.execute(_NEXT_DUE, [queue]).fetchone()
+            row = connection.execute(_NEXT_DUE, {"queue": queue}).fetchone()
         return None if row is None else row[0]
 
     def done(self, claim: Claim) -> None:

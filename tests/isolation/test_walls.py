@@ -39,6 +39,7 @@ OF_NO_TENANT: Final = frozenset(
         "notary_nodes",
         "parked",
         "partitions",
+        "paused_queues",
         "policy_positions",
         "projections",
     }

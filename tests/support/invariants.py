@@ -68,7 +68,13 @@ _LIFE_OF_A_RUN: Final = re.compile(r"R(Sc*)*E?[QV]*|RH(Sc*)*(BE[QV]*)?")
 What is held for one is settled with its end.
 """
 
-_FIRST: Final = {"budget": "opened", "signature": "defined", "parking": "event_parked"}
+_FIRST: Final = {
+    "budget": "opened",
+    "job": "retried",
+    "parking": "event_parked",
+    "queue": "paused",
+    "signature": "defined",
+}
 """How the life of a thing begins, where that is not ``created``."""
 
 _GAPS: Final[LiteralString] = """

@@ -25,6 +25,7 @@ from domain.optimization.events import (
 from domain.optimization.values import Adoption, HeldOut
 from domain.parking.events import EventParked, ParkedEventReplayed
 from domain.program.events import ProgramRetired, ProgramTestingStarted
+from domain.queue.events import JobRetried, QueuePaused, QueueResumed
 from domain.signature.events import SignatureRetired
 from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import LmSpend
@@ -135,5 +136,9 @@ def everything() -> Log:
     about: dict[str, Any] = {**where, "stream_id": an_id("execution 1")}
     parked = EventParked(**about, error="DivisionByZero", attempts=3)
     log.append(an_id("parking"), parked, ParkedEventReplayed(**about))
+    paused = QueuePaused(queue="ml_inference", reason="The provider is down.")
+    log.append(an_id("queue"), paused, QueueResumed(queue="ml_inference"))
+    retried = JobRetried(queue="ml_inference", job_id=an_id("job"), command="RunExecution")
+    log.append(an_id("job"), retried)
     log.append(an_id("key"), a_key(), ApiKeyRevoked(reason="Lost."))
     return log

@@ -176,6 +176,10 @@ def _fail(connection: psycopg.Connection, command: Note) -> None:
             query = "SELECT count(*) FROM notes WHERE n = %s"
             if connection.execute(query, [command.n]).fetchone() != (5,):
                 raise StoreIsUnavailable("it rests")
+        case "bug once":
+            query = "SELECT count(*) FROM notes WHERE n = %s"
+            if connection.execute(query, [command.n]).fetchone() == (1,):
+                raise RuntimeError("a bug")
         case "bug":
             raise RuntimeError("a bug\0")
         case _:

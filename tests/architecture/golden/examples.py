@@ -76,6 +76,7 @@ from domain.program.events import (
     ProgramVersionRestored,
 )
 from domain.program.values import Evidence, Origin, Pins
+from domain.queue.events import JobRetried, QueuePaused, QueueResumed
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef, Reading, ToolCall
@@ -520,7 +521,15 @@ _PARKINGS: Final[Sequence[Sequence[Event]]] = (
     (ParkedEventReplayed.model_validate(_PARKED),),
 )
 
+_QUEUES: Final[Sequence[Sequence[Event]]] = (
+    (QueuePaused(queue="ml_inference", reason="The provider is down."),),
+    (QueueResumed(queue="ml_inference"),),
+    (JobRetried(queue="ml_inference", job_id=an_id("job"), command="RunExecution"),),
+)
+
+_UPKEEP: Final = (*_PARKINGS, *_QUEUES)
+
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
     examples[0].TOPIC: examples
-    for examples in (*_THINGS, *_RUNS, *BUDGETS, *RECORDS, *WORKFLOWS, *_PROBES, *_PARKINGS)
+    for examples in (*_THINGS, *_RUNS, *BUDGETS, *RECORDS, *WORKFLOWS, *_PROBES, *_UPKEEP)
 }

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -19,6 +19,7 @@ from infrastructure.cli.keys import FirstKey, KeyCommands
 from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.projections import ProjectionCommands, Report, Told
+from infrastructure.cli.queues import QueueCommands
 from infrastructure.cli.running import run
 from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.client import Stratal
@@ -75,6 +76,33 @@ class FakeServer:
 
     def status(self) -> FakeStatus:
         return self.now
+
+
+@dataclass
+class FakeQueues:
+    """One queue, and one job that was given up."""
+
+    paused_because: str | None = None
+    retried: list[UUID] = field(default_factory=list[UUID])
+
+    def states(self) -> list[Report]:
+        counts = {"waiting": 3, "running": 2, "dead": 1}
+        return [{"queue": "notes", **counts, "paused_because": self.paused_because}]
+
+    def dead(self) -> list[Report]:
+        about = {"queue": "notes", "command": "Note", "tenant": "acme", "error": "a bug"}
+        return [{"job_id": str(UUID(int=5)), "dead_at": "2030-01-01", **about}]
+
+    def pause(self, queue: str, reason: str) -> None:
+        self.paused_because = f"{queue}: {reason}"
+
+    def resume(self, queue: str) -> None:
+        del queue
+        self.paused_because = None
+
+    def retry(self, job_id: UUID) -> str:
+        self.retried.append(job_id)
+        return "Note"
 
 
 @dataclass
@@ -149,6 +177,7 @@ class Bench:
     findings: Sequence[Finding] = (Finding("Python", True, "3.11"),)
     settings: dict[str, str] = field(default_factory=lambda: {"STRATAL_HOME": "/home", "X": ""})
     offers: Sequence[Offer] = ()
+    queues: FakeQueues = field(default_factory=FakeQueues)
     is_untouched: bool = True
     fetched: set[str] = field(default_factory=set[str])
     served: list[str] = field(default_factory=list[str])
@@ -165,6 +194,7 @@ class Bench:
             models=ModelCommands(self._announce, self._fetch),
             own_modules=OwnModuleCommands(self.connect, lambda: self.offers),
             projections=ProjectionCommands(lambda: nullcontext(self.office)),
+            queues=QueueCommands(lambda: nullcontext(self.queues)),
             signatures=SignatureCommands(self.connect, self._table),
         )
 
