@@ -36,6 +36,7 @@ class _Watched:
     def __exit__(self, *exception: object) -> None:
         if self.block is not None:
             self.block.is_left = True
+            self.block.ring = _nothing  # it may hold all of a run, and its time is far away
 
 
 @dataclass(order=True, frozen=True, slots=True)
@@ -106,6 +107,10 @@ def _rung(ring: Callable[[], object]) -> None:
         ring()
     except Exception:
         logger.exception("An alarm could not do what it was set for.")
+
+
+def _nothing() -> None:
+    """Whatever was to be done, it is too late."""
 
 
 def _nobody_cares() -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -44,3 +45,16 @@ def test_an_alarm_that_fails_or_takes_long_holds_up_no_other(
         assert heard.wait(10)
         end.set()
     assert "An alarm could not do what it was set for." in caplog.text
+
+
+def test_what_a_block_held_is_let_go_with_it_however_late_its_alarm_is() -> None:
+    class Held:
+        def ring(self) -> None:
+            """It would, in ten minutes."""
+
+    watch, held = Watch(), Held()
+    seen = weakref.ref(held)
+    with watch.set(600, held.ring):
+        del held
+        assert seen() is not None
+    assert seen() is None
