@@ -156,7 +156,7 @@ def test_a_policy_may_not_do_the_work_of_the_service(follows: Follows) -> None:
         lambda it: [RunExecution(execution_id=it.originator_id)],
         lambda after, limit, stop: follows.log.recorded[after:stop],
         lambda: follows.log.position,
-        {},
+        LANES_HERE,
     )
     hook(follows.connection)
     follows.happens(1)
