@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from application.authorization import EVERYBODY
 from application.context import Context
+from application.errors import StoreIsUnavailable
 from application.tracing import Tracing
 from domain.access.errors import KeyIsRefused
 from domain.access.values import ACTOR, TENANT, Role
@@ -64,11 +65,14 @@ def caller_of(scope: Scope) -> Caller | None:
 
 
 async def is_welcome(request: Request) -> bool:
-    """Whether who asked may still be answered: for answers that take long."""
+    """Whether who asked may still be answered: for answers that take long.
+
+    Where nobody can tell, they may not: whoever comes back is asked anew.
+    """
     callers: Callers = request.app.state.deps.callers
     try:
         return (await callers.who(request.headers)).refusal is None
-    except KeyIsRefused:
+    except (KeyIsRefused, StoreIsUnavailable):
         return False
 
 

@@ -1,5 +1,6 @@
 """Where access is by keys nobody is believed but the key: who asks, as what, and until when."""
 
+import threading
 import time
 import urllib.request
 from datetime import timedelta
@@ -287,6 +288,27 @@ def test_a_keyring_that_cannot_read_lets_nobody_in(world: ApiWorld) -> None:
 
     ring = Keyring(away, world.clock.now)
     assert refused_of(world, key_of(world, Role.VIEWER), callers=ring) == (503, "store.unavailable")
+
+
+def test_a_stream_ends_in_order_where_its_key_cannot_be_looked_up_any_more(
+    world: ApiWorld,
+) -> None:
+    key, away = key_of(world, Role.AUDITOR, tenant=a_tenant()), threading.Event()
+
+    def history(id: UUID) -> Any:
+        if away.is_set():
+            raise StoreIsUnavailable("it does not answer")
+        return world.log.stream(id)
+
+    ring = Keyring(history, world.clock.now, fresh_s=0)
+    with serving(world.app(callers=ring)) as at:
+        asked = urllib.request.Request(
+            f"{at.url}/v1/events", headers=bearer(key) | {"Accept": "text/event-stream"}
+        )
+        with urllib.request.urlopen(asked, timeout=30) as stream:
+            assert stream.readline().startswith(b"retry:")
+            away.set()
+            stream.read()  # it would be cut off in the middle, and raise
 
 
 def test_where_access_is_open_all_is_as_the_headers_say(api: TestClient, world: ApiWorld) -> None:
