@@ -42,6 +42,12 @@ _SETTLE: LiteralString = """
     UPDATE stratal.lm_rates SET tokens_due = tokens_due + %(tokens_s)s WHERE line = %(line)s
 """
 
+_GIVE_BACK: LiteralString = """
+    UPDATE stratal.lm_rates
+    SET calls_due = calls_due - %(calls_s)s, tokens_due = tokens_due - %(tokens_s)s
+    WHERE line = %(line)s
+"""
+
 
 class Limits(NamedTuple):
     """What a line may take in a minute; ``None`` is no limit."""
@@ -75,12 +81,7 @@ class Rate:
         Raises:
             RateIsUsedUp: It is more than *within_s* away; nothing was booked.
         """
-        told = {
-            "line": self._line,
-            "calls_s": self._call_s,
-            "tokens_s": self._token_s * tokens,
-            "within_s": within_s,
-        }
+        told = {**self._place(tokens), "within_s": within_s}
         with self._pool.connection() as connection:
             row = connection.execute(_BOOK, told).fetchone()
             if row is None:
@@ -88,11 +89,23 @@ class Rate:
                 raise RateIsUsedUp(0.0 if left is None else float(left[0]))
         return float(row[0])
 
+    def give_back(self, tokens: int) -> None:
+        """Let others have what was booked for a call of *tokens* that is not made."""
+        with self._pool.connection() as connection:
+            connection.execute(_GIVE_BACK, self._place(tokens))
+
     def settle(self, tokens: int) -> None:
         """Book *tokens* more than were known of, or fewer if it is negative."""
         told = {"line": self._line, "tokens_s": self._token_s * tokens}
         with self._pool.connection() as connection:
             connection.execute(_SETTLE, told)
+
+    def _place(self, tokens: int) -> dict[str, str | float]:
+        return {
+            "line": self._line,
+            "calls_s": self._call_s,
+            "tokens_s": self._token_s * tokens,
+        }
 
 
 def _apart_s(limit: int | None) -> float:

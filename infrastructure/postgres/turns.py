@@ -109,10 +109,13 @@ class PostgresLine:
             yield
 
     def _placed(self, tokens: int, ends_s: float, stopped: Event) -> None:
-        for limit, rate in self.rates:
+        for before, (limit, rate) in enumerate(self.rates):
             try:
                 wait_s = rate.book(tokens, within_s=max(0.0, ends_s - monotonic()))
             except RateIsUsedUp as refused:
+                # A tenant whose call was not made for others' sake has used nothing of its own.
+                for _, own in self.rates[:before]:
+                    own.give_back(tokens)
                 raise NoTurn(limit, refused.after_s) from None
             if wait_s > 0 and stopped.wait(wait_s):
                 raise NoTurn(limit, 0)

@@ -234,6 +234,22 @@ def test_lmp_23_each_tenant_has_its_own_and_all_have_the_providers(
 
 
 @pytest.mark.feature("LMP-23")
+def test_lmp_23_a_call_that_is_not_made_for_others_sake_takes_nothing_of_the_tenants_own(
+    database: str, pool: Pool
+) -> None:
+    limits = ProviderLimits(whole=Limits(calls=1), tenant=Limits(calls=1, tokens=60))
+    turns = PostgresTurns(database, pool, "openai", limits)
+    with line_of("globex", turns).turn(lambda: 1, within_s=1, stopped=NEVER):
+        pass
+    for _ in range(3):
+        with (
+            pytest.raises(NoTurn, match=r"the limit of calls to openai is used up"),
+            line_of("acme", turns).turn(lambda: 1, within_s=0.01, stopped=NEVER),
+        ):
+            pass
+
+
+@pytest.mark.feature("LMP-23")
 def test_lmp_23_who_is_stopped_while_waiting_for_a_place_makes_no_call(
     database: str, pool: Pool
 ) -> None:
