@@ -121,12 +121,12 @@ def write_budgets(
 ) -> None:
     """Change the rows as *recorded* says, in the order of their ids: so no two writers wait."""
     del payloads
+    changed: defaultdict[UUID, list[Recorded]] = defaultdict(list)
     sums: defaultdict[UUID, _Sums] = defaultdict(_Sums)
     for each in recorded:
         match each.event:
             case BudgetOpened() | BudgetRevised() | BudgetClosed():
-                cursor.execute(_ENTER, (each.envelope.tenant,), prepare=True)
-                cursor.execute(*_changed(each))
+                changed[each.originator_id].append(each)
             case BudgetGranted(usd=usd):
                 sums[each.originator_id].granted += usd
             case ExecutionCreditHeld(holds=holds):
@@ -136,8 +136,8 @@ def write_budgets(
                 _settle(sums, settled)
             case _:
                 pass
-    if sums:
-        _write(cursor, recorded[0].envelope.tenant, sums)
+    if changed or sums:
+        _write(cursor, recorded[0].envelope.tenant, changed, sums)
 
 
 def _settle(sums: Mapping[UUID, _Sums], settled: ExecutionCreditSettled) -> None:
@@ -164,10 +164,17 @@ def _changed(recorded: Recorded) -> tuple[LiteralString, Mapping[str, object]]:
             return _CLOSE, told
 
 
-def _write(cursor: Cursor[TupleRow], tenant: str, sums: Mapping[UUID, _Sums]) -> None:
+def _write(
+    cursor: Cursor[TupleRow],
+    tenant: str,
+    changed: Mapping[UUID, Sequence[Recorded]],
+    sums: Mapping[UUID, _Sums],
+) -> None:
     cursor.execute(_ENTER, (tenant,), prepare=True)
-    for budget_id, of in sorted(sums.items()):
-        told = {"tenant": tenant, "id": budget_id}
+    for budget_id in sorted(changed.keys() | sums.keys()):
+        for each in changed.get(budget_id, ()):
+            cursor.execute(*_changed(each), prepare=True)
+        of, told = sums.get(budget_id, _Sums()), {"tenant": tenant, "id": budget_id}
         if of.granted or of.released or of.charged or of.unpriced:
             settled = {"granted": of.granted, "released": of.released, "charged": of.charged}
             cursor.execute(_SETTLE, told | settled | {"unpriced": of.unpriced}, prepare=True)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from application.payloads import Payload
 from application.ports import Receipt
 from domain.budget.aggregate import Budget
 from domain.budget.errors import BudgetExists, BudgetIsSpent
+from domain.budget.events import BudgetGranted, BudgetRevised
 from domain.budget.values import Cover
 from domain.execution.aggregate import Execution
 from domain.execution.values import Hold
@@ -283,3 +285,34 @@ def test_crd_01_whatever_happens_the_balance_is_the_sum_of_the_events_and_never_
         rows = here.rows()
         assert rows[budget_id].left_usd >= 0
         assert replace(rows[budget_id], opened_at=NOW) == here.told()[budget_id]
+
+
+def test_what_changes_several_budgets_takes_them_in_the_order_of_their_ids(
+    processes: Sequence[Process], database: str
+) -> None:
+    """Else two processes, each with one that the other waits for, would wait for each other."""
+    here = processes[0]
+    low, high = sorted([here.open(), here.open(Cover(kind="actor", of="bob"))])
+    [opened] = here.log.history(high)
+    revision = BudgetRevised(hold_usd=Decimal(2), alert_below_usd=None)
+    grant = BudgetGranted(usd=Decimal(1), reason="For June.")
+    changes = [
+        replace(opened, event=revision),
+        replace(opened, originator_id=low, event=grant),
+    ]
+    with (
+        ThreadPoolExecutor(1) as threads,
+        psycopg.connect(database, autocommit=True) as watch,
+        psycopg.connect(database) as second,
+        psycopg.connect(database) as first,
+    ):
+        locked = "SELECT hold_usd FROM stratal.budgets WHERE budget_id = %s FOR UPDATE NOWAIT"
+        first.execute(locked, [low])
+        written = threads.submit(write_budgets, second.cursor(), changes, ())
+        waits = """SELECT FROM pg_stat_activity
+            WHERE datname = current_database() AND wait_event_type = 'Lock'"""
+        while not watch.execute(waits).fetchall():
+            assert not written.done()
+        first.execute(locked, [high])
+        first.rollback()
+        written.result()
