@@ -1,9 +1,11 @@
 """What the environment says in JSON of the world outside: secrets, servers, and their forms."""
 
+import base64
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -43,10 +45,18 @@ class McpServerSettings(BaseModel):
         return self
 
 
+def _signer(secret: SecretStr) -> SecretStr:
+    """*secret*, if it can sign: behind ``whsec_`` stands Base64."""
+    kind, mark, key = secret.get_secret_value().partition("whsec_")
+    if mark and not kind:
+        base64.b64decode(key, validate=True)
+    return secret
+
+
 SERVERS: Final = TypeAdapter(dict[ServerName, McpServerSettings])
 SECRETS: Final = TypeAdapter(dict[ServerName, ToolSecret])
 SIGNERS: Final = TypeAdapter(
-    dict[ServerName, Annotated[SecretStr, Field(min_length=24)]],
+    dict[ServerName, Annotated[SecretStr, Field(min_length=24), AfterValidator(_signer)]],
     config=ConfigDict(hide_input_in_errors=True),
 )
 """What signs webhooks, by name."""
@@ -63,7 +73,7 @@ _FORMS: Final[Mapping[str, tuple[TypeAdapter[Any], str]]] = {
     ),
     "webhook_secrets": (
         SIGNERS,
-        'use JSON: {"NAME": "…"}, with 24 characters or more to each secret',
+        'use JSON: {"NAME": "…"}, with 24 characters or more to each secret, Base64 after whsec_',
     ),
 }
 

@@ -94,10 +94,13 @@ def test_what_is_not_allowed_any_more_is_not_asked(receiver: Receiver) -> None:
 
 def test_a_secret_is_long_and_its_text_is_in_no_message() -> None:
     told = {"STRATAL_WEBHOOK_SECRETS": '{"crm": "a secret of 24 letters or so"}'}
+    Settings.from_environment({"STRATAL_WEBHOOK_SECRETS": f'{{"crm": "whsec_{"QUJD" * 8}"}}'})
     settings = Settings.from_environment(told)
     assert settings.signers["crm"].get_secret_value() == "a secret of 24 letters or so"
     assert "letters" not in repr(settings.shown())
-    for wrong in ('{"crm": "too short a one"}', '{"CRM": 1}', "crm=a secret of 24 letters"):
+    unusable = '{"crm": "whsec_short a one, and no Base64"}'
+    short, unnamed = '{"crm": "too short a one"}', "crm=a secret of 24 letters"
+    for wrong in (short, unusable, '{"CRM": 1}', unnamed):
         with pytest.raises(SettingsAreInvalid, match="24 characters or more") as refused:
             Settings.from_environment({"STRATAL_WEBHOOK_SECRETS": wrong})
         assert "short a one" not in str(refused.value)
