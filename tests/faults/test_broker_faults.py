@@ -113,16 +113,14 @@ def test_f_15_messages_delivered_1_to_5_times_are_work_once(world: World) -> Non
 def test_f_16_messages_shuffled_and_delayed_lead_to_no_illegal_step(world: World) -> None:
     """A window of 30 messages for 100, delays of up to 2 s for 30; some come once more, late."""
     chance, carrier = random.Random(16), world.carrier()
-    for name in ("worker-1", "worker-2"):
-        world.service.processes[name].terminate()
-        world.service.processes[name].join(15)
+    pause = f"INSERT INTO stratal.paused_queues (queue, reason) VALUES ('{QUEUE}', 'x') RETURNING 1"
+    world.service.rows(pause)
     paths = world.request(30)
     messages = list(world.messages())
     assert len(messages) == 30
-    taken_on = "UPDATE stratal.jobs SET sends = 1, run_at = now() + interval '3 s' RETURNING 1"
-    world.service.rows(taken_on)  # whatever relay comes takes them for sent
-    for name in ("worker-1", "worker-2"):
-        world.service.restart(name)
+    sent = "UPDATE stratal.jobs SET sends = 1, run_at = now() + interval '4 s' RETURNING 1"
+    world.service.rows(sent)  # the relay leaves them to us
+    world.service.rows("DELETE FROM stratal.paused_queues RETURNING 1")
     window = [*messages, *messages[::3]]
     chance.shuffle(window)
     for message in window:
