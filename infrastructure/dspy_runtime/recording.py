@@ -184,7 +184,7 @@ class RecordingEngine:
         )
         with turn as settle, ending_at(ends_s):
             response = self._model.engine.complete(request)
-            if (taken := response.usage.total_tokens) is not None:
+            if (taken := usage_of(response).total_tokens) is not None:
                 settle(taken)
         return response
 

@@ -13,7 +13,7 @@ from socket import socket
 from typing import Annotated, Any, ClassVar, Final, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from application.lm_ports import ModelChoice
 from domain.text import mended
@@ -24,6 +24,7 @@ _BASE: Final = "https://api.openai.com/v1"
 _TIMEOUT_S: Final = 120.0
 _SHOWN: Final = 300
 _MAX_BYTES: Final = 16 * 1024 * 1024
+_MOST_TOKENS: Final = 1_000_000_000
 
 _REFUSALS: Final[Mapping[int, str]] = {
     401: "model.auth_refused",
@@ -181,15 +182,23 @@ class _Choice(_Told):
     finish_reason: str | None = None
 
 
+def _credible(tokens: int | None) -> int | None:
+    return None if tokens is None or tokens > _MOST_TOKENS else tokens
+
+
+_Count = Annotated[int | None, AfterValidator(_credible)]
+"""What cannot be so counts as not said: it would be more than a database can hold."""
+
+
 class _Details(_Told):
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
+    cached_tokens: _Count = None
+    reasoning_tokens: _Count = None
 
 
 class _Usage(_Told):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+    prompt_tokens: _Count = None
+    completion_tokens: _Count = None
+    total_tokens: _Count = None
     prompt_tokens_details: _Details | None = None
     completion_tokens_details: _Details | None = None
 

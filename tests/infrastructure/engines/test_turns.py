@@ -18,7 +18,7 @@ from infrastructure.engines.processes import Bounds
 from infrastructure.models.catalog import build_engine
 from infrastructure.postgres.slots import Slots
 from tests.support.dspy_programs import MemoryJournal, engine_on, single
-from tests.support.scripted_lm import ScriptedLmServer
+from tests.support.scripted_lm import Script, ScriptedLmServer
 
 QUESTION = {"question": "Why?"}
 
@@ -93,6 +93,19 @@ def test_lmp_23_a_call_waits_for_its_turn_and_says_what_it_took(
         assert turns.settled == [120], "a replay stands in no line"
         asked.forward(single(), [{"question": "Why not?"}], MemoryJournal())
         assert turns.settled == [120, 120]
+
+
+@pytest.mark.parametrize("kind", ["dspy", "native"])
+def test_a_count_that_no_call_can_have_is_neither_booked_nor_paid_by_those_who_wait(
+    kind: str, server: ScriptedLmServer
+) -> None:
+    server.script = Script(prompt_tokens=10**30)
+    turns, journal = Watched(), MemoryJournal()
+    with engine(kind, server, turns) as asked:
+        asked.execute(single(), QUESTION, journal, live=True)
+    [call] = journal.calls
+    assert (call.usage.prompt_tokens, call.usage.total_tokens) == (None, None)
+    assert all(settled < 10_000 for settled in turns.settled)
 
 
 @pytest.mark.parametrize("kind", ["dspy", "native"])
