@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from select import POLLIN, poll
 from socket import socket
 from typing import Annotated, Any, ClassVar, Final, cast
@@ -24,6 +24,7 @@ _BASE: Final = "https://api.openai.com/v1"
 _TIMEOUT_S: Final = 120.0
 _SHOWN: Final = 300
 _MAX_BYTES: Final = 16 * 1024 * 1024
+_PART_BYTES: Final = 64 * 1024
 _MOST_TOKENS: Final = 1_000_000_000
 
 _REFUSALS: Final[Mapping[int, str]] = {
@@ -96,9 +97,9 @@ class ChatModel:
             ModelRefused: It does not answer.
         """
         body = json.dumps(_body(self._model, request)).encode()
-        left_s = _TIMEOUT_S if ends_s is None else max(0.001, ends_s - time.monotonic())
+        longest_s = time.monotonic() + _TIMEOUT_S
         try:
-            status, raw = self._sent(body, min(left_s, _TIMEOUT_S))
+            status, raw = self._sent(body, longest_s if ends_s is None else min(ends_s, longest_s))
         except TimeoutError as error:
             raise _refusal("model.timeout", "no answer came in time") from error
         except (OSError, HTTPException) as error:
@@ -110,13 +111,14 @@ class ChatModel:
         while self._idle:
             self._idle.pop().close()
 
-    def _sent(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
+    def _sent(self, body: bytes, ends_s: float) -> tuple[int, bytes]:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._key}"}
-        connection = self._connection(timeout_s)
+        connection = self._connection(_left_s(ends_s))
         try:
             connection.request("POST", self._path, body, headers)
+            sent_by = connection.sock
             with connection.getresponse() as response:
-                told = response.status, response.read(_MAX_BYTES)
+                told = response.status, _all_of(response, sent_by, ends_s)
         except BaseException:
             connection.close()
             raise
@@ -158,6 +160,25 @@ class ChatModel:
         usual = _ABOUT_THE_REQUEST if status < HTTPStatus.INTERNAL_SERVER_ERROR else _UNAVAILABLE
         words = str(said or f"status {status}").replace(self._key, "••••")
         return _refusal(_REFUSALS.get(status, usual), words, status=status)
+
+
+def _left_s(ends_s: float) -> float:
+    return max(0.001, ends_s - time.monotonic())
+
+
+def _all_of(response: HTTPResponse, sent_by: socket, ends_s: float) -> bytes:
+    """What *response* holds, as far as anybody reads; a server that drips it is given up, too.
+
+    Raises:
+        TimeoutError: It has not come by *ends_s*.
+    """
+    told = bytearray()
+    while len(told) < _MAX_BYTES and (part := response.read1(_PART_BYTES)):
+        if time.monotonic() >= ends_s:
+            raise TimeoutError
+        told += part
+        sent_by.settimeout(_left_s(ends_s))
+    return bytes(told)
 
 
 def _says_something(idle: socket) -> bool:
