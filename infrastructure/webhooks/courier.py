@@ -243,6 +243,7 @@ class Courier(Generic[S]):
             world.give_up(webhook, position, tries, failure)
             with world.cursors() as cursors:
                 cursors.afresh(*key)
+            self._rest(webhook, AGAIN_S)  # somebody may resume it any moment
 
     def _gives_up(self, failure: Failure, tries: int, passed: timedelta) -> bool:
         patience = self._patience

@@ -214,6 +214,12 @@ def test_a_receiver_that_says_it_is_gone_is_given_up_at_once(receivers: Receiver
     assert len(receivers.got) == 1
 
 
+def test_one_that_was_given_up_begins_soon_once_it_is_resumed(receivers: Receivers) -> None:
+    hook = receivers.subscribed("moved", lambda _: Sent(204 if receivers.given_up else 410))
+    receivers.courier = receivers.another_courier(Patience(first_s=3600))
+    receivers.deliver(lambda: receivers.cursor(hook) == (receivers.log.position, 0))
+
+
 def test_a_redirect_is_refused_and_said_so(receivers: Receivers) -> None:
     hook = receivers.subscribed("https://a.example", lambda _: Sent(302))
     receivers.deliver(lambda: receivers.cursor(hook)[1] > 0)
