@@ -193,7 +193,7 @@ class ProcessEngine:
                 the journal; or the process was lost or took too much (``engine.lost``,
                 ``resource_exceeded``): try again.
         """
-        params: Params = {"inputs": dict(inputs), "live": live, "within_s": within_s}
+        params: Params = {"inputs": dict(inputs), "live": live}
         running = Running(next(self._runs), journal)
         return cast("JsonObject", self._run(program, "execute", params, running, within_s))
 
@@ -254,10 +254,10 @@ class ProcessEngine:
         with self._lending.one_for(_tenant(), ends_s) as process:
             process.jobs += 1
             try:
-                return process.carry(word, asked, running=running, ends_s=ends_s)
+                return process.carry(word, _now(asked, ends_s), running=running, ends_s=ends_s)
             except wire.ProgramIsUnknown:
                 process.carry("create_program", _told(program), ends_s=ends_s)
-                return process.carry(word, asked, running=running, ends_s=ends_s)
+                return process.carry(word, _now(asked, ends_s), running=running, ends_s=ends_s)
 
     def _started(self) -> EngineProcess:
         process = self._starter.submit(
@@ -273,6 +273,12 @@ class ProcessEngine:
 
 def _told(program: RunnableProgram) -> Params:
     return {"program": wire.json_of(wire.ProgramOnTheWire.of(program))}
+
+
+def _now(asked: Params, ends_s: float | None) -> Params:
+    """What is *asked*, with the time that is left: it was longer before a process was free."""
+    left_s = None if ends_s is None else max(0.0, ends_s - time.monotonic())
+    return {**asked, "within_s": left_s}
 
 
 def _tenant() -> str:

@@ -66,6 +66,8 @@ class ObedientEngine:
                 os._exit(3)
             case "say":
                 return {"queue": "x" * int(about)}
+            case "left":
+                return {"queue": str(within_s)}
             case "ask":
                 return {"queue": self._ask(about, journal)}
             case _:

@@ -162,6 +162,13 @@ def test_who_waits_for_a_process_waits_no_longer_than_the_deadline(start: Start)
             hanging.result(20)
 
 
+def test_a_process_is_told_the_time_that_is_left_so_that_it_ends_by_itself(start: Start) -> None:
+    """What was waited for a process is over; one that thinks otherwise would have to be killed."""
+    engine = start(processes=1)
+    assert 0 < float(said(engine, "left", within_s=30)) < 30
+    assert said(engine, "left") == "None"
+
+
 def test_several_work_at_the_same_time(start: Start) -> None:
     engine = start(processes=2)
     both = threading.Barrier(2)
