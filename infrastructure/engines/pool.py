@@ -39,7 +39,7 @@ ENVIRONMENT: Final = {"PYTHONHASHSEED": "0", "LITELLM_LOCAL_MODEL_COST_MAP": "tr
 class _Lending:
     """Lends processes out; a worn one is replaced when it comes back."""
 
-    def __init__(self, start: Callable[[], EngineProcess], bounds: Bounds) -> None:
+    def __init__(self, start: Callable[[float | None], EngineProcess], bounds: Bounds) -> None:
         self._start, self._bounds = start, bounds
         self._changed = threading.Condition()
         self._idle: list[EngineProcess] = []
@@ -52,11 +52,11 @@ class _Lending:
         """A process for one job of *tenant*, as soon as there is one.
 
         Raises:
-            TimeIsOver: There was none by *ends_s*.
+            TimeIsOver: There was none by *ends_s*, or it was not ready.
         """
         process = self._taken(tenant, ends_s)
         try:
-            process = process or self._start()
+            process = process or self._start(ends_s)
             process.tenant = tenant
             yield process
         finally:
@@ -259,12 +259,17 @@ class ProcessEngine:
                 process.carry("create_program", _told(program), ends_s=ends_s)
                 return process.carry(word, _now(asked, ends_s), running=running, ends_s=ends_s)
 
-    def _started(self) -> EngineProcess:
+    def _started(self, ends_s: float | None = None) -> EngineProcess:
+        """A new process; one that is not ready by *ends_s* is ended again.
+
+        Raises:
+            TimeIsOver: It was not: a thread that waited on would be taken for one that is stuck.
+        """
         process = self._starter.submit(
             EngineProcess, self._command, self._environment, self._bounds
         ).result()
         try:
-            process.carry("configure", {"model": self._model})
+            process.carry("configure", {"model": self._model}, ends_s=ends_s)
         except BaseException:
             process.kill()
             raise

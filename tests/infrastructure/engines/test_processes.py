@@ -1,6 +1,7 @@
 """Engines in processes of their own: isolated by tenant, replaced, killed, and resumed."""
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -167,6 +168,17 @@ def test_a_process_is_told_the_time_that_is_left_so_that_it_ends_by_itself(start
     engine = start(processes=1)
     assert 0 < float(said(engine, "left", within_s=30)) < 30
     assert said(engine, "left") == "None"
+
+
+@pytest.mark.timeout(30)
+def test_who_needs_a_process_that_starts_slowly_waits_no_longer_than_the_deadline() -> None:
+    never = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    engine = ProcessEngine(Bounds(processes=1), command=never, environment={})
+    for _ in range(2):  # the first has left room for another
+        with pytest.raises(TimeIsOver):
+            said(engine, "who", within_s=0.1)
+    assert engine.pids == []
+    engine.close()
 
 
 def test_several_work_at_the_same_time(start: Start) -> None:
