@@ -34,6 +34,9 @@ _ROOT_COST: Final = 100
 _DIGITS: Final = 9
 _PAGED: Final = frozenset({"listSignatures", "listPrograms"})
 _INTROSPECTING: Final = frozenset({"__schema", "__type"})
+_LISTING: Final = frozenset({"fields", "interfaces", "possibleTypes", "inputFields"})
+"""What a type has many of. Those of all types once is what tools ask; of each of them again is not.
+"""
 
 
 class QueryIsInvalid(InvalidError):
@@ -71,8 +74,8 @@ def check(document: DocumentNode, variables: Mapping[str, JsonValue]) -> None:
 class _Size:
     """Of a selection: its fields, what they cost with all within, how deep they go.
 
-    What is asked of the schema itself costs no rows. Only its aliases are counted: without them no
-    introspection is longer than the one that tools make.
+    What is asked of the schema itself costs no rows. Its aliases are counted, and how deep lists
+    stand in lists: without these no introspection is much longer than the one that tools make.
     """
 
     fields: int = 0
@@ -80,6 +83,8 @@ class _Size:
     depth: int = 0
     aliases: int = 0
     introspecting: int = 0
+    lists: int = 0
+    introspected: int = 0
 
     def __add__(self, other: "_Size") -> "_Size":
         return _Size(
@@ -88,6 +93,8 @@ class _Size:
             max(self.depth, other.depth),
             self.aliases + other.aliases,
             self.introspecting + other.introspecting,
+            max(self.lists, other.lists),
+            max(self.introspected, other.introspected),
         )
 
 
@@ -96,6 +103,8 @@ def _check(operation: OperationType, size: _Size) -> None:
         raise QueryIsTooLarge("mutations", MAX_MUTATIONS)
     if size.introspecting:
         raise QueryIsTooLarge("aliases within an introspection", 0)
+    if size.introspected > 1:
+        raise QueryIsTooLarge("level of lists within an introspection", 1)
     if size.depth > MAX_DEPTH:
         raise QueryIsTooLarge("levels", MAX_DEPTH)
     if size.cost + _ROOT_COST * size.fields > MAX_COST:
@@ -142,9 +151,17 @@ class _Measure:
         inner = self.of(field.selection_set) if field.selection_set else _Size()
         name, aliases = field.name.value, inner.aliases + (field.alias is not None)
         if name in _INTROSPECTING:
-            return _Size(1, 1, 1, aliases, aliases)
+            return _Size(1, 1, 1, aliases, aliases, introspected=inner.lists)
         rows = self._rows(field) if name in _PAGED else 1
-        return _Size(1, rows * (1 + inner.cost), 1 + inner.depth, aliases, inner.introspecting)
+        return _Size(
+            1,
+            rows * (1 + inner.cost),
+            1 + inner.depth,
+            aliases,
+            inner.introspecting,
+            inner.lists + (name in _LISTING),
+            inner.introspected,
+        )
 
     def _rows(self, field: FieldNode) -> int:
         """How many rows *field* may bring."""
