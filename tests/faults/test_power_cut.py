@@ -7,7 +7,7 @@ import pytest
 
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from tests.support import invariants
-from tests.support.service import LISTS, Http, Service, kill
+from tests.support.service import LISTS, Http, Service, kill, until
 from tests.support.triage import SYNTAX, Triage
 
 pytestmark = [pytest.mark.slow, pytest.mark.worker, pytest.mark.timeout(300)]
@@ -28,6 +28,8 @@ def test_vis_14_after_every_process_was_killed_all_reads_are_as_they_were(
     evidence = {"evidence": [judged["evaluation_id"]], "reason": "It is better."}
     triage.http.post(f"{triage.program}/deploy", {"program_version": 2, **evidence})
     triage.http.post(f"/v1/executions/{first['execution_id']}/replay")
+    _store_posts(triage.http)
+    _work_off(triage.http)
     head = service.head()
     before = _everything(triage.http, head)
     for process in service.processes.values():
@@ -41,6 +43,36 @@ def test_vis_14_after_every_process_was_killed_all_reads_are_as_they_were(
     service.wait_until_ready()
     assert _everything(triage.http, head) == before
     invariants.check(service.database)
+
+
+def _store_posts(http: Http) -> None:
+    """Two posts, each with the queue that a program found for it."""
+    bound = {"inputs": {"message": {"pointer": "/text"}}, "outputs": {"queue": "queue"}}
+    http.post("/v1/bindings", {"name": "sort", "resource": "post", "program": "triage", **bound})
+    for text in ("It crashes on save", "What does it cost?"):
+        http.post("/v1/records/post", {"data": {"text": text}})
+    until(
+        lambda: http.pages("/v1/records/post"),
+        lambda posts: all(map(_is_sorted, posts)),
+        timeout_s=60,
+    )
+
+
+def _is_sorted(post: dict[str, Any]) -> bool:
+    return "queue" in post["data"]
+
+
+def _work_off(http: Http) -> None:
+    """One run of a workflow of one step."""
+    ask = {"kind": "program", "program": "triage", "inputs": {"message": {"field": "message"}}}
+    steps = [{"name": "ask", "do": ask}]
+    http.post("/v1/workflows", {"name": "ask", "inputs": [{"name": "message"}], "steps": steps})
+    http.post("/v1/workflows/ask/start", {"inputs": {"message": "It crashes on save"}})
+    until(
+        lambda: [run["status"] for run in http.pages("/v1/workflow-runs")],
+        lambda statuses: statuses == ["completed"],
+        timeout_s=60,
+    )
 
 
 NOT_HERE = {"/v1/probes"}

@@ -53,27 +53,34 @@ _LETTERS: Final = {
     "lm_called": "c",
     "tool_called": "c",
     "trial_scored": "c",
+    "warned": "c",
     "completed": "E",
     "failed": "E",
     "cancelled": "E",
     "credit_held": "H",
     "credit_settled": "B",
+    "approved": "A",
+    "rejected": "A",
     "replay_requested": "Q",
     "replay_verified": "V",
     "replay_diverged": "V",
 }
-_LIFE_OF_A_RUN: Final = re.compile(r"R(Sc*)*E?[QV]*|RH(Sc*)*(BE[QV]*)?")
-"""Requested, taken up any number of times, ended once; then replays of what happened.
+_LIFE_OF_A_RUN: Final = re.compile(r"R(Sc*)*(EA?)?[QV]*|RH(Sc*)*(BE[QV]*)?")
+"""Requested, taken up any number of times, ended once; then judged, or replayed.
 
 What is held for one is settled with its end.
 """
 
 _FIRST: Final = {
+    "api_key": "issued",
     "budget": "opened",
     "job": "retried",
     "parking": "event_parked",
     "queue": "paused",
     "signature": "defined",
+    "webhook": "subscribed",
+    "workflow": "defined",
+    "workflow_run": "started",
 }
 """How the life of a thing begins, where that is not ``created``."""
 

@@ -35,6 +35,8 @@ LISTS: Final = (
     "/v1/datasets",
     "/v1/bindings",
     "/v1/records/post",
+    "/v1/workflows",
+    "/v1/workflow-runs",
     "/v1/executions",
     "/v1/optimizations",
     "/v1/evaluations",
