@@ -39,7 +39,7 @@ from domain.program.versions import VersionState, made
 from domain.run import RunStatus
 from domain.signature.fields import SignatureSpec
 from domain.text import JsonObject, LongText
-from domain.values import Failure
+from domain.values import AS_DSPY, Failure, Reading
 
 _SEEDS: Final = frozenset({"seed", "call_keys", "python_hash_seed"})
 
@@ -127,6 +127,7 @@ class OptimizationHandlers:
     clock: Clock
     monotonic: Monotonic
     worker: str
+    reading: Reading = AS_DSPY
     extensions: Extensions = NOTHING_MORE
 
     @handles(RequestOptimization, Permission.COMPILE)
@@ -294,7 +295,8 @@ class _OptimizationWork:
             return None
 
         def score(program: RunnableProgram) -> float:
-            judged = scored(ports.engine, program, rows, run.wish.metric, journal, ports.extensions)
+            as_run = replace(program, reading=ports.reading)  # as executions will be
+            judged = scored(ports.engine, as_run, rows, run.wish.metric, journal, ports.extensions)
             return fsum(each.score for each in judged) / len(rows)
 
         digest = hashlib.sha256(canonical_json(dict(state))).hexdigest()[:16]

@@ -325,17 +325,15 @@ def _run_handlers(
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
     clock, monotonic = SystemClock(), time.monotonic
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    credit, executions = (
-        PostgresCredit(log.receipts.recorder.pool),
-        EventSourcedRepository(log, Execution),
-    )
+    credit = PostgresCredit(log.receipts.recorder.pool)
+    executions = EventSourcedRepository(log, Execution)
     running = ExecutionHandlers(
         executions,
         *(programs, payloads, supplies, engine, clock, monotonic, alarms, worker, reading),
         installed_dspy(),
         credit,
     )
-    learning = programs, datasets, payloads, supplies, engine, clock, monotonic, worker
+    learning = programs, datasets, payloads, supplies, engine, clock, monotonic, worker, reading
     return (
         running,
         BudgetHandlers(EventSourcedRepository(log, Budget), credit, clock),
@@ -346,7 +344,7 @@ def _run_handlers(
         ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic),
         WarmingHandlers(programs, supplies, engine),
         OptimizationHandlers(EventSourcedRepository(log, Optimization), *learning, extensions),
-        EvaluationHandlers(evaluations, *learning, reading, extensions),
+        EvaluationHandlers(evaluations, *learning, extensions),
     )
 
 

@@ -23,6 +23,7 @@ from domain.optimization.values import Adoption, HeldOut
 from domain.program.errors import ActionIsNotAllowed
 from domain.program.events import ProgramCompiled
 from domain.program.values import Origin, Pins
+from domain.values import Reading
 from tests.support.memory import NOW
 from tests.support.run_world import CONTEXT, World
 
@@ -35,13 +36,21 @@ def world() -> World:
     return World()
 
 
-@pytest.fixture
-def tickets(world: World) -> UUID:
+class CarefulWorld(World):
+    reading = Reading(repair=True, feedback=2)
+
+
+def loaded(world: World) -> UUID:
     dataset_id = uuid4()
     world.do(CreateDataset(dataset_id=dataset_id, name="tickets"))
     world.do(LoadRows(dataset_id=dataset_id, split=Split.TRAIN, rows=TRAIN))
     world.do(LoadRows(dataset_id=dataset_id, split=Split.HELDOUT, rows=HELDOUT))
     return dataset_id
+
+
+@pytest.fixture
+def tickets(world: World) -> UUID:
+    return loaded(world)
 
 
 @pytest.fixture
@@ -170,3 +179,10 @@ def test_a_decision_on_an_older_state_is_refused(
     for command in (ApproveOptimization, RejectOptimization):
         with pytest.raises(StaleVersion):
             world.do(command(optimization_id=optimization_id, expected_version=1))
+
+
+def test_both_versions_are_judged_with_answers_read_as_executions_read_them() -> None:
+    careful = CarefulWorld()
+    dataset_id = loaded(careful)
+    run(careful, request(careful, careful.a_program(), dataset_id))
+    assert careful.evaluator.read == [careful.reading, careful.reading]

@@ -330,7 +330,7 @@ class World:
             running,
             *self.beside(running.request),
             ReplayHandlers(executions=self.executions, **replay),
-            OptimizationHandlers(optimizations=self.optimizations, **learn),
+            OptimizationHandlers(optimizations=self.optimizations, reading=self.reading, **learn),
             EvaluationHandlers(evaluations=self.evaluations, reading=self.reading, **learn),
         )
 
