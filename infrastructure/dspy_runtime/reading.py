@@ -94,16 +94,17 @@ def faults_of(signature: Any, answer: str) -> list[str]:
 
 
 def unsound(values: Mapping[str, Any]) -> list[str]:
-    """What is wrong with *values* that could be read: the prompt's own words, or no JSON."""
-    echoed = [
-        f"`{name}` repeats the prompt" for name, value in values.items() if _is_echo(name, value)
-    ]
+    """What is wrong with *values* that could be read, but are no JSON.
+
+    A text that repeats its place in the prompt is a wrong answer, not an unreadable one: small
+    models give it often, and asking again costs more than the score of 0 that it gets.
+    """
     told = [
         f"`{fault.pointer[1:]}`: {fault.message}".rstrip(".")
         for fault in json_faults(dict(values))
         if fault.code not in _NOT_TOLD
     ]
-    return [*echoed, *told][:_FAULTS]
+    return told[:_FAULTS]
 
 
 def out_of_bounds(signature: Any, values: Mapping[str, Any]) -> list[str]:
@@ -268,6 +269,6 @@ def _wrong(name: str, field: Any) -> str:
     return f"`{name}` is not a valid {get_annotation_name(field.annotation)}"[:_FAULT_LENGTH]
 
 
-def _is_echo(name: str, value: object) -> bool:
-    """Whether *value* is the place of *name* in the prompt, repeated."""
-    return isinstance(value, str) and value.startswith(f"{{{name}}}")
+def _is_echo(name: str, text: str) -> bool:
+    """Whether *text* is the place of *name* in the prompt, repeated."""
+    return text.startswith(f"{{{name}}}")

@@ -235,11 +235,11 @@ def test_what_a_model_says_is_shown_to_it_again_cut_short_and_without_foreign_co
     assert marker not in said
 
 
-def test_the_prompts_own_words_are_no_answer() -> None:
+def test_a_text_that_repeats_its_place_in_the_prompt_is_wrong_and_readable() -> None:
     echo = GOOD_MARKERS.replace("Look at it.", "{note}")
     outputs, journal = asked(echo, GOOD_MARKERS)
-    assert outputs == WANTED
-    assert "`note` repeats the prompt" in journal.prompts[1]
+    assert outputs == {**WANTED, "note": "{note}"}
+    assert len(journal.calls) == 1
 
 
 @pytest.mark.feature("BRG-15")

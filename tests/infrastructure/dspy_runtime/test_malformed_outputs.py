@@ -91,7 +91,6 @@ UNREAD: Final[Mapping[str, str]] = {
     "json without a field": written(tags=...),
     "json that ends early": written()[: len(written()) // 2],
     "the prompt": "[[ ## queue ## ]]\n{queue}        # note: the value you produce must be one of",
-    "the prompt's places": marked(note="{note}"),
     "not a number": marked(score="NaN"),
     "infinity": marked(score="Infinity"),
     "a number without end": marked(score="9" * 5_000),
@@ -159,6 +158,7 @@ def test_f_31_what_has_two_meanings_is_told_to_the_model_before_dspy_takes_the_l
 @pytest.mark.parametrize(
     ("said", "read"),
     [
+        ("{note}", "{note}"),
         ("nul \x00 here", "nul \ufffd here"),
         ("lone \ud800 here", "lone \ufffd here"),
         ("half \udfff", "half \ufffd"),
