@@ -96,7 +96,7 @@ class _SafeAdapter(dspy.ChatAdapter):  # type: ignore[misc]  # DSPy ships no typ
     @property
     def _other_form(self) -> "type[_SafeAdapter]":
         """The form that is asked for when nothing else helped."""
-        raise NotImplementedError
+        return SafeChatAdapter if isinstance(self, SafeJsonAdapter) else SafeJsonAdapter
 
     def _once(self, form: "type[_SafeAdapter]", turns: Turns) -> "_SafeAdapter":
         """An adapter of *form* for one question, with *turns* after it."""
@@ -123,20 +123,12 @@ class _SafeAdapter(dspy.ChatAdapter):  # type: ignore[misc]  # DSPy ships no typ
 class SafeJsonAdapter(_SafeAdapter, dspy.JSONAdapter):  # type: ignore[misc]  # as above
     """DSPy's JSON adapter for texts of strangers."""
 
-    @property
-    def _other_form(self) -> type[_SafeAdapter]:
-        return SafeChatAdapter
-
 
 class SafeChatAdapter(_SafeAdapter):
     """DSPy's chat adapter for texts of strangers; an answer it cannot read is asked for as JSON."""
 
     def _make_json_adapter_fallback(self) -> SafeJsonAdapter:
         return SafeJsonAdapter(use_native_function_calling=self.use_native_function_calling)
-
-    @property
-    def _other_form(self) -> type[_SafeAdapter]:
-        return SafeJsonAdapter
 
 
 def _read(
