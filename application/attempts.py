@@ -1,6 +1,6 @@
 """How a worker takes a run up, ends it once, and hands it back when it cannot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
@@ -160,20 +160,40 @@ def insist(
     repository: Repository[A],
     id: UUID,
     decide: Callable[[A], object],
-    payloads: tuple[Payload, ...] = (),
+    payloads: Sequence[Payload] = (),
 ) -> Receipt:
     """Decide, and decide again on the newer state when somebody else wrote first.
 
     Raises:
         ConcurrentWrite: Somebody else was first ten times in a row.
     """
-    for _ in range(MAX_TRIES - 1):
-        aggregate = repository.get(id)
+
+    def decided(aggregate: A) -> Sequence[Payload]:
         decide(aggregate)
+        return payloads
+
+    return insist_with(repository, id, decided)
+
+
+def insist_with(
+    repository: Repository[A], id: UUID, decide: Callable[[A], Sequence[Payload]]
+) -> Receipt:
+    """The same where the texts that are stored, too, follow from the state: *decide* returns them.
+
+    Raises:
+        ConcurrentWrite: As above.
+    """
+    for _ in range(MAX_TRIES - 1):
         with suppress(ConcurrentWrite):
-            return repository.save(aggregate, payloads=payloads)
+            return _decided(repository, id, decide)
+    return _decided(repository, id, decide)
+
+
+def _decided(
+    repository: Repository[A], id: UUID, decide: Callable[[A], Sequence[Payload]]
+) -> Receipt:
     aggregate = repository.get(id)
-    decide(aggregate)
+    payloads = decide(aggregate)
     return repository.save(aggregate, payloads=payloads)
 
 

@@ -1,13 +1,12 @@
 """How a record comes to hold something else, whoever changes it: people, programs, workflows."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from uuid import UUID
 
-from application.attempts import MAX_TRIES
+from application.attempts import insist_with
 from application.bound import BoundPrograms
-from application.errors import AggregateNotFound, ConcurrentWrite
+from application.errors import AggregateNotFound
 from application.payloads import Payload
 from application.ports import PayloadStore, Receipt, Repository
 from application.runnable import json_object
@@ -67,10 +66,7 @@ class RecordChanges:
         Raises:
             ConcurrentWrite: Somebody else was first ten times in a row.
         """
-        for _ in range(MAX_TRIES - 1):
-            with suppress(ConcurrentWrite):
-                return self._decided(id, decide)
-        return self._decided(id, decide)
+        return insist_with(self.records, id, decide)
 
     def require_kind(self, record: Record, resource: str) -> None:
         """Refuse to go on unless *record* is one of *resource*.
@@ -80,11 +76,6 @@ class RecordChanges:
         """
         if record.resource != resource:
             raise AggregateNotFound(resource, record.id)
-
-    def _decided(self, id: UUID, decide: Callable[[Record], Sequence[Payload]]) -> Receipt:
-        record = self.records.get(id)
-        payloads = decide(record)
-        return self.records.save(record, payloads=payloads)
 
 
 def kept(data: Data, at: str) -> Payload:
