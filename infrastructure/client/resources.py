@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Protocol
 from urllib.parse import quote
 
 JsonObject = dict[str, Any]
@@ -11,8 +11,6 @@ JsonObject = dict[str, Any]
 
 AsOf = int | str | datetime
 """A position of the log, or a time with its zone: what was then is asked for."""
-
-_ENDED: Final = frozenset({"completed", "failed", "cancelled"})
 
 
 class Api(Protocol):
@@ -300,6 +298,8 @@ class Programs(Retirable):
 class Runs(Resource):
     """Work that goes on in the background and ends."""
 
+    ENDED: ClassVar[frozenset[str]] = frozenset({"completed", "failed", "cancelled"})
+
     def cancel(
         self, id: str, reason: str | None = None, *, expected_version: int | None = None
     ) -> JsonObject:
@@ -311,7 +311,7 @@ class Runs(Resource):
         while True:
             state = self.get(id)
             yield state
-            if state["status"] in _ENDED:
+            if state["status"] in self.ENDED:
                 return
             time.sleep(every_s)
 
@@ -323,7 +323,7 @@ class Runs(Resource):
         """
         deadline_s = time.monotonic() + timeout_s
         for state in self.follow(id, every_s=every_s):
-            if state["status"] in _ENDED:
+            if state["status"] in self.ENDED:
                 return state
             if time.monotonic() > deadline_s:
                 break

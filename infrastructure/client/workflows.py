@@ -1,12 +1,9 @@
 """Workflows and their runs, for a client."""
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from infrastructure.client.resources import Api, JsonObject, Retirable, Runs
-
-_ENDED: Final = frozenset({"completed", "undone", "failed"})
 
 
 class Workflows(Retirable):
@@ -59,18 +56,11 @@ class Workflows(Retirable):
 class WorkflowRuns(Runs):
     """What became of workflows that were started."""
 
+    ENDED: ClassVar[frozenset[str]] = frozenset({"completed", "undone", "failed"})
+
     def __init__(self, api: Api) -> None:
         super().__init__(api, "/v1/workflow-runs")
 
     def undo(self, id: str, *, expected_version: int | None = None) -> JsonObject:
         """Try once more to undo what could not be undone."""
         return self._do(id, "undo", expected_version)
-
-    def follow(self, id: str, *, every_s: float = 0.5) -> Iterator[JsonObject]:
-        """Its state again and again, the last time when it has ended."""
-        while True:
-            state = self.get(id)
-            yield state
-            if state["status"] in _ENDED:
-                return
-            time.sleep(every_s)

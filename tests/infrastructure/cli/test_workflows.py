@@ -98,6 +98,18 @@ def test_vis_31_a_run_that_was_undone_is_a_failure_that_says_why(
     assert shown["status"] == "undone"
 
 
+def test_a_client_waits_for_a_run_that_is_undone(
+    stratal: Call, trip: Path, bench: Bench, world: ApiWorld
+) -> None:
+    stratal("workflow", "define", "trip", str(trip))
+    world.has_worker = False
+    runs = bench.connect().workflow_runs
+    run = stratal("workflow", "start", "trip", "--wait", "0", "--json").json["workflow_run_id"]
+    runs.cancel(run)
+    world.work()
+    assert runs.wait(run, timeout_s=0)["status"] == "undone"
+
+
 def test_a_run_is_called_off(stratal: Call, trip: Path, world: ApiWorld) -> None:
     stratal("workflow", "define", "trip", str(trip))
     world.has_worker = False
