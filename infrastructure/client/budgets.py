@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from decimal import Decimal
 
-from infrastructure.client.resources import Api, JsonObject
+from infrastructure.client.resources import Api, JsonObject, Place
 
 
-class Budgets:
+class Budgets(Place):
     """The budgets of the tenant. Amounts are US dollars; text or ``Decimal`` keeps them exact."""
 
     def __init__(self, api: Api) -> None:
-        self._api, self._path = api, "/v1/budgets"
+        super().__init__(api, "/v1/budgets")
 
     def open(
         self,
@@ -26,9 +26,7 @@ class Budgets:
         or else all runs.
         """
         alert = None if alert_below_usd is None else str(alert_below_usd)
-        body = {"hold_usd": str(hold_usd), "cover": cover, "alert_below_usd": alert, "id": id}
-        given = {name: value for name, value in body.items() if value is not None}
-        return self._api.post(self._path, given, key=id)
+        return self._create(hold_usd=str(hold_usd), cover=cover, alert_below_usd=alert, id=id)
 
     def list(self) -> list[JsonObject]:
         """How all of them stand, closed ones last."""
@@ -36,7 +34,7 @@ class Budgets:
 
     def get(self, id: str) -> JsonObject:
         """How one stands."""
-        return self._api.get(f"{self._path}/{id}")
+        return self._api.get(self._at(id))
 
     def grant(self, id: str, usd: Decimal | str, reason: str | None = None) -> JsonObject:
         """Put more into one."""
@@ -52,7 +50,3 @@ class Budgets:
     def close(self, id: str, reason: str | None = None) -> JsonObject:
         """Have one stop nothing any more, for good."""
         return self._do(id, "close", reason=reason)
-
-    def _do(self, id: str, action: str, **body: object) -> JsonObject:
-        given = {name: value for name, value in body.items() if value is not None}
-        return self._api.post(f"{self._path}/{id}/{action}", given)

@@ -1,15 +1,15 @@
 """Keys: who may do what, where access is by keys."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from infrastructure.client.resources import Api, AsOf, JsonObject
+from infrastructure.client.resources import Api, JsonObject, Resource
 
 
-class Keys:
-    """The keys of the tenant; only an admin may ask."""
+class Keys(Resource):
+    """The keys of the tenant; only an admin may ask. ``revoked=True`` lists those taken back."""
 
     def __init__(self, api: Api) -> None:
-        self._api, self._path = api, "/v1/keys"
+        super().__init__(api, "/v1/keys")
 
     def issue(
         self, name: str, roles: Sequence[str], *, expires_in_days: int | None = None
@@ -18,20 +18,8 @@ class Keys:
 
         ``name`` is who acts with it. ``roles`` are viewer, ml_user, ml_engineer, auditor or admin.
         """
-        body: dict[str, object] = {"name": name, "roles": list(roles)}
-        if expires_in_days is not None:
-            body["expires_in_days"] = expires_in_days
-        return self._api.post(self._path, body)
-
-    def get(self, id: str, *, as_of: AsOf | None = None) -> JsonObject:
-        """Read one, as it is or as it was; its text is nowhere."""
-        return self._api.get(f"{self._path}/{id}", as_of=as_of)
-
-    def list(self, **filters: object) -> Iterator[JsonObject]:
-        """All of them, newest first; ``revoked=True`` for those that were taken back."""
-        return self._api.pages(self._path, **filters)
+        return self._create(name=name, roles=list(roles), expires_in_days=expires_in_days)
 
     def revoke(self, id: str, reason: str | None = None) -> JsonObject:
         """Take one back for good: within 5 s it opens nothing."""
-        body = {} if reason is None else {"reason": reason}
-        return self._api.post(f"{self._path}/{id}/revoke", body)
+        return self._do(id, "revoke", reason=reason)

@@ -60,23 +60,11 @@ class Api(Protocol):
     def pages(self, path: str, **query: object) -> Iterator[JsonObject]: ...
 
 
-class Resource:
-    """One kind of things: where they are, and what all kinds have in common."""
+class Place:
+    """Where one kind of things is; what a caller leaves out is not sent there."""
 
     def __init__(self, api: Api, path: str) -> None:
         self._api, self._path = api, path
-
-    def get(self, id_or_name: str, *, as_of: AsOf | None = None) -> JsonObject:
-        """Read one, as it is or as it was."""
-        return self._api.get(self._at(id_or_name), as_of=as_of)
-
-    def list(self, **filters: object) -> Iterator[JsonObject]:
-        """All of them, newest first; with ``as_of``, as they were."""
-        return self._api.pages(self._path, **filters)
-
-    def history(self, id_or_name: str, **filters: object) -> Iterator[JsonObject]:
-        """What each event made of one, newest first; see ``mode`` and ``status``."""
-        return self._api.pages(self._at(id_or_name, "/history"), **filters)
 
     def _at(self, id_or_name: str, action: str = "") -> str:
         return f"{self._path}/{quote(str(id_or_name), safe='')}{action}"
@@ -92,6 +80,22 @@ class Resource:
     def _create(self, **body: object) -> JsonObject:
         given = {name: value for name, value in body.items() if value is not None}
         return self._api.post(self._path, given, key=_key(given))
+
+
+class Resource(Place):
+    """One kind of things, and what all kinds have in common."""
+
+    def get(self, id_or_name: str, *, as_of: AsOf | None = None) -> JsonObject:
+        """Read one, as it is or as it was."""
+        return self._api.get(self._at(id_or_name), as_of=as_of)
+
+    def list(self, **filters: object) -> Iterator[JsonObject]:
+        """All of them, newest first; with ``as_of``, as they were."""
+        return self._api.pages(self._path, **filters)
+
+    def history(self, id_or_name: str, **filters: object) -> Iterator[JsonObject]:
+        """What each event made of one, newest first; see ``mode`` and ``status``."""
+        return self._api.pages(self._at(id_or_name, "/history"), **filters)
 
 
 def _key(body: Mapping[str, object]) -> str | None:
