@@ -24,7 +24,6 @@ from infrastructure.webhooks.courier import (
     DEADLINE_S,
     Courier,
     DeliveryFailed,
-    Patience,
     Sent,
     World,
     retry_after_s,
@@ -39,9 +38,7 @@ EVERY_S: Final = 0.25
 _CLOCK: Final = SystemClock()
 
 
-def courier_of(
-    system: bootstrap.System, store: PostgresReadStore, patience: Patience | None = None
-) -> Courier[Subscription]:
+def courier_of(system: bootstrap.System, store: PostgresReadStore) -> Courier[Subscription]:
     """What delivers the events of *system* to the webhooks in *store*."""
     here = _Here(system, store)
     world = World(
@@ -55,7 +52,7 @@ def courier_of(
         clock=_CLOCK,
         chance=random.random,
     )
-    return Courier(world, patience or Patience())
+    return Courier(world)
 
 
 @dataclass(frozen=True, slots=True)

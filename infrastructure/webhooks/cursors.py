@@ -37,7 +37,7 @@ _OPEN: LiteralString = """
     INSERT INTO stratal.webhook_cursors (tenant, webhook_id, position) VALUES (%s, %s, %s)
     ON CONFLICT DO NOTHING"""
 _READ: LiteralString = """
-    SELECT position, tries, failing_since, next_at FROM stratal.webhook_cursors
+    SELECT position, tries, next_at FROM stratal.webhook_cursors
     WHERE tenant = %s AND webhook_id = %s"""
 _SKIP: LiteralString = """
     UPDATE stratal.webhook_cursors SET position = %(to)s
@@ -61,7 +61,6 @@ _AFRESH: LiteralString = """
 class Cursor(NamedTuple):
     position: int
     tries: int
-    failing_since: datetime | None
     next_at: datetime
 
 
