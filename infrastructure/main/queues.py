@@ -62,7 +62,7 @@ class QueueOffice:
         return [each | {"job_id": str(each["job_id"])} for each in found]
 
     def pause(self, queue: str, reason: str) -> None:
-        if self._is_paused(queue) is False:
+        if not self._is_paused(queue):
             self._append(queue, QueuePaused(queue=queue, reason=reason), TENANT, "PauseQueue")
 
     def resume(self, queue: str) -> None:
@@ -71,12 +71,11 @@ class QueueOffice:
 
     def retry(self, job_id: UUID) -> str:
         with self.pool.connection() as connection:
-            found = dead_jobs(connection, job_id)
-        if not found or found[0].tenant is None or found[0].command is None:
+            job = next(iter(dead_jobs(connection, job_id)), None)
+        if job is None or job.tenant is None or job.command is None:
             raise JobIsNotDead(job_id)
-        job = found[0]
-        event = JobRetried(queue=job.queue, job_id=job_id, command=found[0].command)
-        self._append(str(job_id), event, found[0].tenant, "RetryJob")
+        event = JobRetried(queue=job.queue, job_id=job_id, command=job.command)
+        self._append(str(job_id), event, job.tenant, "RetryJob")
         return event.command
 
     def _is_paused(self, queue: str) -> bool:
