@@ -10,6 +10,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,7 +35,7 @@ from application.turns import Line, NoLimits, NoTurn, Turns
 from domain.module.values import ModuleSpec
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.validation import validate_inputs, validate_outputs
-from domain.values import AS_DSPY, Digest, Failure, LmCall
+from domain.values import Digest, Failure, LmCall
 from infrastructure.engines.native.model import Answer, ChatModel, ModelRefused
 from infrastructure.engines.native.programs import (
     ENGINE,
@@ -213,16 +214,12 @@ class NativeEngine:
         if "failure" in body:
             raise ProgramFailed(Failure.model_validate(body["failure"]))
         text = "".join(part["text"] for part in body["message"]["parts"] if part["type"] == "text")
-        try:
-            said = step.prompt.read(text) if len(text) <= _LONGEST else None
-        except AnswerIsUnreadable:
-            said = None
-        echoes = said is not None and run.program.reading != AS_DSPY and _repeats(said)
-        if said is None or echoes:
-            wanted = ", ".join(field.name for field in step.prompt.outputs)
-            what = f"answers that are not in the form asked for, as that of {step.prompt.node} is"
-            raise NotCarried(ENGINE, f"{what} (wanted: {wanted})")
-        return said
+        with suppress(AnswerIsUnreadable):
+            if len(text) <= _LONGEST:
+                return step.prompt.read(text)
+        wanted = ", ".join(field.name for field in step.prompt.outputs)
+        what = f"answers that are not in the form asked for, as that of {step.prompt.node} is"
+        raise NotCarried(ENGINE, f"{what} (wanted: {wanted})")
 
     def _found(self, step: Step, request: Payload, run: _Run) -> Any:
         key = hashlib.sha256(f"1:{request.ref.digest}:None:0".encode()).hexdigest()
@@ -296,13 +293,6 @@ def _kept(answer: Answer | None, refused: ModelRefused | None) -> Payload | None
     if refused is not None and refused.is_final:
         return Payload.of({"failure": refused.failure.model_dump(mode="json")})
     return None
-
-
-def _repeats(said: JsonObject) -> bool:
-    """Whether a value is its own place in the prompt."""
-    return any(
-        isinstance(value, str) and value.startswith(f"{{{name}}}") for name, value in said.items()
-    )
 
 
 def _failed(code: str, message: str) -> ProgramFailed:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,10 +15,19 @@ from application.lm_ports import (
     RunStopped,
     TimeIsOver,
 )
+from domain.signature.types import INTEGER
 from domain.values import Failure, Reading
 from infrastructure.engines.native.engine import NativeEngine
 from infrastructure.engines.native.model import ChatModel, NativeModelIsInvalid
-from tests.support.dspy_programs import MemoryJournal, single, two_steps
+from tests.support.dspy_programs import (
+    FakeEngine,
+    MemoryJournal,
+    bound,
+    engine_on,
+    single,
+    spec,
+    two_steps,
+)
 from tests.support.scripted_lm import Error, Script, ScriptedLmServer
 
 QUESTION: JsonObject = {"question": "Why?"}
@@ -107,16 +117,23 @@ def test_a_server_that_is_gone_can_be_asked_later(lm: ScriptedLmServer) -> None:
 def test_what_dspy_would_ask_about_again_is_refused_here(
     engine: NativeEngine, lm: ScriptedLmServer, reading: Reading
 ) -> None:
-    from dataclasses import replace
+    lm.script = Script(replies=[("", {"count": "many"})])
+    program = replace(single(spec("question", {"count": INTEGER})), reading=reading)
+    with pytest.raises(NotCarried, match="answers that are not in the form asked for"):
+        engine.execute(program, QUESTION, MemoryJournal(), live=True)
+    assert lm.calls == 1
 
-    lm.script = Script(replies=[("", {"answer": "{answer} of the prompt"})])
-    program = replace(single(), reading=reading)
-    if reading.repair:
-        with pytest.raises(NotCarried, match="answers that are not in the form asked for"):
-            engine.execute(program, QUESTION, MemoryJournal(), live=True)
-    else:
-        outputs = engine.execute(program, QUESTION, MemoryJournal(), live=True)
-        assert outputs == {"answer": "{answer} of the prompt"}
+
+@pytest.mark.parametrize("reading", [Reading(), Reading(repair=True, feedback=1)])
+def test_a_text_that_repeats_its_place_in_the_prompt_is_an_answer_here_too(
+    engine: NativeEngine, lm: ScriptedLmServer, reading: Reading
+) -> None:
+    echo = {"answer": "{answer} of the prompt"}
+    lm.script = Script(replies=[("", echo)])
+    program, journal = replace(single(), reading=reading), MemoryJournal()
+    assert engine.execute(program, QUESTION, journal, live=True) == echo
+    by_dspy = engine_on(replace(bound(FakeEngine()), model=chosen(lm).name))
+    assert by_dspy.execute(program, QUESTION, journal, live=False) == echo
 
 
 def test_a_replay_asks_nobody(engine: NativeEngine, lm: ScriptedLmServer) -> None:
