@@ -122,7 +122,6 @@ def _prompt(
     _check_demos(predictor, fields)
     config = module.config
     return Prompt(
-        path=predictor.path,
         node=node,
         inputs=tuple(fields[:of]),
         outputs=tuple(fields[of:]),

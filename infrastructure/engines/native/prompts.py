@@ -33,7 +33,6 @@ class AnswerIsUnreadable(ValueError):
 class Prompt:
     """What one predictor asks; ``settings`` are those of its calls."""
 
-    path: str
     node: str
     inputs: tuple[NativeField, ...]
     outputs: tuple[NativeField, ...]
@@ -67,11 +66,9 @@ class Prompt:
                     found[name] = wanted[name].read(text)
                 except (ValueError, TypeError, RecursionError) as error:
                     raise AnswerIsUnreadable(name) from error
-        lacking = {field.name: None for field in self.outputs if field.may_lack}
-        values = {name: found.get(name) for name in wanted if name in {**lacking, **found}}
-        if values.keys() != wanted.keys():
+        if not all(name in found or field.may_lack for name, field in wanted.items()):
             raise AnswerIsUnreadable("A field is missing.")
-        return values
+        return {name: found.get(name) for name in wanted}
 
     def _system(self) -> str:
         asked = "\n".join(f"{n}. {field.described}" for n, field in enumerate(self.inputs, 1))
@@ -108,9 +105,9 @@ class Prompt:
         fields = [field.name for field in (*self.inputs, *self.outputs)]
         whole = [demo for demo in self.demos if all(_has(demo, name) for name in fields)]
         parts = [demo for demo in self.demos if demo not in whole and self._is_of_use(demo)]
-        for demos, before in ((parts, [_INCOMPLETE]), (whole, [])):
+        for demos, before in ((parts, _INCOMPLETE), (whole, "")):
             for demo in demos:
-                yield "user", _user(self.inputs, demo, *(before or [""]))
+                yield "user", _user(self.inputs, demo, before)
                 yield "assistant", self._answered(demo)
 
     def _is_of_use(self, demo: Demo) -> bool:
@@ -138,8 +135,7 @@ def _user(
         for field in fields
         if field.name in values
     ]
-    wish = [after] if after else []
-    return "\n\n".join([before, *told, *wish, ""]).strip()
+    return "\n\n".join([before, *told, after]).strip()
 
 
 def _sections_of(told: Sequence[tuple[str, str]]) -> str:
