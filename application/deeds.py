@@ -22,6 +22,7 @@ from application.scrubbing import scrubbed, scrubbed_text
 from application.tool_ports import KeyedToolbox, ToolFailed
 from domain.errors import ConflictError, DomainError, InvalidError, NotFoundError, SpentError
 from domain.execution.aggregate import Execution
+from domain.execution.values import Caller
 from domain.run import RunStatus
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.fields import FieldSpec, SignatureSpec
@@ -36,6 +37,7 @@ from domain.workflow.values import (
     RecordAction,
     ToolAction,
 )
+from domain.workflow_run.aggregate import WorkflowRun
 
 Values = Mapping[str, JsonValue]
 
@@ -64,12 +66,15 @@ class Deeds:
     toolbox: KeyedToolbox
     records: RecordHandlers
 
-    def perform(self, action: Action, given: Values, *, key: UUID, failures: int) -> Values:
+    def perform(
+        self, action: Action, given: Values, *, run: UUID, key: UUID, failures: int
+    ) -> Values:
         """What *action* gives for the values *given*.
 
         Args:
             action: What is to be done.
             given: By the name of what it takes.
+            run: The run of the workflow that it is done for; a program is told who calls it.
             key: Names the step and whether it is done or undone, in every try.
             failures: How often it failed before. A program that failed is run anew.
 
@@ -80,7 +85,7 @@ class Deeds:
         """
         match action:
             case ProgramAction():
-                return self._ran(action, given, uuid5(key, str(failures)))
+                return self._ran(action, given, run, uuid5(key, str(failures)))
             case ToolAction():
                 return self._called(action, given, key)
             case RecordAction():
@@ -88,12 +93,12 @@ class Deeds:
             case _:
                 assert_never(action)
 
-    def _ran(self, action: ProgramAction, given: Values, id: UUID) -> Values:
+    def _ran(self, action: ProgramAction, given: Values, run: UUID, id: UUID) -> Values:
         executions = self.executing.executions
         try:
             executions.get(id)
         except AggregateNotFound:
-            self._request(action, given, id)
+            self._request(action, given, run, id)
         self.executing.run(RunExecution(execution_id=id))
         execution = executions.get(id)
         if execution.status is RunStatus.COMPLETED:
@@ -103,12 +108,13 @@ class Deeds:
             raise ComeBackLater(LOOK_AGAIN_S)
         raise DeedFailed(_why(execution))
 
-    def _request(self, action: ProgramAction, given: Values, id: UUID) -> None:
+    def _request(self, action: ProgramAction, given: Values, run: UUID, id: UUID) -> None:
         wish = RequestExecution(
             execution_id=id,
             program_id=action.program_id,
             program_version=action.program_version,
             inputs=dict(given),
+            caller=Caller(kind=WorkflowRun.KIND, id=run),
         )
         try:
             with suppress(ConcurrentWrite):  # a twin of this delivery was first

@@ -135,7 +135,8 @@ class WorkflowRunHandlers:
         if attempt is None:
             return receipt
         try:
-            found = self.deeds.perform(action, given, key=key, failures=run.failures_of(step))
+            failures = run.failures_of(step)
+            found = self.deeds.perform(action, given, run=run.id, key=key, failures=failures)
         except DeedFailed as error:
             return self._failed(run.id, step, attempt, error)
         outputs = Payload.of(dict(found))

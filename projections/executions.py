@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import ClassVar, Final, LiteralString
+from typing import ClassVar, LiteralString
 from uuid import UUID
 
 from pydantic import Field
@@ -31,9 +31,6 @@ from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, Cursor, Page, Row, Select
 from projections.runs import RunRow
-
-STEPS: Final = "AdvanceWorkflowRun"
-"""The command that asks for the executions of workflows' steps, and carries them out itself."""
 
 
 class ReplayRow(Row):
@@ -65,7 +62,7 @@ class ExecutionRow(RunRow):
 
 class Executions(Projection):
     name: ClassVar[str] = "executions"
-    version: ClassVar[int] = 5
+    version: ClassVar[int] = 6
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE execution ("
         + runs.COLUMNS
@@ -196,7 +193,7 @@ def _requested(recorded: Recorded, event: ExecutionRequested) -> dict[str, objec
         "correlation_id": recorded.envelope.correlation_id,
         "inputs": document(event.inputs),
         "deadline": event.deadline,
-        "in_step": recorded.envelope.command == STEPS,
+        "in_step": bool(event.caller and event.caller.carries_it_out),
     }
 
 

@@ -8,7 +8,6 @@ from application.executions import RunExecution
 from application.optimizations import RunOptimization
 from application.probes import RunProbe
 from application.replays import RunReplay
-from application.workflow_runs import AdvanceWorkflowRun
 from domain.evaluation.events import EvaluationRequested
 from domain.execution.events import ExecutionRequested, ReplayRequested
 from domain.kernel import Recorded
@@ -18,8 +17,8 @@ from domain.probe.events import ProbeRequested
 
 def running(recorded: Recorded) -> Iterable[Command]:
     match recorded.event:
-        case ExecutionRequested():
-            if recorded.envelope.command != AdvanceWorkflowRun.__name__:  # who asked runs it, too
+        case ExecutionRequested(caller=caller):
+            if not (caller and caller.carries_it_out):
                 yield RunExecution(execution_id=recorded.originator_id)
         case ReplayRequested(replay=replay):
             yield RunReplay(execution_id=recorded.originator_id, replay=replay)

@@ -26,6 +26,11 @@ class Caller(ValueObject):
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
     id: UUID
 
+    @property
+    def carries_it_out(self) -> bool:
+        """Whether it runs what it asked for itself, so that no job stands for it."""
+        return self.kind == "workflow_run"
+
 
 class Hold(ValueObject):
     """What is set aside of a budget for one run; one that is watched tells when little is left."""

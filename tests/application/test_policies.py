@@ -29,6 +29,7 @@ from domain.program.events import ProgramRetired
 from domain.record.events import RecordCallRepeated, RecordCreated, RecordUpdated
 from domain.record.values import Call
 from domain.values import Failure, LmSpend
+from domain.workflow_run.aggregate import WorkflowRun
 from tests.support.runs import ref
 
 ID = uuid4()
@@ -67,9 +68,21 @@ def test_what_is_requested_is_carried_out() -> None:
         metric="f1_score",
     )
     assert following(execution) == [RunExecution(execution_id=ID)]
+    called = execution.model_copy(update={"caller": Caller(kind="record", id=uuid4())})
+    assert following(called) == [RunExecution(execution_id=ID)]
     assert following(ReplayRequested(replay=3)) == [RunReplay(execution_id=ID, replay=3)]
     assert following(optimization) == [RunOptimization(optimization_id=ID)]
     assert following(evaluation) == [RunEvaluation(evaluation_id=ID)]
+
+
+def test_what_a_workflow_asked_for_is_left_to_it() -> None:
+    asked = ExecutionRequested(
+        program_id=uuid4(),
+        program_version=1,
+        inputs=ref("in"),
+        caller=Caller(kind=WorkflowRun.KIND, id=uuid4()),
+    )
+    assert following(asked) == []
 
 
 def test_what_was_found_is_adopted() -> None:

@@ -5,11 +5,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from application.workflow_runs import AdvanceWorkflowRun
 from domain.evaluation.events import EvaluationStarted
 from domain.execution.events import ExecutionStarted, ReplayRequested, ReplayVerified
+from domain.execution.values import Caller
 from domain.optimization.events import OptimizationApproved, OptimizationRejected
 from domain.optimization.values import Adoption
+from domain.workflow_run.aggregate import WorkflowRun
 from projections.unfinished import UnfinishedWork, unfinished_work
 from tests.support import histories as build
 from tests.support.probes import a_probe
@@ -83,10 +84,11 @@ def test_the_program_of_a_workflows_step_is_left_to_the_workflow_while_it_may_be
 ) -> None:
     """Queued again it would fence off the step that waits for a slow model, and pay it twice."""
     under_way, forgotten, by_itself = uuid4(), uuid4(), uuid4()
-    started, step = ExecutionStarted(attempt=1, worker="worker-1"), AdvanceWorkflowRun.__name__
-    scenario.given(forgotten, build.execution_requested(), started, command=step)
+    started = ExecutionStarted(attempt=1, worker="worker-1")
+    in_step = build.execution_requested(caller=Caller(kind=WorkflowRun.KIND, id=uuid4()))
+    scenario.given(forgotten, in_step, started)
     scenario.log.at = datetime.now(UTC) - timedelta(minutes=10)
-    scenario.given(under_way, build.execution_requested(), started, command=step)
+    scenario.given(under_way, in_step, started)
     scenario.given(by_itself, build.execution_requested(), started)
     assert set(found(scenario)) == {forgotten, by_itself}
 

@@ -31,6 +31,7 @@ from domain.execution.events import (
     ExecutionRequested,
     ExecutionStarted,
 )
+from domain.execution.values import Caller
 from domain.kernel import Envelope, Event, Recorded
 from domain.module.events import ModuleConfigured, ModuleCreated
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
@@ -341,10 +342,16 @@ def spend_of(calls: Iterable[LmCall]) -> LmSpend:
 
 
 def execution_requested(
-    program: str = "program", program_version: int = 1, inputs: str = "inputs"
+    program: str = "program",
+    program_version: int = 1,
+    inputs: str = "inputs",
+    caller: Caller | None = None,
 ) -> ExecutionRequested:
     return ExecutionRequested(
-        program_id=an_id(program), program_version=program_version, inputs=ref(inputs)
+        program_id=an_id(program),
+        program_version=program_version,
+        inputs=ref(inputs),
+        caller=caller,
     )
 
 
