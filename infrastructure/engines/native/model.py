@@ -35,7 +35,9 @@ _REFUSALS: Final[Mapping[int, str]] = {
     408: "model.timeout",
     429: "model.rate_limited",
 }
-_LATER: Final = frozenset({"model.timeout", "model.rate_limited", "model.unavailable"})
+_LATER: Final = frozenset(
+    {"model.timeout", "model.rate_limited", "model.unavailable", "model.unreachable"}
+)
 _ABOUT_THE_REQUEST: Final = "model.request_refused"
 _UNAVAILABLE: Final = "model.unavailable"
 
@@ -60,7 +62,6 @@ class Answer:
     """An answer in the form that journals keep, and what is booked of it."""
 
     body: JsonValue
-    text: str
     model: str
     usage: LmUsage
     finish_reason: str
@@ -103,7 +104,7 @@ class ChatModel:
         except TimeoutError as error:
             raise _refusal("model.timeout", "no answer came in time") from error
         except (OSError, HTTPException) as error:
-            raise _refusal("model.unreachable", f"{type(error).__name__}", later=True) from error
+            raise _refusal("model.unreachable", type(error).__name__) from error
         return self._read(status, raw)
 
     def close(self) -> None:
@@ -270,17 +271,15 @@ def _answer(told: _Completion) -> Answer:
         "finish_reason": finish,
         "usage": {name: count for name, count in counted.items() if count is not None},
     }
-    return Answer(body, text, told.model, booked, finish)
+    return Answer(body, told.model, booked, finish)
 
 
-def _refusal(
-    code: str, said: str, *, status: int | None = None, later: bool = False
-) -> ModelRefused:
+def _refusal(code: str, said: str, *, status: int | None = None) -> ModelRefused:
     return ModelRefused(
         Failure(
             code=code,
             message=f"The model call failed: {said.split(chr(10), 1)[0][:_SHOWN]}",
-            retryable=later or code in _LATER,
+            retryable=code in _LATER,
             provider_status=status,
         )
     )
