@@ -105,8 +105,7 @@ class GraphQl:
     def schema(self, store: ReadStore, tenant: str) -> GraphQLSchema:
         """The schema of *tenant*, which stays the same for as long as its types do."""
         state = vocabulary_state(store, tenant=tenant)
-        with self._lock:
-            kept = self._kept.get(tenant)
+        kept = self._known(tenant)
         if kept is None or kept.state != state:
             known = vocabulary(store, tenant=tenant)
             digest = hashlib.sha256(known.model_dump_json().encode()).digest()
@@ -114,8 +113,14 @@ class GraphQl:
             schema = kept.schema if kept and is_same else self._schemas.of(known)
             things = len(known.programs) + len(known.signatures)
             kept = _Kept(state, digest, things, schema)
-        self._keep(tenant, kept)
+            self._keep(tenant, kept)
         return kept.schema
+
+    def _known(self, tenant: str) -> _Kept | None:
+        with self._lock:
+            if tenant in self._kept:
+                self._kept.move_to_end(tenant)
+            return self._kept.get(tenant)
 
     def _keep(self, tenant: str, kept: _Kept) -> None:
         with self._lock:
