@@ -24,6 +24,7 @@ from pydantic import BaseModel
 
 from domain.program.graph import ProgramGraph
 from domain.signature.fields import SignatureSpec
+from infrastructure.called import capitalized
 from infrastructure.graphql.scalars import DATE_TIME, DECIMAL, INTEGER, JSON
 from infrastructure.graphql.types import Type, nullable
 
@@ -43,8 +44,8 @@ _AS_JSON: Final = (ProgramGraph, SignatureSpec)
 def object_type(name: str, model: type[BaseModel]) -> GraphQLObjectType:
     """The type *name* of the rows of *model*, with the same fields in GraphQL's spelling."""
     fields = {
-        camel(field): GraphQLField(
-            _type(f"{name}{camel(field, first=str.upper)}", info.annotation),  # type: ignore[arg-type]  # made here
+        _camel(field): GraphQLField(
+            _type(f"{name}{capitalized(field)}", info.annotation),  # type: ignore[arg-type]  # made here
             resolve=_reading(field),
             description=info.description,
         )
@@ -53,10 +54,10 @@ def object_type(name: str, model: type[BaseModel]) -> GraphQLObjectType:
     return GraphQLObjectType(name, fields, description=(model.__doc__ or name).partition("\n")[0])
 
 
-def camel(name: str, *, first: Callable[[str], str] = str.lower) -> str:
+def _camel(name: str) -> str:
     """``program_id`` as ``programId``."""
-    words = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
-    return first(words[:1]) + words[1:]
+    words = capitalized(name)
+    return words[0].lower() + words[1:]
 
 
 def _type(name: str, annotation: Any) -> Type:
