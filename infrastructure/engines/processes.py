@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, cast
 
 from pydantic import JsonValue
@@ -23,6 +22,7 @@ from domain.values import Failure, LmCall, ToolCall
 from infrastructure.engines import wire
 from infrastructure.engines.channel import AskingFailed, Channel, ChannelIsClosed, Params, Pending
 from infrastructure.engines.frames import MAX_FRAME_BYTES, FrameIsTooLarge
+from infrastructure.system import resident_mb
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +31,6 @@ GRACE_S: Final = 0.25
 
 _END_S: Final = 2.0
 _STEP_S: Final = 0.05
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_MB: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,14 +176,8 @@ class EngineProcess:
         return None if ends_s is None else max(0.0, ends_s + GRACE_S - time.monotonic())
 
     def _is_too_large(self) -> bool:
-        return bool(self._bounds.memory_mb) and self._resident_mb() > self._bounds.memory_mb
-
-    def _resident_mb(self) -> int:
-        try:
-            pages = int(Path(f"/proc/{self._process.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            return 0
-        return pages * _PAGE_BYTES // _MB
+        most_mb = self._bounds.memory_mb
+        return bool(most_mb) and resident_mb(self._process.pid) > most_mb
 
     def _lost(self) -> RunStopped | ProgramFailed:
         self.kill()

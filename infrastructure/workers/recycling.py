@@ -1,21 +1,16 @@
 """When a worker has done enough, or has grown too large, so that a fresh one should go on."""
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 from dramatiq import Broker, Middleware
 from dramatiq.broker import MessageProxy
 
-logger = logging.getLogger(__name__)
+from infrastructure.system import resident_mb
 
-_STATM: Final = Path("/proc/self/statm")
-_PAGE_BYTES: Final = os.sysconf("SC_PAGE_SIZE")
-_MB: Final = 1024 * 1024
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +61,3 @@ class Recycling(Middleware):
 
 def _goes_on() -> None:
     """Nobody replaces this process."""
-
-
-def resident_mb() -> int:
-    """The memory that this process holds; 0 where the system does not tell."""
-    try:
-        pages = int(_STATM.read_text().split()[1])
-    except OSError:
-        return 0
-    return pages * _PAGE_BYTES // _MB

@@ -7,7 +7,8 @@ import pytest
 from dramatiq.broker import MessageProxy
 from dramatiq.brokers.stub import StubBroker
 
-from infrastructure.workers.recycling import Recycling, Wear, resident_mb
+from infrastructure.system import resident_mb
+from infrastructure.workers.recycling import Recycling, Wear
 from tests.support.workers import Note, Notebook, spawned
 
 
@@ -58,7 +59,7 @@ def test_brg_03_a_worn_worker_finishes_what_it_has_and_ends(notebook: Notebook) 
 
 def test_memory_is_told_by_the_system() -> None:
     code = (
-        "from infrastructure.workers.recycling import resident_mb; before = resident_mb();"
+        "from infrastructure.system import resident_mb; before = resident_mb();"
         "kept = bytearray(100 << 20); kept[::4096] = b'x' * len(kept[::4096]);"
         "print(resident_mb() - before)"
     )
