@@ -162,11 +162,17 @@ class Ran(NamedTuple, Generic[V]):
 
 
 async def run_program(
-    desk: Writer, program_id: UUID, body: NewExecution, shown: Shown[V]
+    desk: Writer,
+    program_id: UUID,
+    body: NewExecution,
+    shown: Shown[V],
+    *,
+    longest_s: float = LONGEST_WAIT_S,
 ) -> Ran[V]:
     """Have a program run on what *body* says, wait for its end, and see it as *shown*.
 
-    The request is durable before any model is called.
+    The request is durable before any model is called. However long *body* says to wait, it is
+    *longest_s* at most.
 
     Raises:
         ExecutionTimedOut: It did not end by its deadline, now or when it was first asked for.
@@ -185,7 +191,8 @@ async def run_program(
     with desk.deps.expect(execution_id, _ENDS) as expectation:
         receipt = await desk.dispatch(command)
         look = partial(desk.run, partial(_view, desk, execution_id, shown))
-        view = await _ended_in_time(desk, expectation, look, body.wait)
+        wait_s = longest_s if body.wait is None else min(body.wait, longest_s)
+        view = await _ended_in_time(desk, expectation, look, wait_s)
     if view.failure is not None and view.failure.code == TIMED_OUT.code:
         raise ExecutionTimedOut(execution_id)
     if view.failure is not None and view.failure.code in _BUSY:
@@ -194,14 +201,11 @@ async def run_program(
 
 
 async def _ended_in_time(
-    desk: Writer, expectation: Expectation, look: Callable[[], Awaitable[V]], wait_s: float | None
+    desk: Writer, expectation: Expectation, look: Callable[[], Awaitable[V]], wait_s: float
 ) -> V:
     """The execution once it ended, or after *wait_s* seconds; past its deadline it is ended."""
-    longest_s = LONGEST_WAIT_S if wait_s is None else wait_s
-    gives_up_s = monotonic() + longest_s
-    view = await until_ended(
-        expectation, look, min(longest_s, _FIRST_LOOK_S), is_new=desk.key is None
-    )
+    gives_up_s = monotonic() + wait_s
+    view = await until_ended(expectation, look, min(wait_s, _FIRST_LOOK_S), is_new=desk.key is None)
     while not view.ended and (left_s := gives_up_s - monotonic()) > 0:
         late_s = _late_s(view)
         if late_s > _PATIENCE_S:

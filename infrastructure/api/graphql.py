@@ -22,7 +22,7 @@ from infrastructure.api.execution_views import ExecutionDetail, execution_detail
 from infrastructure.api.executions import KIND, NewExecution, run_program
 from infrastructure.api.problems import InternalError, invalid_body, problem
 from infrastructure.api.route import router
-from infrastructure.api.runs import DEFAULT_WAIT_S, LONGEST_WAIT_S
+from infrastructure.api.runs import LONGEST_WAIT_S
 from projections.kernel import ReadStore
 
 T = TypeVar("T")
@@ -142,10 +142,8 @@ class _Caller:
             body = NewExecution(inputs=asked.inputs, id=asked.id, wait=asked.wait_s)
         except ValidationError as error:
             raise invalid_body(error, RequestExecution.__name__) from None
-        left_s = max(self._until_s - monotonic(), 0)
-        if left_s < (DEFAULT_WAIT_S if body.wait is None else body.wait):
-            body = body.model_copy(update={"wait": left_s})
-        ran = await run_program(self._desk(asked.place), asked.program, body, execution_detail)
+        desk, left_s = self._desk(asked.place), max(self._until_s - monotonic(), 0)
+        ran = await run_program(desk, asked.program, body, execution_detail, longest_s=left_s)
         self.position = max(self.position, ran.view.position)
         return ran.view
 

@@ -312,6 +312,24 @@ def test_a_run_that_goes_on_is_told_as_it_stands(api: TestClient, world: ApiWorl
     assert codes(ask(api, too_long)) == ["request.invalid"]
 
 
+def test_runs_of_one_request_wait_together_and_are_the_same_when_asked_for_again(
+    api: TestClient, world: ApiWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(api, "triage")
+    world.has_worker = False
+    run = """mutation {
+        a: executeTriage(inputs: {message: "x"}) { execution { executionId status } }
+        b: executeTriage(inputs: {message: "y"}) { execution { executionId status } } }"""
+    with monkeypatch.context() as hurried:
+        hurried.setattr("infrastructure.api.graphql.LONGEST_WAIT_S", 0.05)
+        first = ask(api, run, {"Idempotency-Key": "k-2"})["data"]
+    assert [each["execution"]["status"] for each in first.values()] == ["pending", "pending"]
+    world.work()
+    again = ask(api, run, {"Idempotency-Key": "k-2"})["data"]
+    for name, each in again.items():
+        assert each["execution"] == first[name]["execution"] | {"status": "completed"}
+
+
 def test_outputs_of_another_signature_are_told_as_json(api: TestClient, world: ApiWorld) -> None:
     make(api, "triage", "message -> queue: Literal['sales']")
     world.runner.outputs = {"queue": "bug"}
