@@ -9,7 +9,7 @@ from pydantic import Field, PositiveInt, StringConstraints
 
 from application.authorization import Permission
 from application.bound import BoundPrograms, full_name
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.errors import AggregateNotFound
 from application.ports import Claim, Clock, Receipt, Repository
 from application.runnable import resolve_version
@@ -72,7 +72,7 @@ class PauseBinding(Command):
     """Changes of records call it no more, until it is resumed."""
 
     binding_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 
@@ -87,7 +87,7 @@ class RemoveBinding(Command):
     """It is never called again. It stays readable, and its name stays its own."""
 
     binding_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from application.attempts import insist
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.credit import ONE_FOR_EACH_COVER, Credit
 from application.errors import RuleRefused
 from application.ports import Clock, Receipt, Repository
@@ -27,7 +27,7 @@ class OpenBudget(Command):
 class GrantCredit(Command):
     budget_id: UUID
     usd: Amount
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 
@@ -46,7 +46,7 @@ class WatchBudget(Command):
 
 class CloseBudget(Command):
     budget_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

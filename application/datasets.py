@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.context import current, within
 from application.errors import AggregateNotFound, ConcurrentWrite
 from application.fitting import fit
@@ -23,8 +23,6 @@ from domain.text import JsonObject, LongText, Name
 
 CHUNK_ROWS = 1000
 """How many rows one stored text holds."""
-
-NO_REASON: Final = "No reason was given."
 
 _IN_PLACE: Final = UUID("5e6d3f0e-6d0b-5c39-9f35-5a5f6d1b7c11")
 _IN_PLACE_VERSION: Final = 2

@@ -9,7 +9,7 @@ from pydantic import JsonValue, PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.datasets import fitting_rows
 from application.examples import pinned_rows
 from application.extensions import NOTHING_MORE, Extensions
@@ -48,7 +48,7 @@ class RunEvaluation(Command):
 
 class CancelEvaluation(Command):
     evaluation_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

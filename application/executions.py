@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.context import Context, current, within
 from application.credit import NO_CREDIT, Holds, set_aside
 from application.foreign import OTHER_DSPY, foreign_states
@@ -59,7 +59,7 @@ class TimeOutExecution(Command):
 
 class CancelExecution(Command):
     execution_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

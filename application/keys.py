@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.ports import Clock, Receipt, Repository
 from domain.access.aggregate import LONGEST_LIFE, ApiKey
 from domain.access.events import ApiKeyIssued
@@ -38,7 +38,7 @@ class IssueKey(Command):
 
 class RevokeKey(Command):
     key_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.errors import AggregateNotFound
 from application.pointing import at
 from application.ports import Claim, Clock, Receipt, Repository
@@ -85,7 +85,7 @@ class ConfigureModule(Command):
 
 class RetireModule(Command):
     module_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

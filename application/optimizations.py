@@ -13,8 +13,8 @@ from pydantic_core import PydanticCustomError
 from application import lm_ports
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
-from application.commands import Command, handles
-from application.datasets import CHUNK_ROWS, NO_REASON, fitting_rows, written_in_place
+from application.commands import NO_REASON, Command, handles
+from application.datasets import CHUNK_ROWS, fitting_rows, written_in_place
 from application.examples import pinned_rows
 from application.extensions import NOTHING_MORE, Extensions
 from application.journal import Decision, RunJournal
@@ -110,7 +110,7 @@ class RejectOptimization(Command):
 
 class CancelOptimization(Command):
     optimization_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

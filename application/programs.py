@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, PositiveInt
 from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.errors import AggregateNotFound
 from application.extensions import NOTHING_MORE, Extensions
 from application.graphs import GraphReader, WrittenProgram
@@ -81,7 +81,7 @@ class DeployProgram(Command):
 
     program_id: UUID
     program_version: PositiveInt | None = None
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     evidence: Annotated[tuple[UUID, ...], Field(max_length=100)] = ()
     expected_version: int | None = None
 
@@ -90,7 +90,7 @@ class ArchiveProgram(Command):
     """Put it away: nothing runs of it until it is restored."""
 
     program_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 
@@ -103,7 +103,7 @@ class RestoreProgram(Command):
 
 class RetireProgram(Command):
     program_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.payloads import Payload
 from application.ports import Clock, Receipt
 from application.record_changes import RecordChanges, kept
@@ -41,7 +41,7 @@ class DeleteRecord(Command):
 
     record_id: UUID
     resource: ResourceName
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

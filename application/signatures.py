@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.pointing import at, beneath
 from application.ports import Claim, Clock, Receipt, Repository, SignatureUsers
 from application.shelf import SignatureShelf
@@ -113,7 +113,7 @@ class ReviseSignature(WrittenSignature, Command):
 
 class RetireSignature(Command):
     signature_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.ports import Claim, Clock, Receipt, Repository
 from application.supplies import Supplies
 from domain.program.needs import tool_needs
@@ -25,7 +25,7 @@ class CreateTool(Command):
 
 class RetireTool(Command):
     tool_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

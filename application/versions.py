@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.graphs import GraphReader, WrittenProgram
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Pinning, Receipt, Repository
@@ -22,8 +22,6 @@ from domain.program.state import read_state
 from domain.program.values import Adapter
 from domain.program.versions import VersionState
 from domain.text import JsonObject, LongText, escape
-
-NO_REASON = "No reason was given."
 
 
 class PredictorChange(BaseModel):

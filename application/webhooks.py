@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, PositiveInt
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.payloads import Payload
 from application.ports import Claim, Clock, Receipt, Repository
 from domain.text import LongText, Name
@@ -41,7 +41,7 @@ class SubscribeWebhook(Command):
 
 class PauseWebhook(Command):
     webhook_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 
@@ -60,7 +60,7 @@ class RotateWebhookSecret(Command):
 
 class RemoveWebhook(Command):
     webhook_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue, PositiveInt
 
 from application.attempts import ComeBackLater, insist
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.context import current, within
 from application.deeds import DeedFailed, Deeds
 from application.errors import ConcurrentWrite
@@ -47,7 +47,7 @@ class CancelWorkflowRun(Command):
     """A step under way ends first; then what was done is undone, the latest first."""
 
     run_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

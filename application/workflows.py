@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from application.authorization import Permission
-from application.commands import Command, handles
+from application.commands import NO_REASON, Command, handles
 from application.ports import Claim, Clock, Receipt, Repository
 from application.workflow_wishes import Inputs, Steps, WorkflowPinning
 from domain.text import LongText, Name
@@ -31,7 +31,7 @@ class ReviseWorkflow(Command):
 
 class RetireWorkflow(Command):
     workflow_id: UUID
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     expected_version: int | None = None
 
 

@@ -14,6 +14,7 @@ from application.bindings import (
     RemoveBinding,
     ResumeBinding,
 )
+from application.commands import NO_REASON
 from application.errors import AggregateNotFound
 from domain.binding.values import BindingStatus, InputSource, Trigger
 from domain.record.values import ResourceName
@@ -63,7 +64,7 @@ class NewBinding(NewThing, Bound):
 class Reason(Body):
     """Why something is done."""
 
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
 
 
 @routes.post("", status_code=status.HTTP_201_CREATED)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from application.commands import NO_REASON
 from domain.text import LongText
 
 
@@ -25,10 +26,10 @@ class NewThing(Body):
 class Retirement(Body):
     """Why something leaves service."""
 
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
 
 
 class Cancellation(Body):
     """Why a run is called off."""
 
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON

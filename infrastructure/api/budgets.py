@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from application.authorization import Permission
 from application.budgets import CloseBudget, GrantCredit, OpenBudget, ReviseBudget
+from application.commands import NO_REASON
 from application.credit import Standing
 from domain.budget.aggregate import Budget
 from domain.budget.values import Amount, Cover
@@ -41,7 +42,7 @@ class Grant(Body):
     """Money for runs."""
 
     usd: Amount
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
 
 
 class RevisedBudget(Body):

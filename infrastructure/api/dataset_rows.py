@@ -8,7 +8,8 @@ from uuid import UUID
 from fastapi import Body, Path, Query, Request, Response, status
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 
-from application.datasets import NO_REASON, LoadRows, RemoveRow, ReplaceRow
+from application.commands import NO_REASON
+from application.datasets import LoadRows, RemoveRow, ReplaceRow
 from application.examples import Example, RowHashes, example, examples
 from application.fitting import fit
 from application.ports import Receipt

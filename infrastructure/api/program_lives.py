@@ -3,6 +3,7 @@
 from fastapi import Response
 from pydantic import Field
 
+from application.commands import NO_REASON
 from application.programs import (
     ArchiveProgram,
     ConfigureProgram,
@@ -42,7 +43,7 @@ class NewConfig(Body):
 class Archiving(Body):
     """Why it is put away."""
 
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
 
 
 @routes.post("/{program}/rename")

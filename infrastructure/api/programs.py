@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Path, Query, Response, status
 from pydantic import AliasChoices, Field, JsonValue, PositiveInt
 
+from application.commands import NO_REASON
 from application.errors import AggregateNotFound
 from application.graphs import ModuleChoice
 from application.programs import CreateProgram, DeployProgram, RetireProgram, StartTesting
@@ -56,7 +57,7 @@ class NewDeployment(Body):
     program_version: PositiveInt | None = Field(
         default=None, description="The latest version if left out."
     )
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     evidence: tuple[UUID, ...] = Field(
         default=(), description="Completed evaluations that speak for it."
     )

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, Field
 
+from application.commands import NO_REASON
 from application.optimizations import ApproveOptimization, RejectOptimization, proposed
 from application.versions import content_of
 from domain.comparison.values import Breakage, Change, Severity, gravest
@@ -27,7 +28,7 @@ routes = router(PATH, "optimizations")
 class Judgement(Body):
     """Why what was found is approved or rejected."""
 
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
 
 
 class ProposalView(BaseModel):

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Body, Path, Query, Response, status
 from pydantic import Field, JsonValue
 
+from application.commands import NO_REASON
 from application.errors import AggregateNotFound
 from application.records import CreateRecord, DeleteRecord, RepeatCall, UpdateRecord
 from domain.record.values import ResourceName
@@ -122,7 +123,7 @@ async def delete_record(
     desk: Writing,
     expected: Expected,
     response: Response,
-    reason: Annotated[LongText, Query(description="Told in the trail.")] = "No reason was given.",
+    reason: Annotated[LongText, Query(description="Told in the trail.")] = NO_REASON,
 ) -> Written:
     """Delete a record. It stays readable and changes no more; programs under way store nothing."""
     command = wish(

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Path, Query, Response, status
 from pydantic import AliasChoices, BaseModel, Field, JsonValue, PositiveInt
 
+from application.commands import NO_REASON
 from application.exchange import ExportedProgram, ImportProgram, exported
 from application.graphs import ModuleChoice
 from application.versions import (
@@ -101,7 +102,7 @@ class NewVersion(Body):
 
     modules: tuple[ModuleChoice, ...] | None = None
     graph: ProgramGraph | None = None
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
     forward: JsonValue = Field(
         default=None,
         validation_alias=AliasChoices("forward", "forward_fn"),
@@ -117,7 +118,7 @@ class Edit(Body):
         default={}, examples=[{"predict": {"instructions": "Answer in one word."}}]
     )
     adapter: Adapter | None = Field(default=None, description="How prompts are written.")
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
 
 
 class NewOrder(Body):
@@ -129,7 +130,7 @@ class NewOrder(Body):
 class Taking(Body):
     """Why a version is taken up again."""
 
-    reason: LongText = "No reason was given."
+    reason: LongText = NO_REASON
 
 
 @routes.get("/{program}/versions/{number}/content")

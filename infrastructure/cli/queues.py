@@ -8,6 +8,7 @@ from uuid import UUID
 
 import typer
 
+from application.commands import NO_REASON
 from infrastructure.cli.connection import Json
 from infrastructure.cli.output import plain, say, show_json, show_table
 
@@ -46,7 +47,7 @@ class QueueCommands:
         self,
         queue: Queue,
         *,
-        reason: Annotated[str, typer.Option(help="Why; it is on record.")] = "No reason was given.",
+        reason: Annotated[str, typer.Option(help="Why; it is on record.")] = NO_REASON,
     ) -> None:
         """Have no worker take more of a queue's jobs. What is accepted meanwhile waits."""
         with self.office() as office:
