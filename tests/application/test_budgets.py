@@ -12,6 +12,7 @@ from application.credit import NO_CREDIT, Standing
 from application.errors import AggregateNotFound, ConcurrentWrite, RuleRefused
 from application.executions import CancelExecution, RequestExecution, RunExecution
 from application.lm_ports import ProgramFailed
+from application.policies.watching import watching
 from domain.budget.errors import BudgetExists, BudgetIsSpent
 from domain.budget.events import BudgetRanLow
 from domain.budget.values import Cover
@@ -128,8 +129,6 @@ def test_crd_02_a_soft_limit_is_told_once_as_a_fact(world: World) -> None:
 
 
 def test_whoever_watches_is_asked_to_look_after_each_hold(world: World) -> None:
-    from application.policies.watching import watching
-
     watched = opened(world, alert_below_usd=Decimal(3))
     opened(world, cover=Cover(kind="actor", of=CONTEXT.actor))
     request(world)

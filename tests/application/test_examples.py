@@ -16,6 +16,7 @@ from domain.dataset.errors import RowNotFound
 from domain.dataset.values import Split
 from domain.errors import StaleVersion
 from domain.evaluation.events import EvaluationRequested
+from domain.values import PayloadRef
 from tests.support.run_world import CONTEXT, World
 
 ROWS = tuple({"message": f"m{n}", "queue": "bug"} for n in range(1, 5))
@@ -175,13 +176,22 @@ def test_exm_01_duplicates_are_those_of_the_rows_as_they_are(world: World, ticke
     assert found() == (5, 1, 0)
 
 
-def test_only_so_many_texts_are_remembered_and_none_is_read_twice(world: World) -> None:
+def test_only_so_many_texts_are_remembered_and_none_of_these_is_read_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dataset_id = uuid4()
     world.do(CreateDataset(dataset_id=dataset_id, name="many"))
     for n in range(515):
-        world.do(LoadRows(dataset_id=dataset_id, split=Split.TRAIN, rows=({"n": n},)))
-    hashes, dataset = RowHashes(), read(world, dataset_id)
+        split = Split.HELDOUT if n < 3 else Split.TRAIN
+        world.do(LoadRows(dataset_id=dataset_id, split=split, rows=({"n": n},)))
+    hashes, dataset, reads = RowHashes(), read(world, dataset_id), list[PayloadRef]()
+    get = world.payloads.get
+    monkeypatch.setattr(world.payloads, "get", lambda ref: (reads.append(ref), get(ref))[1])
     with within(CONTEXT):
         first = list(hashes.of(dataset, world.payloads))
-        assert list(hashes.of(dataset, world.payloads)) == first
-    assert first[-1] == ("516-1", Split.TRAIN, content_hash({"n": 514}))
+        assert first[-1] == ("516-1", Split.TRAIN, content_hash({"n": 514}))
+        assert len(reads) == 515
+        assert list(hashes.of(dataset, world.payloads, Split.TRAIN)) == first[3:]
+        assert len(reads) == 515
+        assert list(hashes.of(dataset, world.payloads, Split.HELDOUT)) == first[:3]
+        assert len(reads) == 515 + 3

@@ -4,6 +4,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from application.attempts import RunInterrupted
 from application.context import within
 from application.executions import RequestExecution, RunExecution
 from application.foreign import foreign_states
@@ -105,7 +106,7 @@ def test_the_same_warning_is_recorded_once_however_often_the_run_is_taken_up(
             inputs={"message": "It crashes."},
         )
     )
-    with pytest.raises(Exception, match="goes on later"):
+    with pytest.raises(RunInterrupted, match="goes on later"):
         world.do(RunExecution(execution_id=execution_id))
     world.runner.error = None
     world.do(RunExecution(execution_id=execution_id))

@@ -1,7 +1,6 @@
 """Webhooks are subscribed where events may be sent, and signed by a secret that is told once."""
 
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,10 +17,8 @@ from application.webhooks import (
     ResumeWebhook,
     RotateWebhookSecret,
     SubscribeWebhook,
-    WebhookHandlers,
 )
 from domain.errors import StaleVersion
-from domain.tool.allowance import Allowance
 from domain.values import Failure
 from domain.webhook.aggregate import Webhook
 from domain.webhook.errors import InvalidWebhook, SecretIsUnknown, WebhookIsNotAllowed
@@ -30,6 +27,7 @@ from domain.webhook.values import KeptSecret, NamedSecret, WebhookStatus
 from tests.support.memory import FixedClock, MemoryLog, MemoryRepository
 from tests.support.payloads import MemoryPayloads
 from tests.support.run_world import CONTEXT
+from tests.support.sagas import webhook_handlers
 
 URL = "https://hooks.example.com/in"
 
@@ -41,16 +39,7 @@ class Scene:
     def __post_init__(self) -> None:
         self.log = MemoryLog(inline=(self.payloads.inline,))
         self.webhooks = MemoryRepository(Webhook, self.log)
-        numbers = count(1)
-        self.bus = CommandBus(
-            WebhookHandlers(
-                self.webhooks,
-                Allowance(hosts=frozenset({"hooks.example.com"})),
-                frozenset({"crm"}),
-                lambda: f"whsec_{next(numbers)}",
-                FixedClock(),
-            )
-        )
+        self.bus = CommandBus(webhook_handlers(self.log, FixedClock()))
 
     def do(self, command: Command) -> Receipt:
         return self.bus.dispatch(command, CONTEXT)

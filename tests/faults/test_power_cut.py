@@ -53,7 +53,7 @@ def _store_posts(http: Http) -> None:
         http.post("/v1/records/post", {"data": {"text": text}})
     until(
         lambda: http.pages("/v1/records/post"),
-        lambda posts: all(map(_is_sorted, posts)),
+        lambda posts: [_is_sorted(post) for post in posts] == [True, True],
         timeout_s=60,
     )
 

@@ -63,7 +63,7 @@ def next_of(run: WorkflowRun, spec: WorkflowSpec | None = None) -> tuple[str, st
 
 def test_a_run_is_started_with_what_it_was_given(run: Scenario[WorkflowRun]) -> None:
     begin = {"workflow_id": STARTED.workflow_id, "workflow_version": 1, "inputs": STARTED.inputs}
-    started = run.when_begun(lambda new: WorkflowRun.start(id, **begin, at=NOW)).then(STARTED)  # type: ignore[arg-type]  # as the event has it
+    started = run.when_begun(lambda new: WorkflowRun.start(new, **begin, at=NOW)).then(STARTED)  # type: ignore[arg-type]  # as the event has it
     assert (started.status, started.turn) == (WorkflowRunStatus.RUNNING, 1)
     assert next_of(started) == ("first", "book")
 
