@@ -8,17 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import LiteralString, Protocol
 
-from application.bindings import BindingHandlers
-from application.bound import BoundPrograms
 from application.budgets import BudgetHandlers
-from application.calls import CallHandlers
 from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
 from application.deeds import Deeds
 from application.evaluations import EvaluationHandlers
 from application.exchange import ExchangeHandlers
-from application.executions import ExecutionHandlers, RequestExecution
+from application.executions import ExecutionHandlers
 from application.extensions import Extensions, Plugins
 from application.graphs import GraphReader
 from application.keys import KeyHandlers
@@ -30,8 +27,6 @@ from application.ports import Receipt
 from application.probes import ProbeHandlers
 from application.probing import ModuleProber
 from application.programs import ProgramHandlers
-from application.record_changes import RecordChanges
-from application.records import RecordHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
@@ -42,12 +37,7 @@ from application.tracing import Tracing
 from application.turns import Turns
 from application.versions import VersionHandlers
 from application.warming import WarmingHandlers, warming
-from application.webhooks import WebhookHandlers
-from application.workflow_runs import WorkflowRunHandlers
-from application.workflow_wishes import WorkflowPinning
-from application.workflows import WorkflowHandlers
 from domain.access.aggregate import ApiKey
-from domain.binding.aggregate import Binding
 from domain.budget.aggregate import Budget
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
@@ -56,19 +46,21 @@ from domain.module.aggregate import Module
 from domain.optimization.aggregate import Optimization
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
-from domain.record.aggregate import Record
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
 from domain.values import Reading
-from domain.webhook.aggregate import Webhook
-from domain.workflow.aggregate import Workflow
-from domain.workflow_run.aggregate import WorkflowRun
 from infrastructure.elsewhere import Elsewhere
 from infrastructure.eventstore.migrations import MIGRATIONS as LOG_MIGRATIONS
 from infrastructure.eventstore.projection_migrations import MIGRATIONS as PROJECTION_MIGRATIONS
 from infrastructure.eventstore.receipts import PostgresNames
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository, InlineWriter
+from infrastructure.handlers import (
+    record_handlers,
+    records,
+    webhook_handlers,
+    workflow_handlers,
+)
 from infrastructure.limits import provider_turns
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
@@ -86,7 +78,7 @@ from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.postgres.roles import Access, Rights, check_role, grant
 from infrastructure.postgres.safety import check_server
 from infrastructure.settings import Settings
-from infrastructure.system import SystemClock, new_secret
+from infrastructure.system import SystemClock
 from infrastructure.telemetry.setup import build_metrics, build_tracing
 from infrastructure.users import ProjectedUsers
 from infrastructure.watch import Watch
@@ -298,7 +290,7 @@ def _bus(
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
         ToolHandlers(tools, supplies, clock),
-        _webhook_handlers(settings, log),
+        webhook_handlers(settings, log),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
         *_run_handlers(
             log,
@@ -337,59 +329,14 @@ def _run_handlers(
     return (
         running,
         BudgetHandlers(EventSourcedRepository(log, Budget), credit, clock),
-        *_record_handlers(log, supplies, executions, running.request),
-        *_workflow_handlers(
-            log, supplies, Deeds(running, runtime.toolbox, _records(log, supplies)), worker
+        *record_handlers(log, supplies, executions, running.request),
+        *workflow_handlers(
+            log, supplies, Deeds(running, runtime.toolbox, records(log, supplies)), worker
         ),
         ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic),
         WarmingHandlers(programs, supplies, engine),
         OptimizationHandlers(EventSourcedRepository(log, Optimization), *learning, extensions),
         EvaluationHandlers(evaluations, *learning, extensions),
-    )
-
-
-def _record_handlers(
-    log: EventLog,
-    supplies: Supplies,
-    executions: EventSourcedRepository[Execution],
-    request: Callable[[RequestExecution], Receipt],
-) -> Sequence[object]:
-    clock, payloads, handlers = SystemClock(), supplies.payloads, _records(log, supplies)
-    bindings, changes = EventSourcedRepository(log, Binding), handlers.changes
-    return (
-        handlers,
-        BindingHandlers(bindings, supplies.programs, changes.bound, clock),
-        CallHandlers(changes.records, bindings, executions, payloads, changes, request, clock),
-    )
-
-
-def _records(log: EventLog, supplies: Supplies) -> RecordHandlers:
-    bindings, names = EventSourcedRepository(log, Binding), PostgresNames(log.receipts.recorder)
-    bound = BoundPrograms(bindings, names)
-    changes = RecordChanges(EventSourcedRepository(log, Record), bound, supplies.payloads)
-    return RecordHandlers(changes, SystemClock())
-
-
-def _webhook_handlers(settings: Settings, log: EventLog) -> WebhookHandlers:
-    return WebhookHandlers(
-        EventSourcedRepository(log, Webhook),
-        settings.webhook_allowance,
-        frozenset(settings.signers),
-        new_secret,
-        SystemClock(),
-    )
-
-
-def _workflow_handlers(
-    log: EventLog, supplies: Supplies, deeds: Deeds, worker: str
-) -> Sequence[object]:
-    clock, names = SystemClock(), PostgresNames(log.receipts.recorder)
-    workflows = EventSourcedRepository(log, Workflow)
-    runs = EventSourcedRepository(log, WorkflowRun)
-    pinning = WorkflowPinning(supplies.programs, supplies.tools, names, supplies.allowance)
-    return (
-        WorkflowHandlers(workflows, pinning, clock),
-        WorkflowRunHandlers(runs, workflows, supplies.payloads, deeds, clock, worker),
     )
 
 

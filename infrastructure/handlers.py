@@ -1,0 +1,72 @@
+"""Handlers of what asks for runs: of records, of workflows, and of what is told about both."""
+
+from collections.abc import Callable, Sequence
+
+from application.bindings import BindingHandlers
+from application.bound import BoundPrograms
+from application.calls import CallHandlers
+from application.deeds import Deeds
+from application.executions import RequestExecution
+from application.ports import Receipt
+from application.record_changes import RecordChanges
+from application.records import RecordHandlers
+from application.supplies import Supplies
+from application.webhooks import WebhookHandlers
+from application.workflow_runs import WorkflowRunHandlers
+from application.workflow_wishes import WorkflowPinning
+from application.workflows import WorkflowHandlers
+from domain.binding.aggregate import Binding
+from domain.execution.aggregate import Execution
+from domain.record.aggregate import Record
+from domain.webhook.aggregate import Webhook
+from domain.workflow.aggregate import Workflow
+from domain.workflow_run.aggregate import WorkflowRun
+from infrastructure.eventstore.receipts import PostgresNames
+from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
+from infrastructure.settings import Settings
+from infrastructure.system import SystemClock, new_secret
+
+
+def record_handlers(
+    log: EventLog,
+    supplies: Supplies,
+    executions: EventSourcedRepository[Execution],
+    request: Callable[[RequestExecution], Receipt],
+) -> Sequence[object]:
+    clock, payloads, handlers = SystemClock(), supplies.payloads, records(log, supplies)
+    bindings, changes = EventSourcedRepository(log, Binding), handlers.changes
+    return (
+        handlers,
+        BindingHandlers(bindings, supplies.programs, changes.bound, clock),
+        CallHandlers(changes.records, bindings, executions, payloads, changes, request, clock),
+    )
+
+
+def records(log: EventLog, supplies: Supplies) -> RecordHandlers:
+    bindings, names = EventSourcedRepository(log, Binding), PostgresNames(log.receipts.recorder)
+    bound = BoundPrograms(bindings, names)
+    changes = RecordChanges(EventSourcedRepository(log, Record), bound, supplies.payloads)
+    return RecordHandlers(changes, SystemClock())
+
+
+def webhook_handlers(settings: Settings, log: EventLog) -> WebhookHandlers:
+    return WebhookHandlers(
+        EventSourcedRepository(log, Webhook),
+        settings.webhook_allowance,
+        frozenset(settings.signers),
+        new_secret,
+        SystemClock(),
+    )
+
+
+def workflow_handlers(
+    log: EventLog, supplies: Supplies, deeds: Deeds, worker: str
+) -> Sequence[object]:
+    clock, names = SystemClock(), PostgresNames(log.receipts.recorder)
+    workflows = EventSourcedRepository(log, Workflow)
+    runs = EventSourcedRepository(log, WorkflowRun)
+    pinning = WorkflowPinning(supplies.programs, supplies.tools, names, supplies.allowance)
+    return (
+        WorkflowHandlers(workflows, pinning, clock),
+        WorkflowRunHandlers(runs, workflows, supplies.payloads, deeds, clock, worker),
+    )
