@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from threading import Event
 from typing import Final, Protocol
 
+from application.circuits import CIRCUIT_OPEN
 from domain.values import Failure
 
 NO_TURN: Final = "model.no_turn"
@@ -26,8 +27,9 @@ class NoTurn(Exception):
 
 
 def seconds_to_wait(failure: Failure) -> int | None:
-    """How long to wait before another try, if *failure* is that of a ``NoTurn``."""
-    found = _SECONDS.search(failure.message) if failure.code == NO_TURN else None
+    """How long to wait before another try, if *failure* is that of a call that was not made."""
+    is_told = failure.code in {NO_TURN, CIRCUIT_OPEN}
+    found = _SECONDS.search(failure.message) if is_told else None
     return None if found is None else int(found.group(1))
 
 

@@ -12,6 +12,7 @@ from fastapi import Path, Query, Response, status
 from pydantic import AwareDatetime, Field, PositiveInt
 
 from application.authorization import AS_WORKER
+from application.circuits import CIRCUIT_OPEN
 from application.executions import CancelExecution, RequestExecution, TimeOutExecution
 from application.ports import PayloadStore, Receipt
 from application.replays import RequestReplay
@@ -106,6 +107,18 @@ class ModelIsBusy(EdgeError):
         self.retry_after_s = seconds_to_wait(failure) or _BUSY_FOR_S
 
 
+class ModelIsDown(EdgeError):
+    """The model failed again and again, and is left alone; the execution has ended as failed."""
+
+    code: ClassVar[str] = CIRCUIT_OPEN
+    status: ClassVar[int] = 503
+
+    def __init__(self, execution_id: UUID, failure: Failure) -> None:
+        super().__init__(f"{failure.message} The execution is at {PATH}/{execution_id}.")
+        self.headers = {"Location": f"{PATH}/{execution_id}"}
+        self.retry_after_s = seconds_to_wait(failure)
+
+
 class NewExecution(NewThing):
     """What to run a program on."""
 
@@ -141,7 +154,8 @@ async def execute_program(
     """Run a program and wait for its end. The request is durable before any model is called.
 
     Who says how long to wait gets 202 when that is over; who does not, 504 at the deadline. If it
-    failed because the model took no more calls, that is 429 with the seconds to wait.
+    failed because the model took no more calls, that is 429 with the seconds to wait; 503 if the
+    model is left alone because it only fails.
     """
     program_id = await desk.id_of("program", program)
     body = body if wait is None else body.model_copy(update={"wait": wait})
@@ -177,6 +191,7 @@ async def run_program(
     Raises:
         ExecutionTimedOut: It did not end by its deadline, now or when it was first asked for.
         ModelIsBusy: It failed because the model took no more calls.
+        ModelIsDown: It failed because the model is left alone, as it only fails.
     """
     execution_id = desk.new_id(KIND, body.id)
     command = wish(
@@ -193,11 +208,19 @@ async def run_program(
         look = partial(desk.run, partial(_view, desk, execution_id, shown))
         wait_s = longest_s if body.wait is None else min(body.wait, longest_s)
         view = await _ended_in_time(desk, expectation, look, wait_s)
-    if view.failure is not None and view.failure.code == TIMED_OUT.code:
-        raise ExecutionTimedOut(execution_id)
-    if view.failure is not None and view.failure.code in _BUSY:
-        raise ModelIsBusy(execution_id, view.failure)
+    if view.failure is not None:
+        _refuse(execution_id, view.failure)
     return Ran(receipt, view)
+
+
+def _refuse(id: UUID, failure: Failure) -> None:
+    """Say by its status where another time would have been better."""
+    if failure.code == TIMED_OUT.code:
+        raise ExecutionTimedOut(id)
+    if failure.code in _BUSY:
+        raise ModelIsBusy(id, failure)
+    if failure.code == CIRCUIT_OPEN:
+        raise ModelIsDown(id, failure)
 
 
 async def _ended_in_time(

@@ -169,12 +169,12 @@ def response(
     told = problem(error, correlation_id)
     own: Mapping[str, str] = error.headers if isinstance(error, EdgeError) else {}
     extra = {**own, **(headers or {})}
-    if told.status == HTTPStatus.SERVICE_UNAVAILABLE:
+    if isinstance(error, EdgeError) and error.retry_after_s is not None:
+        extra["Retry-After"] = str(error.retry_after_s)
+    elif told.status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra["Retry-After"] = str(RETRY_AFTER_S)
     elif told.status == HTTPStatus.UNAUTHORIZED:
         extra["WWW-Authenticate"] = "Bearer"
-    elif isinstance(error, EdgeError) and error.retry_after_s is not None:
-        extra["Retry-After"] = str(error.retry_after_s)
     return Response(told.model_dump_json(), told.status, extra, MEDIA_TYPE)
 
 

@@ -10,6 +10,7 @@ import dspy
 from dspy import lm15
 from pydantic import JsonValue, TypeAdapter
 
+from application.circuits import Circuit
 from application.lm_ports import JsonObject
 from application.payloads import Payload
 from application.tracing import NoTracing
@@ -75,6 +76,7 @@ class _Model:
     adapter: Literal["json", "chat"] = "chat"
     cost_of: Callable[[Any], Decimal | None] = _nothing
     concurrency: int = 1
+    circuit: Circuit = field(default_factory=Circuit)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from typing import Final
 
 from dspy import lm15
 
+from application.circuits import CircuitIsOpen, Sign
 from application.turns import NoTurn
 from domain.values import Failure
 
@@ -26,18 +27,20 @@ _CODES: Final = (
 )
 _NO_ERRORS: Final = {2: "model.answer_malformed", 3: "model.redirected"}
 """By the first digit of the status: what fails although the server says of no error."""
-_RETRYABLE: Final = (
-    lm15.RateLimitError,
-    lm15.TimeoutError,
-    lm15.ServerError,
-    lm15.TransportError,
-    lm15.LockTimeoutError,
-)
+_OUTAGES: Final = (lm15.TimeoutError, lm15.ServerError, lm15.TransportError)
+_RETRYABLE: Final = (*_OUTAGES, lm15.RateLimitError, lm15.LockTimeoutError)
 
 
 def is_retryable(error: Exception) -> bool:
     """Whether the same call may succeed a little later."""
     return isinstance(error, _RETRYABLE)
+
+
+def sign_of(error: Exception) -> Sign:
+    """What *error* says of the model, if the provider had all the time that it is given."""
+    if isinstance(error, _OUTAGES):
+        return Sign.FAILED
+    return Sign.ANSWERED if isinstance(error, lm15.ProviderError) else Sign.NOTHING
 
 
 def is_about_the_request(error: Exception) -> bool:
@@ -49,7 +52,7 @@ def is_about_the_request(error: Exception) -> bool:
 
 def failure_of(error: Exception) -> Failure:
     """*error* as it is recorded: the provider's first line, cut short."""
-    if isinstance(error, NoTurn):
+    if isinstance(error, NoTurn | CircuitIsOpen):
         return error.failure
     code = _code_of(error)
     said = str(getattr(error, "message", "") or error).strip().split("\n", 1)[0]

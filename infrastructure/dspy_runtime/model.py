@@ -4,6 +4,8 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
+from application.circuits import Circuit
+
 
 class Engine(Protocol):
     """One attempt at the model, in DSPy's canonical terms."""
@@ -37,3 +39,6 @@ class Model(Protocol):
 
     @property
     def concurrency(self) -> int: ...
+
+    @property
+    def circuit(self) -> Circuit: ...

@@ -3,27 +3,19 @@
 import contextvars
 import hashlib
 import json
-import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Self
 
 import dspy
 from dspy import lm15
 
-from application.deadlines import ending_at
-from application.errors import StoreIsUnavailable
-from application.journal import stop_reason
 from application.lm_ports import CallJournal, RunStopped
 from application.payloads import Payload
 from application.tracing import Tracing
 from application.turns import NoLimits, Turns
 from domain.values import Digest, Failure, LmCall
-from infrastructure.dspy_runtime.failures import (
-    failure_of,
-    is_about_the_request,
-    is_retryable,
-    refused,
-)
+from infrastructure.dspy_runtime.asking import Asker, Outcome
+from infrastructure.dspy_runtime.failures import failure_of, is_about_the_request, refused
 from infrastructure.dspy_runtime.journaling import Recorder
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.retries import Retries
@@ -32,7 +24,6 @@ from infrastructure.dspy_runtime.wire import (
     request_json,
     response_json,
     response_of,
-    tokens_of,
     usage_of,
 )
 
@@ -93,9 +84,9 @@ class RecordingEngine:
         self.recorder = Recorder(journal, live=live, within_s=within_s)
         self._model = model
         self._tracing = tracing
-        self._retries = retries or Retries()
         # A replay asks no model, so it stands in no line.
-        self._line = (turns if turns and live else NoLimits()).line()
+        line = (turns if turns and live else NoLimits()).line()
+        self._asker = Asker(model, line, retries or Retries(), self.recorder)
         self.supports_response_schema = model.engine.supports_response_schema
         self.supported_params = model.engine.supported_params
 
@@ -144,7 +135,7 @@ class RecordingEngine:
         if not self.recorder.live:
             raise self.recorder.diverged(f"The predictor {asked.node}", asked.key)
         with self._tracing.lm_call(self._model.model, asked.node) as span:
-            outcome = self._tried(asked.request)
+            outcome = self._asker.ask(asked.request)
             call, response = self._fact(asked, outcome)
             span.answered(call)
         try:
@@ -157,38 +148,7 @@ class RecordingEngine:
             raise self.recorder.stopping(ModelIsUnavailable(call.failure)) from outcome.error
         return json.loads(response.body)
 
-    def _tried(self, request: lm15.Request) -> "_Outcome":
-        ends_s = self.recorder.within(self._retries.clock() + self._retries.deadline_s)
-        attempts, started = 0, time.perf_counter()
-        while True:
-            attempts += 1
-            try:
-                response = self._asked_once(request, ends_s)
-            except StoreIsUnavailable as error:  # nobody knows whose turn it is
-                raise self.recorder.stopping(RunStopped(stop_reason(error))) from error
-            except Exception as error:  # noqa: BLE001 an engine may fail in any way; all are recorded
-                wait = (
-                    self._retries.wait_s(attempts, error, ends_s=ends_s)
-                    if is_retryable(error)
-                    else None
-                )
-                if wait is None or self.recorder.stopped.wait(wait):
-                    return _Outcome(None, error, attempts, started)
-            else:
-                return _Outcome(response, None, attempts, started)
-
-    def _asked_once(self, request: lm15.Request, ends_s: float) -> lm15.Response:
-        left_s = ends_s - self._retries.clock()
-        turn = self._line.turn(
-            lambda: tokens_of(request), within_s=left_s, stopped=self.recorder.stopped
-        )
-        with turn as settle, ending_at(ends_s):
-            response = self._model.engine.complete(request)
-            if (taken := usage_of(response).total_tokens) is not None:
-                settle(taken)
-        return response
-
-    def _fact(self, asked: Asked, outcome: "_Outcome") -> tuple[LmCall, Payload | None]:
+    def _fact(self, asked: Asked, outcome: Outcome) -> tuple[LmCall, Payload | None]:
         answer, error = outcome.response, outcome.error
         failure = None if error is None else failure_of(error)
         response = None
@@ -220,18 +180,6 @@ class RecordingEngine:
                 "finish_reason": answer.finish_reason,
             }
         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    response: lm15.Response | None
-    error: Exception | None
-    attempts: int
-    started: float
-    latency_ms: float = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "latency_ms", (time.perf_counter() - self.started) * 1000)
 
 
 class RecordingLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types

@@ -1,9 +1,11 @@
 """A model that is ready to be asked, and what the runtime has to know about it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar, Literal, Protocol
+
+from application.circuits import Circuit
 
 
 class Engine(Protocol):
@@ -33,7 +35,8 @@ class ModelBinding:
 
     ``adapter`` is how prompts are written: ``json`` with a schema for models that can be held to
     one, ``chat`` otherwise. ``cost_of`` prices a ``dspy.lm15.Response``; ``None`` is unknown.
-    ``concurrency`` is how many calls at once help.
+    ``concurrency`` is how many calls at once help. Whoever shares the binding shares its
+    ``circuit``.
     """
 
     engine: Engine
@@ -41,6 +44,7 @@ class ModelBinding:
     adapter: Literal["json", "chat"]
     cost_of: Callable[[Any], Decimal | None]
     concurrency: int
+    circuit: Circuit = field(default_factory=Circuit)
 
 
 class ModelError(Exception):

@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from pydantic import JsonValue
 
+from application.circuits import CircuitIsOpen, Sign
 from application.lm_ports import (
     CallJournal,
     Forwarded,
@@ -271,11 +273,13 @@ class NativeEngine:
         content = json.loads(request.body)
         turn = run.line.turn(lambda: _tokens(content), within_s=left_s, stopped=threading.Event())
         try:
+            model.circuit.check(model.name)  # before a turn is taken that nobody would use
             with turn as settle:
-                answer = model.ask(content, ends_s=run.ends_s)
+                with model.circuit.call(model.name, partial(_sign_of, run)):
+                    answer = model.ask(content, ends_s=run.ends_s)
                 settle(answer.usage.total_tokens or _tokens(content))
                 return answer, None
-        except NoTurn as refused:
+        except (NoTurn, CircuitIsOpen) as refused:
             return None, ModelRefused(refused.failure)
         except ModelRefused as refused:
             return None, refused
@@ -284,6 +288,13 @@ class NativeEngine:
         if self._model is None:
             raise RuntimeError("This engine has no model yet: call configure first.")
         return self._model
+
+
+def _sign_of(run: _Run, error: Exception) -> Sign:
+    is_out_of_time = run.ends_s is not None and time.monotonic() >= run.ends_s
+    if is_out_of_time or not isinstance(error, ModelRefused):
+        return Sign.NOTHING
+    return Sign.FAILED if error.is_outage else Sign.ANSWERED
 
 
 def _kept(answer: Answer | None, refused: ModelRefused | None) -> Payload | None:

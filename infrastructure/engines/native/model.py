@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from application.circuits import Circuit
 from application.lm_ports import ModelChoice
 from domain.text import mended
 from domain.values import Failure, LmUsage
@@ -35,9 +36,8 @@ _REFUSALS: Final[Mapping[int, str]] = {
     408: "model.timeout",
     429: "model.rate_limited",
 }
-_LATER: Final = frozenset(
-    {"model.timeout", "model.rate_limited", "model.unavailable", "model.unreachable"}
-)
+_OUTAGES: Final = frozenset({"model.timeout", "model.unavailable", "model.unreachable"})
+_LATER: Final = _OUTAGES | {"model.rate_limited"}
 _ABOUT_THE_REQUEST: Final = "model.request_refused"
 _UNAVAILABLE: Final = "model.unavailable"
 
@@ -49,12 +49,16 @@ class NativeModelIsInvalid(Exception):
 
 
 class ModelRefused(Exception):
-    """The model did not answer. ``is_final``: it never will answer this very request."""
+    """The model did not answer. ``is_final``: it never will answer this very request.
+
+    ``is_outage``: it is not there, or does not work.
+    """
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.is_final = failure.code == _ABOUT_THE_REQUEST
+        self.is_outage = failure.code in _OUTAGES
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +94,7 @@ class ChatModel:
         self._host, self._port = parts.hostname or "", parts.port
         self._path = f"{parts.path.rstrip('/')}/chat/completions"
         self._idle: deque[HTTPConnection] = deque()
+        self.circuit = Circuit()
 
     def ask(self, request: Mapping[str, Any], *, ends_s: float | None) -> Answer:
         """What the model answers to *request*, which is given up at *ends_s*.

@@ -1,10 +1,11 @@
-"""A model that takes no more calls: who waits for an answer is told when to ask again."""
+"""A model that takes no calls now: who waits for an answer is told when to ask again."""
 
 from collections.abc import Iterator
 
 import pytest
 from fastapi.testclient import TestClient
 
+from application.circuits import CircuitIsOpen
 from application.lm_ports import ProgramFailed
 from application.turns import NoTurn, seconds_to_wait
 from domain.values import Failure
@@ -37,6 +38,22 @@ def test_lmp_23_a_caller_gets_429_with_the_seconds_to_wait(
     assert reply.json()["code"] == "model.no_turn"
     assert failure.message in reply.json()["detail"]
     assert reply.headers["Retry-After"] == after_s
+    ended = api.get(reply.headers["Location"]).json()
+    assert (ended["status"], ended["failure"]["code"]) == ("failed", failure.code)
+
+
+@pytest.mark.feature("LMP-24")
+def test_lmp_24_a_caller_of_a_model_that_is_left_alone_gets_503_with_the_seconds_to_wait(
+    api: TestClient, world: ApiWorld
+) -> None:
+    a_program(api)
+    failure = CircuitIsOpen("openai/gpt-4o-mini", 7.2).failure
+    world.runner.error = ProgramFailed(failure)
+    reply = api.post("/v1/programs/triage/execute", json=INPUTS)
+    assert reply.status_code == 503
+    assert reply.json()["code"] == "model.circuit_open"
+    assert failure.message in reply.json()["detail"]
+    assert reply.headers["Retry-After"] == "8"
     ended = api.get(reply.headers["Location"]).json()
     assert (ended["status"], ended["failure"]["code"]) == ("failed", failure.code)
 
