@@ -7,14 +7,15 @@ exception as 0 and go on spending.
 import json
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from application.context import current, within
 from application.errors import ConcurrentWrite
-from application.lm_ports import JsonObject, RunStopped
+from application.lm_ports import Diverged, JsonObject, Missed, RunStopped
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.scrubbing import scrubbed_call, scrubbed_text
@@ -23,9 +24,6 @@ from domain.run import AttemptIsFenced, Run
 from domain.values import Digest, Failure, LmCall, ToolCall
 
 R = TypeVar("R", bound=Run[Any])
-
-DIVERGED: Final = "replay.diverged"
-"""A replay came to a call that is not in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +192,9 @@ class ReplayJournal:
         self.answered = 0
 
     @property
-    def is_used_up(self) -> bool:
-        """Whether every answer in the log was asked for."""
-        return not self._unasked
+    def unasked(self) -> AbstractSet[Digest]:
+        """What the log answers and was not asked for."""
+        return self._unasked
 
     def find(self, key: Digest) -> JsonObject | None:
         """The recorded response to *key*, or ``None`` when the call was never made.
@@ -223,8 +221,8 @@ class ReplayJournal:
         Raises:
             RunStopped: Always, with the code ``replay.diverged``.
         """
-        del request, response
-        raise _diverged(call)
+        del response
+        raise _diverged(call, request)
 
     def record_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
         """Refuse: a replay calls no tool.
@@ -232,13 +230,14 @@ class ReplayJournal:
         Raises:
             RunStopped: Always, with the code ``replay.diverged``.
         """
-        del arguments, result
-        raise _diverged(call)
+        del result
+        raise _diverged(call, arguments)
 
 
-def _diverged(call: LmCall | ToolCall) -> RunStopped:
+def _diverged(call: LmCall | ToolCall, request: Payload) -> Diverged:
     message = f"The replay made a call at {call.node} that is not in the log."
-    return RunStopped(Failure(code=DIVERGED, message=message))
+    tool = call.tool if isinstance(call, ToolCall) else None
+    return Diverged(message, Missed(call.key, call.node, json.loads(request.body), tool))
 
 
 def stop_reason(error: BaseException) -> Failure:

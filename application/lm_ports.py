@@ -6,7 +6,7 @@ path serves a first run, a run after a kill, and a replay (``live=False``).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -92,6 +92,28 @@ class TimeIsOver(RunStopped):
 
     def __init__(self) -> None:
         super().__init__(TIMED_OUT)
+
+
+DIVERGED: Final = "replay.diverged"
+"""A replay came to a call that is not in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A call of a replay that is not in the log: what it asks, or hands to *tool*, if it is one."""
+
+    key: Digest
+    node: str
+    request: JsonValue
+    tool: str | None = None
+
+
+class Diverged(RunStopped):
+    """A replay came to the call *missed*, which is not in the log."""
+
+    def __init__(self, message: str, missed: Missed) -> None:
+        super().__init__(Failure(code=DIVERGED, message=message))
+        self.missed = missed
 
 
 class ProgramFailed(Exception):

@@ -1,5 +1,6 @@
 """Repeating an execution from its log alone, to show that the log tells what happened."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypedDict
@@ -10,8 +11,9 @@ from pydantic import PositiveInt
 from application.attempts import Monotonic, RunInterrupted, Stopwatch, insist
 from application.authorization import Permission
 from application.commands import Command, handles
-from application.journal import DIVERGED, RecordedRefusal, ReplayJournal
-from application.lm_ports import Engine, JsonObject, ProgramFailed, RunStopped
+from application.divergences import Parting, parting
+from application.journal import RecordedRefusal, ReplayJournal
+from application.lm_ports import Diverged, Engine, JsonObject, ProgramFailed, RunStopped
 from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object
@@ -41,10 +43,22 @@ class _Figures(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class _Ending:
-    """How a repetition ended: with outputs or with a failure; ``difference`` from the original."""
+    """How a repetition ended: with outputs or with a failure; ``difference`` from the original.
+
+    ``parting`` is where it left the log, if it did.
+    """
 
     outputs: Payload | None
     difference: Failure | None
+    parting: Parting | None = None
+
+    @property
+    def texts(self) -> Sequence[Payload]:
+        """What is not on record already."""
+        if self.difference is None:
+            return ()
+        asked = self.parting and self.parting.asked
+        return tuple(each for each in (self.outputs, asked) if each is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +93,15 @@ class ReplayHandlers:
             if ending.difference is None:
                 ended.verify_replay(command.replay, **figures)
             else:
-                outputs = ending.outputs.ref if ending.outputs else None
-                ended.diverge_replay(command.replay, ending.difference, outputs=outputs, **figures)
+                ended.diverge_replay(
+                    command.replay,
+                    ending.difference,
+                    outputs=ending.outputs.ref if ending.outputs else None,
+                    divergence=ending.parting.divergence if ending.parting else None,
+                    **figures,
+                )
 
-        texts = (ending.outputs,) if ending.outputs and ending.difference else ()
-        return insist(self.executions, execution.id, decide, texts)
+        return insist(self.executions, execution.id, decide, ending.texts)
 
     def _repeat(self, execution: Execution, journal: ReplayJournal) -> _Ending:
         try:
@@ -99,12 +117,21 @@ class ReplayHandlers:
             return _Ending(None, _failed_otherwise(execution.failure, error.failure))
         except NotFoundError as error:  # a text was erased: the log can no longer tell
             return _Ending(None, Failure(code=error.code, message=str(error)))
+        except Diverged as stop:
+            if _is_cut_off(execution, journal):
+                return _Ending(None, None)
+            return self._left_the_log(execution, journal, stop)
         except RunStopped as stop:
             if stop.failure.retryable:
                 raise RunInterrupted("replay", execution.id, stop.failure) from stop
-            if stop.failure.code == DIVERGED and _is_cut_off(execution, journal):
-                return _Ending(None, None)
             return _Ending(None, scrubbed(stop.failure))
+
+    def _left_the_log(
+        self, execution: Execution, journal: ReplayJournal, stop: Diverged
+    ) -> _Ending:
+        where = parting(execution, stop.missed, journal.unasked, self.payloads)
+        told = Failure(code=stop.failure.code, message=f"{stop.failure.message} {where.told}")
+        return _Ending(None, scrubbed(told), where)
 
     def _answered_otherwise(
         self, execution: Execution, repeated: Payload, outputs: JsonObject
@@ -126,7 +153,7 @@ class ReplayHandlers:
 
 def _is_cut_off(execution: Execution, journal: ReplayJournal) -> bool:
     """Whether what the log tells ends here: the execution was ended with no more calls answered."""
-    return execution.was_cut_off and journal.is_used_up
+    return execution.was_cut_off and not journal.unasked
 
 
 def _failed_otherwise(before: Failure | None, now: Failure) -> Failure | None:

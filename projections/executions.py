@@ -180,6 +180,32 @@ def executions(
     return select.page(store, ExecutionRow, NEWEST_FIRST, limit=limit, after=after)
 
 
+def replayable(
+    store: ReadStore,
+    *,
+    tenant: str,
+    program_id: UUID | None = None,
+    program_version: int | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    unless_replayed_since: datetime | None = None,
+    limit: int = DEFAULT_LIMIT,
+    after: Cursor | None = None,
+) -> Page[ExecutionRow]:
+    """The newest runs that completed or failed, as ``executions`` has them.
+
+    Those that somebody asked a replay of at or after *unless_replayed_since* are left out.
+    """
+    select = Select(_SELECT, of=Executions, tenant=tenant)
+    select.where("status IN ('completed', 'failed')")
+    select.where("program_id = %(program_id)s", program_id=program_id)
+    select.where("program_version = %(program_version)s", program_version=program_version)
+    select.where("requested_at >= %(since)s", since=since)
+    select.where("requested_at < %(until)s", until=until)
+    select.where(_NOT_REPLAYED, unless_replayed_since=unless_replayed_since)
+    return select.page(store, ExecutionRow, NEWEST_FIRST, limit=limit, after=after)
+
+
 def execution(store: ReadStore, execution_id: UUID, *, tenant: str) -> ExecutionRow | None:
     """One run of a program."""
     select = Select(_SELECT, of=Executions, tenant=tenant).where("id = %(id)s", id=execution_id)
@@ -221,6 +247,11 @@ _SELECT = runs.select(
                 WHERE r.tenant = execution.tenant AND r.execution_id = execution.id
                 ORDER BY replay DESC LIMIT 50) AS r) AS replays""",
 )
+# Asked of one row after the other: most pages end long before the table does.
+_NOT_REPLAYED: LiteralString = """coalesce((
+    SELECT max(made.requested_at) FROM execution_replay AS made
+    WHERE made.tenant = execution.tenant AND made.execution_id = execution.id
+) < %(unless_replayed_since)s, true)"""
 _REQUEST = runs.insert(
     "execution", "inputs, deadline, in_step", "%(inputs)s, %(deadline)s, %(in_step)s"
 )

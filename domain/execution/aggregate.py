@@ -27,6 +27,7 @@ from domain.execution.values import (
     TRANSITIONS,
     Caller,
     Charge,
+    Divergence,
     ExecutionAction,
     Hold,
     ReplayStatus,
@@ -59,6 +60,7 @@ class Execution(Run[ExecutionEvent]):
         self.outputs: PayloadRef | None = None
         self.failure: Failure | None = None
         self.reading = AS_DSPY
+        self.calls: list[LmCall | ToolCall] = []
         self.replays: dict[int, ReplayStatus] = {}
         self.deadline: datetime | None = None
         self.warnings: list[ExecutionWarned] = []
@@ -209,11 +211,12 @@ class Execution(Run[ExecutionEvent]):
         difference: Failure,
         *,
         outputs: PayloadRef | None,
+        divergence: Divergence | None,
         answered_from_log: int,
         duration_ms: float,
         at: datetime,
     ) -> None:
-        """Note that replay number *replay* came to another end, and to which."""
+        """Note that replay number *replay* came to another end, to which, and from where."""
         self._require(ExecutionAction.DIVERGE_REPLAY)
         if self._is_open(replay):
             event = ReplayDiverged(
@@ -222,6 +225,7 @@ class Execution(Run[ExecutionEvent]):
                 duration_ms=duration_ms,
                 failure=difference,
                 outputs=outputs,
+                divergence=divergence,
             )
             self.record(event, at=at)
 
@@ -273,8 +277,10 @@ class Execution(Run[ExecutionEvent]):
             case ExecutionCreditSettled():
                 self.holds = ()
             case ExecutionLmCalled(call=call):
+                self.calls.append(call)
                 self._called(call)
             case ExecutionToolCalled(call=call):
+                self.calls.append(call)
                 self._tool_called(call)
             case ExecutionCompleted() | ExecutionFailed() | ExecutionCancelled():
                 self._ended(event)

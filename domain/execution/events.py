@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, Field
 
-from domain.execution.values import Caller, Charge, Hold
+from domain.execution.values import Caller, Charge, Divergence, Hold
 from domain.kernel import Event
 from domain.values import AS_DSPY, Failure, LmCall, LmSpend, PayloadRef, Reading, ToolCall, Usd
 
@@ -123,12 +123,15 @@ class ReplayDiverged(Event):
     """Repeating the run from the log gave something else; ``failure`` names the difference."""
 
     TOPIC: ClassVar[str] = "execution.replay_diverged"
+    VERSION: ClassVar[int] = 2
 
     replay: Annotated[int, Field(ge=1)]
     answered_from_log: Annotated[int, Field(ge=0)]
     duration_ms: Annotated[float, Field(ge=0)]
     failure: Failure
     outputs: PayloadRef | None
+    divergence: Divergence | None = None
+    """Where it left the log, if it asked for something that is not there."""
 
 
 ExecutionEvent = (

@@ -5,11 +5,11 @@ from types import MappingProxyType
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from domain.kernel import ValueObject
 from domain.run import RunStatus, Transitions
-from domain.values import Failure, Usd
+from domain.values import Failure, PayloadRef, Usd
 
 TIMED_OUT: Final = Failure(
     code="execution.timed_out",
@@ -46,6 +46,20 @@ class Charge(ValueObject):
     budget_id: UUID
     held_usd: Usd
     charged_usd: Usd
+
+
+class Divergence(ValueObject):
+    """Where a replay left its log: the first call that is not in it, and what is there instead.
+
+    ``asked`` is the request, or the arguments, of the call by ``node``. ``call`` is the number from
+    1, among the calls of the execution, of the one that the node made there when it was recorded,
+    and ``recorded`` what that one asked; without them the node made no more calls.
+    """
+
+    node: str
+    asked: PayloadRef
+    call: Annotated[int, Field(ge=1)] | None = None
+    recorded: PayloadRef | None = None
 
 
 class ExecutionAction(StrEnum):

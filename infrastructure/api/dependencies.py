@@ -277,17 +277,18 @@ class Writer(Desk):
             return self.deps.ids()
         return uuid5(_IDS, "\n".join((self.tenant, kind, self.key)))
 
-    async def dispatch(self, command: Command) -> Receipt:
-        """Carry *command* out, and say what it did."""
+    async def dispatch(self, command: Command, *, part: str | None = None) -> Receipt:
+        """Carry *command* out, and say what it did; one of several of a request is its *part*."""
         self._mark.became(command)
-        receipt = await self.run(partial(self._dispatch, command))
+        key = self.key if self.key is None or part is None else f"{self.key} {part}"
+        receipt = await self.run(partial(self._dispatch, command, key))
         self._mark.did(receipt)
         return receipt
 
-    def _dispatch(self, command: Command) -> Receipt:
-        if self.key is None:
+    def _dispatch(self, command: Command, key: str | None) -> Receipt:
+        if key is None:
             return self.deps.dispatch(command, self.context)
-        once = replace(self.context, command_id=self.key, fingerprint=command.fingerprint)
+        once = replace(self.context, command_id=key, fingerprint=command.fingerprint)
         return self.deps.dispatch(command, once)
 
 

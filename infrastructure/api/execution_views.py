@@ -1,12 +1,13 @@
 """An execution as its own stream tells it: read from the log, so it is never behind a write."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field, JsonValue
 
+from application.differences import difference
 from application.ports import PayloadStore
 from domain.execution.aggregate import Execution
 from domain.execution.events import (
@@ -31,6 +32,16 @@ _FOR_CALLERS: Final = frozenset({ExecutionAction.CANCEL, ExecutionAction.REQUEST
 """The other actions are for workers."""
 
 
+class DivergenceView(BaseModel):
+    """The call at which a replay left its log."""
+
+    node: str = Field(description="Where in the program it was made.")
+    call: int | None = Field(
+        description="The number in the trace of the call that was made there when it was recorded;"
+        " null if the node made no more."
+    )
+
+
 class ReplayView(BaseModel):
     """One repetition of an execution from the log alone: no model was called for it."""
 
@@ -49,6 +60,14 @@ class ReplayView(BaseModel):
     )
     outputs: JsonValue = Field(default=None, description="What it gave; null if it failed.")
     failure: Failure | None = None
+    diverged_at: DivergenceView | None = Field(
+        default=None, description="The call that is not in the log, if it asked for one."
+    )
+    difference: str | None = Field(
+        default=None,
+        description="What it asked, or answered, in place of what is on record, line by line with"
+        " + and -; null where that is not known, or erased.",
+    )
 
     @property
     def ended(self) -> bool:
@@ -120,15 +139,44 @@ def execution_detail(history: Sequence[Recorded], payloads: PayloadStore) -> Exe
     """The execution that *history* tells. Reads what it was asked and what it answered."""
     told = _told(history, payloads)
     execution = _execution(history)
+    replays = [_with_texts(each, history, payloads) for each in _replays(history)]
     asked = {"inputs": text_of(execution.inputs, payloads), "caller": execution.caller}
-    return ExecutionDetail.model_validate(told | asked)
+    return ExecutionDetail.model_validate(told | asked | {"replays": replays})
 
 
 def replay_view(history: Sequence[Recorded], replay: int, payloads: PayloadStore) -> ReplayView:
     """Replay number *replay* of the execution that *history* tells, with what it gave."""
-    view = _replays(history)[replay - 1]
-    ref = _outputs_of_replay(history, view)
-    return view.model_copy(update={"outputs": text_of(ref, payloads)})
+    return _with_texts(_replays(history)[replay - 1], history, payloads)
+
+
+def _with_texts(
+    view: ReplayView, history: Sequence[Recorded], payloads: PayloadStore
+) -> ReplayView:
+    verdict = next((each for each in _verdicts(history) if each.replay == view.replay), None)
+    before = _execution(history).outputs
+    if not isinstance(verdict, ReplayDiverged):
+        same = text_of(before, payloads) if verdict else None
+        return view.model_copy(update={"outputs": same})
+    at, outputs = verdict.divergence, text_of(verdict.outputs, payloads)
+    told = (
+        _difference(at.recorded, at.asked, payloads)
+        if at
+        else _difference(before, verdict.outputs, payloads)
+    )
+    return view.model_copy(update={"outputs": outputs, "difference": told})
+
+
+def _difference(
+    before: PayloadRef | None, after: PayloadRef | None, payloads: PayloadStore
+) -> str | None:
+    was, now = text_of(before, payloads), text_of(after, payloads)
+    return None if was is None or now is None else difference(was, now) or None
+
+
+def _verdicts(history: Sequence[Recorded]) -> Iterator[ReplayVerified | ReplayDiverged]:
+    for recorded in history:
+        if isinstance(recorded.event, ReplayVerified | ReplayDiverged):
+            yield recorded.event
 
 
 def _execution(history: Sequence[Recorded]) -> Execution:
@@ -205,15 +253,17 @@ def _replays(history: Sequence[Recorded]) -> list[ReplayView]:
 def _judged(
     view: ReplayView, verdict: ReplayVerified | ReplayDiverged, recorded: Recorded
 ) -> ReplayView:
-    diverged = isinstance(verdict, ReplayDiverged)
+    diverged = verdict if isinstance(verdict, ReplayDiverged) else None
+    at = diverged and diverged.divergence
     return view.model_copy(
         update={
             "outcome": "diverged" if diverged else "verified",
+            "diverged_at": at and DivergenceView(node=at.node, call=at.call),
             "position": _position(recorded),
             "finished_at": recorded.timestamp,
             "duration_ms": verdict.duration_ms,
             "answered_from_log": verdict.answered_from_log,
-            "failure": verdict.failure if isinstance(verdict, ReplayDiverged) else None,
+            "failure": diverged and diverged.failure,
         }
     )
 
@@ -221,13 +271,3 @@ def _judged(
 def _position(recorded: Recorded) -> int:
     assert recorded.position is not None, "What was read from the log has a place in it."
     return recorded.position
-
-
-def _outputs_of_replay(history: Sequence[Recorded], view: ReplayView) -> PayloadRef | None:
-    if view.outcome == "verified":
-        return _execution(history).outputs
-    for recorded in history:
-        event = recorded.event
-        if isinstance(event, ReplayDiverged) and event.replay == view.replay:
-            return event.outputs
-    return None

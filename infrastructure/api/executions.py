@@ -1,4 +1,4 @@
-"""Executions over HTTP: run a program and wait for its answer; look, replay, call off."""
+"""Executions over HTTP: run a program and wait for its answer; look, call off."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -15,15 +15,11 @@ from application.authorization import AS_WORKER
 from application.circuits import CIRCUIT_OPEN
 from application.executions import CancelExecution, RequestExecution, TimeOutExecution
 from application.ports import PayloadStore, Receipt
-from application.replays import RequestReplay
 from application.turns import NO_TURN, seconds_to_wait
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionCompleted,
     ExecutionFailed,
-    ReplayDiverged,
-    ReplayRequested,
-    ReplayVerified,
 )
 from domain.execution.values import TIMED_OUT
 from domain.kernel import Recorded
@@ -47,15 +43,13 @@ from infrastructure.api.etags import Written, placed, tag, written
 from infrastructure.api.execution_views import (
     ExecutionDetail,
     ExecutionView,
-    ReplayView,
     execution_detail,
     execution_view,
-    replay_view,
 )
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, encode, shown
 from infrastructure.api.problems import EdgeError, Problem
 from infrastructure.api.route import router
-from infrastructure.api.runs import DEFAULT_WAIT_S, LONGEST_WAIT_S, Wait, until_ended
+from infrastructure.api.runs import LONGEST_WAIT_S, Wait, until_ended
 from infrastructure.system import SystemClock
 from projections import executions as read_model
 from projections.executions import ExecutionRow
@@ -77,7 +71,6 @@ _PATIENCE_S: Final = 0.2
 _BUSY: Final = frozenset({NO_TURN, "model.rate_limited"})
 _BUSY_FOR_S: Final = 10
 """When to try again if the provider, which was asked several times, did not say."""
-_VERDICTS: Final = frozenset({ReplayVerified.TOPIC, ReplayDiverged.TOPIC})
 
 Id = Annotated[UUID, Path(alias="execution_id")]
 V = TypeVar("V", bound=ExecutionView)
@@ -302,27 +295,6 @@ async def trace_execution(
     return await desk.run(partial(_trace, desk, id, first, limit))
 
 
-@routes.post(
-    "/{execution_id}/replay",
-    responses={202: {"model": ReplayView, "description": "It has not ended yet."}},
-)
-async def replay_execution(
-    id: Id, desk: Writing, expected: Expected, wait: Wait, response: Response
-) -> ReplayView:
-    """Repeat an execution from the log alone, with the model switched off, and compare."""
-    command = wish(RequestReplay, execution_id=id, expected_version=expected)
-    with desk.deps.expect(id, _VERDICTS) as expectation:
-        receipt = await desk.dispatch(command)
-        written(response, receipt, f"{PATH}/{id}")
-        look = partial(desk.run, partial(_replay, desk, id, receipt.version))
-        wait_s = DEFAULT_WAIT_S if wait is None else wait
-        view = await until_ended(expectation, look, wait_s, is_new=desk.key is None)
-    placed(response, view.position)
-    if not view.ended:
-        response.status_code = status.HTTP_202_ACCEPTED
-    return view
-
-
 @routes.post("/{execution_id}/cancel")
 async def cancel_execution(
     id: Id, body: Cancellation, desk: Writing, expected: Expected, response: Response
@@ -334,14 +306,6 @@ async def cancel_execution(
 
 def _view(desk: Writer, id: UUID, shown: Shown[V]) -> V:
     return shown(desk.history(KIND, id), desk.deps.payloads)
-
-
-def _replay(desk: Desk, id: UUID, version: int) -> ReplayView:
-    """The replay that the event with *version* requested."""
-    history = desk.history(KIND, id)
-    event = history[version - 1].event
-    assert isinstance(event, ReplayRequested)
-    return replay_view(history, event.replay, desk.deps.payloads)
 
 
 def _trace(desk: Desk, id: UUID, first: int, limit: int) -> TraceView:

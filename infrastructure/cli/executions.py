@@ -8,6 +8,7 @@ import typer
 
 from infrastructure.cli.connection import AsOf, Connect, Data, ExecutionId, Json
 from infrastructure.cli.output import moment, people, plain, say, show_json, show_pairs
+from infrastructure.cli.replays import ReplayCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class ExecutionCommands:
     def app(self) -> typer.Typer:
         verbs = typer.Typer(no_args_is_help=True, help="Runs of programs.")
         verbs.command()(self.show)
-        verbs.command()(self.replay)
+        verbs.command()(ReplayCommand(self.connect).replay)
         return verbs
 
     def show(
@@ -42,21 +43,6 @@ class ExecutionCommands:
         show_pairs(_shown(found))
         for call in calls:
             _show_call(call, len(calls))
-
-    def replay(self, execution: ExecutionId, *, json: Json = False) -> None:
-        """Repeat an execution from the log, with the model switched off, and compare."""
-        verdict = self.connect().executions.replay(execution, wait_s=60)
-        if json:
-            show_json(verdict)
-        elif verdict["outcome"] == "verified":
-            answered = verdict["answered_from_log"]
-            say(f"Verified: model calls 0, answered from the log {answered}, outputs equal.")
-        elif verdict["outcome"] == "pending":
-            say("No worker has taken it up within 60 s. Run it again to see the verdict.")
-        else:
-            say(f"Diverged: {verdict['failure']['message']}")
-        if verdict["outcome"] != "verified":
-            raise typer.Exit(1)
 
 
 def show_answer(ran: Data) -> None:

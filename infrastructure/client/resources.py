@@ -1,9 +1,8 @@
 """What a client can do with each kind of thing: the routes of the API by what they are for."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 from urllib.parse import quote
 
 JsonObject = dict[str, Any]
@@ -297,79 +296,6 @@ class Programs(Retirable):
             split=split,
             program_version=program_version,
         )
-
-
-class Runs(Resource):
-    """Work that goes on in the background and ends."""
-
-    ENDED: ClassVar[frozenset[str]] = frozenset({"completed", "failed", "cancelled"})
-
-    def cancel(
-        self, id: str, reason: str | None = None, *, expected_version: int | None = None
-    ) -> JsonObject:
-        """Call it off."""
-        return self._do(id, "cancel", expected_version, reason=reason)
-
-    def follow(self, id: str, *, every_s: float = 0.5) -> Iterator[JsonObject]:
-        """Its state again and again, the last time when it has ended."""
-        while True:
-            state = self.get(id)
-            yield state
-            if state["status"] in self.ENDED:
-                return
-            time.sleep(every_s)
-
-    def wait(self, id: str, *, timeout_s: float, every_s: float = 0.5) -> JsonObject:
-        """Its state when it has ended.
-
-        Raises:
-            TimeoutError: It goes on after *timeout_s*.
-        """
-        deadline_s = time.monotonic() + timeout_s
-        for state in self.follow(id, every_s=every_s):
-            if state["status"] in self.ENDED:
-                return state
-            if time.monotonic() > deadline_s:
-                break
-        raise TimeoutError(f"{id} has not ended within {timeout_s:.0f} s. It goes on.")
-
-
-class Executions(Runs):
-    """Runs of a program, with every model call."""
-
-    def __init__(self, api: Api) -> None:
-        super().__init__(api, "/v1/executions")
-
-    def trace(self, id: str, *, as_of: AsOf | None = None) -> Iterator[JsonObject]:
-        """Every call in order, of models and of tools, with what was asked and answered."""
-        return self._api.pages(self._at(id, "/trace"), as_of=as_of)
-
-    def replay(self, id: str, *, wait_s: float | None = None) -> JsonObject:
-        """Repeat it from the log with the model switched off; see ``outcome``."""
-        return self._api.post(self._at(id, "/replay"), params={"wait": wait_s})
-
-
-class Optimizations(Runs):
-    """Searches for better versions, and what they propose."""
-
-    def __init__(self, api: Api) -> None:
-        super().__init__(api, "/v1/optimizations")
-
-    def proposal(self, id: str) -> JsonObject:
-        """What it found and waits to have approved: its scores, and what it would change."""
-        return self._api.get(self._at(id, "/proposal"))
-
-    def approve(
-        self, id: str, reason: str | None = None, *, expected_version: int | None = None
-    ) -> JsonObject:
-        """Let what it found become the next version of its program."""
-        return self._do(id, "approve", expected_version, reason=reason)
-
-    def reject(
-        self, id: str, reason: str | None = None, *, expected_version: int | None = None
-    ) -> JsonObject:
-        """Let no version come of what it found."""
-        return self._do(id, "reject", expected_version, reason=reason)
 
 
 class Checkpoints:

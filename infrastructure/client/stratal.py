@@ -16,14 +16,12 @@ from infrastructure.client.probes import Probes
 from infrastructure.client.records import Bindings, Records
 from infrastructure.client.resources import (
     Checkpoints,
-    Executions,
     JsonObject,
     Modules,
-    Optimizations,
     Programs,
-    Runs,
     Tools,
 )
+from infrastructure.client.runs import Executions, Optimizations, Runs
 from infrastructure.client.signatures import Signatures
 from infrastructure.client.streams import audit_lines, facts
 from infrastructure.client.transport import Transport

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from infrastructure.client.resources import Api, JsonObject, Retirable, Runs
+from infrastructure.client.resources import Api, JsonObject, Retirable
+from infrastructure.client.runs import Runs
 
 
 class Workflows(Retirable):

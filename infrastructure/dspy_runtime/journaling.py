@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from application.lm_ports import CallJournal, RunStopped, TimeIsOver
-from domain.values import Digest, Failure
+from application.lm_ports import CallJournal, Diverged, Missed, RunStopped, TimeIsOver
+from domain.values import Digest
 
 
 class Recorder:
@@ -66,13 +66,13 @@ class Recorder:
         self.stopped.set()
         return first
 
-    def diverged(self, what: str, key: Digest) -> RunStopped:
-        """Stop a replay because of a call that is not in the log; *what* made it, in words."""
+    def diverged(self, what: str, missed: Missed) -> RunStopped:
+        """Stop a replay because of the call *missed*; *what* made it, in words."""
         message = (
-            f"{what} made a call that is not in the log (key {key}). "
+            f"{what} made a call that is not in the log (key {missed.key}). "
             "The program, DSPy or the inputs are not what they were when it was recorded."
         )
-        return self.stopping(RunStopped(Failure(code="replay.diverged", message=message)))
+        return self.stopping(Diverged(message, missed))
 
     @contextmanager
     def _alone(self, key: Digest) -> Iterator[None]:

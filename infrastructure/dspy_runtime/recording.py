@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, Self
 import dspy
 from dspy import lm15
 
-from application.lm_ports import CallJournal, RunStopped
+from application.lm_ports import CallJournal, Missed, RunStopped
 from application.payloads import Payload
 from application.tracing import Tracing
 from application.turns import NoLimits, Turns
@@ -133,7 +133,8 @@ class RecordingEngine:
 
     def _made(self, asked: Asked) -> Any:
         if not self.recorder.live:
-            raise self.recorder.diverged(f"The predictor {asked.node}", asked.key)
+            missed = Missed(asked.key, asked.node, json.loads(asked.payload.body))
+            raise self.recorder.diverged(f"The predictor {asked.node}", missed)
         with self._tracing.lm_call(self._model.model, asked.node) as span:
             outcome = self._asker.ask(asked.request)
             call, response = self._fact(asked, outcome)

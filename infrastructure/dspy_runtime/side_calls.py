@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, cast
 import dspy
 from pydantic import BaseModel, JsonValue
 
-from application.lm_ports import JsonObject, RunnableProgram, RunStopped
+from application.lm_ports import JsonObject, Missed, RunnableProgram, RunStopped
 from application.payloads import Payload, canonical_json
 from application.scrubbing import scrubbed
 from application.tool_ports import Toolbox, ToolFailed
@@ -228,7 +228,8 @@ def program_call(
     if before is None:
         _record(run, call, key, body, started)
     elif before != body:
-        raise run.recorder.diverged(f"The program {name} of {node} gave something else and", key)
+        what = f"The program {name} of {node} gave something else and"
+        raise run.recorder.diverged(what, _missed(call, key))
     return _result(body)
 
 
@@ -242,7 +243,7 @@ def _made(
     run: SideCalls, call: SideCall, key: Digest, do: Callable[[], JsonValue]
 ) -> dict[str, JsonValue]:
     if not run.recorder.live:
-        raise run.recorder.diverged(f"The node {node_path(call.node)}, calling {call.name},", key)
+        raise _diverged(run, call, key)
     started = time.perf_counter()
     attributes = {"stratal.node": node_path(call.node), "stratal.tool": call.name}
     with run.tracing.span(call.kind, attributes):
@@ -255,7 +256,7 @@ def _record(
     run: SideCalls, call: SideCall, key: Digest, body: dict[str, JsonValue], started: float
 ) -> None:
     if not run.recorder.live:
-        raise run.recorder.diverged(f"The node {node_path(call.node)}, calling {call.name},", key)
+        raise _diverged(run, call, key)
     arguments, result = Payload.of(dict(call.arguments)), Payload.of(body)
     failure = body.get("failure")
     fact = ToolCall(
@@ -272,6 +273,15 @@ def _record(
         run.recorder.journal.record_tool_call(fact, arguments, result)
     except RunStopped as stop:
         raise run.recorder.stopping(stop) from None
+
+
+def _diverged(run: SideCalls, call: SideCall, key: Digest) -> RunStopped:
+    what = f"The node {node_path(call.node)}, calling {call.name},"
+    return run.recorder.diverged(what, _missed(call, key))
+
+
+def _missed(call: SideCall, key: Digest) -> Missed:
+    return Missed(key, node_path(call.node), dict(call.arguments), call.name)
 
 
 def _done(call: SideCall, do: Callable[[], JsonValue]) -> dict[str, JsonValue]:

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Final, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from application.lm_ports import (
+    Diverged,
     Forwarded,
     JsonObject,
+    Missed,
     OptimizedProgram,
     OptimizerJob,
     ProgramFailed,
@@ -194,6 +196,9 @@ def error_json(error: BaseException) -> Params:
     match error:
         case ProgramFailed():
             return {"kind": "failed", "failure": json_of(error.failure)}
+        case Diverged():
+            told = {"kind": "diverged", "message": error.failure.message}
+            return {**told, "missed": asdict(error.missed)}
         case RunStopped():
             return {"kind": "stopped", "failure": json_of(error.failure)}
         case ProgramIsUnknown():
@@ -220,6 +225,10 @@ def error_of(told: AskingFailed) -> BaseException:
     match error.get("kind"):
         case "failed":
             return ProgramFailed(Failure.model_validate(error["failure"]))
+        case "diverged":
+            return Diverged(
+                str(error["message"]), Missed(**cast("dict[str, Any]", error["missed"]))
+            )
         case "stopped":
             return RunStopped(Failure.model_validate(error["failure"]))
         case "unknown_program":

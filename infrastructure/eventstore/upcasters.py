@@ -20,6 +20,7 @@ STEPS: Final[Steps] = {
     ("execution.cancelled", 1): grown,
     ("execution.completed", 1): grown,
     ("execution.failed", 1): grown,
+    ("execution.replay_diverged", 1): grown,
     ("execution.requested", 1): grown,
     ("execution.started", 1): grown,
     ("module.configured", 1): grown,

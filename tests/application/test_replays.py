@@ -19,6 +19,7 @@ from domain.errors import StaleVersion
 from domain.execution.aggregate import Execution
 from domain.execution.errors import ExecutionForbids, ReplayNotFound
 from domain.execution.events import ExecutionFailed, ReplayDiverged, ReplayRequested, ReplayVerified
+from domain.execution.values import Divergence
 from tests.support.run_world import World
 from tests.support.runs import BROKEN, OVERLOADED, refused
 
@@ -76,8 +77,24 @@ def test_a_call_that_is_not_in_the_log_diverges(world: World) -> None:
     verdict = replayed(world, execution_id)
     assert isinstance(verdict, ReplayDiverged)
     assert verdict.failure.code == "replay.diverged"
+    assert verdict.failure.message == (
+        "three is not in the log. Call 2 of the log differs first at /ask."
+    )
     assert verdict.answered_from_log == 1
     assert verdict.outputs is None
+    asked, recorded = Payload.of({"ask": "three"}).ref, Payload.of({"ask": "two"}).ref
+    assert verdict.divergence == Divergence(node="answer", asked=asked, call=2, recorded=recorded)
+    assert world.stored({"ask": "three"})
+
+
+def test_a_call_more_than_there_were_diverges_from_no_call_of_the_log(world: World) -> None:
+    execution_id = executed(world)
+    world.runner.asks = ["one", "two", "three"]
+    verdict = replayed(world, execution_id)
+    assert isinstance(verdict, ReplayDiverged)
+    assert verdict.failure.message.endswith("The log holds no further call by answer.")
+    asked = Payload.of({"ask": "three"}).ref
+    assert verdict.divergence == Divergence(node="answer", asked=asked)
 
 
 def test_a_failed_run_is_verified_by_failing_alike(world: World) -> None:
@@ -163,6 +180,14 @@ def test_an_erased_text_ends_the_replay(world: World) -> None:
     verdict = replayed(world, execution_id)
     assert isinstance(verdict, ReplayDiverged)
     assert verdict.failure.code == "payload.missing"
+
+
+def test_a_replay_that_is_stopped_for_good_has_diverged(world: World) -> None:
+    execution_id = executed(world)
+    world.runner.error = RunStopped(BROKEN)
+    verdict = replayed(world, execution_id)
+    assert isinstance(verdict, ReplayDiverged)
+    assert (verdict.failure, verdict.divergence) == (BROKEN, None)
 
 
 def test_an_unavailable_store_interrupts_the_replay(world: World) -> None:

@@ -71,7 +71,7 @@ EXECUTION: Mapping[str, Act] = {
         1, answered_from_log=1, duration_ms=1, at=NOW
     ),
     ExecutionAction.DIVERGE_REPLAY: lambda it: it.diverge_replay(
-        1, BROKEN, outputs=None, answered_from_log=1, duration_ms=1, at=NOW
+        1, BROKEN, outputs=None, divergence=None, answered_from_log=1, duration_ms=1, at=NOW
     ),
 }
 OPTIMIZATION: Mapping[str, Act] = {

@@ -155,6 +155,7 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "GET /v1/executions/{execution_id}": (Ask(),),
     "GET /v1/executions/{execution_id}/trace": (Ask(),),
     "POST /v1/executions/{execution_id}/replay": (Ask({"wait": "0"}),),
+    "POST /v1/executions/replay": (Ask({"wait": "0"}, {}),),
     "POST /v1/executions/{execution_id}/cancel": (Ask(body=_WHY),),
     "POST /v1/programs/{program}/compile": (
         Ask(body={"dataset": "tickets", "metric": "exact_match"}),

@@ -12,7 +12,7 @@ from projections.bindings import binding, bindings
 from projections.datasets import dataset, datasets
 from projections.evaluations import Evaluations, evaluations
 from projections.execution_periods import execution_periods
-from projections.executions import Executions, execution, executions
+from projections.executions import Executions, execution, executions, replayable
 from projections.kernel import Projection
 from projections.lm_calls import lm_calls, recent_lm_calls
 from projections.lm_usage import lm_usage
@@ -91,6 +91,10 @@ QUERIES: dict[str, tuple[str, Query]] = {
     "executions of a program": (
         "execution_program",
         lambda store: executions(store, tenant=TENANT, program_id=an_id("p7")),
+    ),
+    "executions to replay": (
+        "execution_newest",
+        lambda store: replayable(store, tenant=TENANT, unless_replayed_since=NOW, limit=10),
     ),
     "executions by the hour": (
         "execution_time",

@@ -12,8 +12,10 @@ from typing import Final
 
 from application.lm_ports import (
     CallJournal,
+    Diverged,
     Forwarded,
     JsonObject,
+    Missed,
     ModelChoice,
     OptimizedProgram,
     OptimizerJob,
@@ -70,6 +72,8 @@ class ObedientEngine:
                 return {"queue": str(within_s)}
             case "ask":
                 return {"queue": self._ask(about, journal)}
+            case "miss":
+                raise Diverged(f"{about} is not there.", Missed(key(about), "answer", about))
             case _:
                 pass
         return {"queue": str(os.getpid())}

@@ -17,14 +17,15 @@ from application.evaluations import EvaluationHandlers
 from application.executions import ExecutionHandlers, RequestExecution
 from application.lm_ports import (
     CallJournal,
+    Diverged,
     Engine,
     Forwarded,
     JsonObject,
+    Missed,
     ModelChoice,
     OptimizedProgram,
     OptimizerJob,
     RunnableProgram,
-    RunStopped,
 )
 from application.optimizations import OptimizationHandlers
 from application.payloads import Payload
@@ -123,7 +124,7 @@ class ScriptedProgram:
         if (found := journal.find(key(name))) is not None:
             return found
         if not live:
-            raise RunStopped(Failure(code="replay.diverged", message=f"{name} is not in the log."))
+            raise Diverged(f"{name} is not in the log.", Missed(key(name), "answer", {"ask": name}))
         self.made.append(name)
         self.during(name)
         call, request, response = answered(name)

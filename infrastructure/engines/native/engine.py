@@ -20,8 +20,10 @@ from pydantic import JsonValue
 from application.circuits import CircuitIsOpen, Sign
 from application.lm_ports import (
     CallJournal,
+    Diverged,
     Forwarded,
     JsonObject,
+    Missed,
     ModelChoice,
     NotCarried,
     OptimizedProgram,
@@ -231,7 +233,7 @@ class NativeEngine:
             return found
         if not run.live:
             message = f"The predictor {step.prompt.node} made a call that is not in the log."
-            raise RunStopped(Failure(code="replay.diverged", message=message))
+            raise Diverged(message, Missed(key, step.prompt.node, json.loads(request.body)))
         return self._made_call(step, key, request, run)
 
     def _made_call(self, step: Step, key: Digest, request: Payload, run: _Run) -> Any:

@@ -40,7 +40,7 @@ from domain.execution.events import (
     ReplayRequested,
     ReplayVerified,
 )
-from domain.execution.values import Caller
+from domain.execution.values import Caller, Divergence
 from domain.kernel import Envelope, Event
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleRetired
 from domain.optimization.events import (
@@ -382,9 +382,20 @@ _RUNS: Sequence[Sequence[Event]] = (
             duration_ms=3.5,
             failure=_FAILURE,
             outputs=ref("other outputs"),
+            divergence=Divergence(
+                node="answer", asked=ref("other prompt"), call=2, recorded=ref("prompt")
+            ),
         ),
         ReplayDiverged(
             replay=1, answered_from_log=0, duration_ms=0, failure=_BARE_FAILURE, outputs=None
+        ),
+        ReplayDiverged(
+            replay=1,
+            answered_from_log=0,
+            duration_ms=0,
+            failure=_BARE_FAILURE,
+            outputs=None,
+            divergence=Divergence(node="answer", asked=ref("other prompt")),
         ),
     ),
     (

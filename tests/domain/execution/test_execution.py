@@ -149,11 +149,15 @@ def test_replays_are_numbered_and_have_one_verdict_each() -> None:
     assert execution.request_replay(at=NOW) == 2
     assert events(execution) == [ReplayRequested(replay=1), ReplayRequested(replay=2)]
     execution.verify_replay(1, answered_from_log=4, duration_ms=2, at=NOW)
-    execution.diverge_replay(2, BROKEN, outputs=None, answered_from_log=1, duration_ms=2, at=NOW)
+    execution.diverge_replay(
+        2, BROKEN, outputs=None, divergence=None, answered_from_log=1, duration_ms=2, at=NOW
+    )
     assert execution.replays == {1: ReplayStatus.VERIFIED, 2: ReplayStatus.DIVERGED}
     execution.collect()
     execution.verify_replay(2, answered_from_log=4, duration_ms=2, at=NOW)
-    execution.diverge_replay(1, BROKEN, outputs=None, answered_from_log=1, duration_ms=2, at=NOW)
+    execution.diverge_replay(
+        1, BROKEN, outputs=None, divergence=None, answered_from_log=1, duration_ms=2, at=NOW
+    )
     assert events(execution) == []
 
 

@@ -214,7 +214,13 @@ def test_a_replay_that_differs_ends_with_1(stratal: Call, execution: str, world:
     asks, world.runner.asks = world.runner.asks, ["something else"]
     said = stratal("execution", "replay", execution)
     world.runner.asks = asks
-    assert (said.status, said.out) == (1, "Diverged: something else is not in the log.\n")
+    assert said.status == 1
+    assert said.out.splitlines() == [
+        "Diverged: something else is not in the log. Call 1 of the log differs first at /ask.",
+        "  @ /ask",
+        '  - ask: "first"',
+        '  + ask: "something else"',
+    ]
 
 
 def test_a_replay_that_nobody_takes_up_says_so(

@@ -15,7 +15,9 @@ from application.attempts import RunInterrupted
 from application.context import within
 from application.executions import RequestExecution, RunExecution
 from application.lm_ports import (
+    Diverged,
     JsonObject,
+    Missed,
     ModelChoice,
     OptimizerJob,
     ProgramFailed,
@@ -29,6 +31,7 @@ from infrastructure.engines.processes import Bounds
 from infrastructure.engines.wire import EngineFault
 from tests.support.engine_process import COMMAND
 from tests.support.run_world import CONTEXT, GRAPH, World
+from tests.support.runs import key
 from tests.support.service import is_running, until
 
 PROGRAM = RunnableProgram("triage@1", GRAPH, None)
@@ -242,3 +245,9 @@ def requested(world: World, message: str) -> UUID:
         CONTEXT,
     )
     return execution_id
+
+
+def test_a_replay_there_says_here_what_it_did_not_find(start: Start) -> None:
+    with pytest.raises(Diverged, match="two is not there") as stop:
+        start().execute(PROGRAM, {"message": "miss two"}, Forgetful(), live=False)
+    assert stop.value.missed == Missed(key("two"), "answer", "two")
