@@ -30,6 +30,8 @@ class Permission(StrEnum):
     """Have what happens sent elsewhere."""
     MANAGE_BUDGETS = "budget.manage"
     """Say what runs may cost: open, grant to, change and close budgets."""
+    MANAGE_PROVIDERS = "provider.manage"
+    """Say which models there are, where they are asked, with which keys, and which is usual."""
     WORK = "work"
     """Carry out what was asked for and what follows of it: only processes of the service do."""
 

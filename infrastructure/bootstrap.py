@@ -56,9 +56,9 @@ from infrastructure.eventstore.receipts import PostgresNames
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository, InlineWriter
 from infrastructure.handlers import (
+    outward_handlers,
     record_handlers,
     records,
-    webhook_handlers,
     workflow_handlers,
 )
 from infrastructure.limits import provider_turns
@@ -290,7 +290,7 @@ def _bus(
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
         ToolHandlers(tools, supplies, clock),
-        webhook_handlers(settings, log),
+        *outward_handlers(settings, log),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
         *_run_handlers(
             log,

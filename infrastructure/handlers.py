@@ -8,6 +8,7 @@ from application.calls import CallHandlers
 from application.deeds import Deeds
 from application.executions import RequestExecution
 from application.ports import Receipt
+from application.providers import ProviderHandlers
 from application.record_changes import RecordChanges
 from application.records import RecordHandlers
 from application.supplies import Supplies
@@ -17,6 +18,7 @@ from application.workflow_wishes import WorkflowPinning
 from application.workflows import WorkflowHandlers
 from domain.binding.aggregate import Binding
 from domain.execution.aggregate import Execution
+from domain.provider.aggregate import DefaultProvider, Provider
 from domain.record.aggregate import Record
 from domain.webhook.aggregate import Webhook
 from domain.workflow.aggregate import Workflow
@@ -49,7 +51,22 @@ def records(log: EventLog, supplies: Supplies) -> RecordHandlers:
     return RecordHandlers(changes, SystemClock())
 
 
-def webhook_handlers(settings: Settings, log: EventLog) -> WebhookHandlers:
+def outward_handlers(settings: Settings, log: EventLog) -> Sequence[object]:
+    """The handlers of what leads out of the service, with what is allowed of it."""
+    return _webhook_handlers(settings, log), _provider_handlers(settings, log)
+
+
+def _provider_handlers(settings: Settings, log: EventLog) -> ProviderHandlers:
+    """What registers providers of language models, as far as *settings* allow them."""
+    return ProviderHandlers(
+        EventSourcedRepository(log, Provider),
+        EventSourcedRepository(log, DefaultProvider),
+        settings.provider_allowance,
+        SystemClock(),
+    )
+
+
+def _webhook_handlers(settings: Settings, log: EventLog) -> WebhookHandlers:
     return WebhookHandlers(
         EventSourcedRepository(log, Webhook),
         settings.webhook_allowance,

@@ -78,6 +78,27 @@ _FORMS: Final[Mapping[str, tuple[TypeAdapter[Any], str]]] = {
 }
 
 
+_OURS: Final = "STRATAL_"
+
+
+def keys_of(named: str) -> dict[str, str]:
+    """Which host each variable with a key is for, as ``VARIABLE@host`` with commas between."""
+    told = (each.strip().partition("@") for each in named.split(",") if each.strip())
+    return {variable: host for variable, _, host in told}
+
+
+def require_keys(named: str) -> str:
+    """*named*, if ``keys_of`` can read it.
+
+    Raises:
+        ValueError: It cannot, or would give one of our own settings away.
+    """
+    for variable, host in keys_of(named).items():
+        if not (variable.isidentifier() and host) or variable.startswith(_OURS):
+            raise ValueError("name VARIABLE@host, none of ours, with commas between")
+    return named
+
+
 def require_form(setting: str, told: str) -> None:
     """Refuse what is *told* of a *setting*, unless it has that one's form.
 

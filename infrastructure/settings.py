@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,6 +22,7 @@ from pydantic_core import ErrorDetails
 from application.auditing import AddressMode
 from application.scrubbing import place_of
 from domain.program.deadline import MAX_DEADLINE_S
+from domain.provider.allowance import ProviderAllowance
 from domain.tool.allowance import Allowance
 from infrastructure.reach import (
     SECRETS,
@@ -28,7 +30,9 @@ from infrastructure.reach import (
     SIGNERS,
     McpServerSettings,
     ToolSecret,
+    keys_of,
     require_form,
+    require_keys,
 )
 
 PREFIX = "STRATAL_"
@@ -161,6 +165,18 @@ class Settings(BaseModel):
     policies: Annotated[
         str,
         Field(description="Functions that answer events with commands: acme.policies:route."),
+    ] = ""
+    provider_hosts: Annotated[
+        str,
+        Field(description="Hosts that providers may be at, written as STRATAL_TOOL_HOSTS."),
+    ] = ""
+    provider_keys: Annotated[
+        str,
+        AfterValidator(require_keys),
+        Field(
+            description="Variables with keys of providers, each with the host that it is for:"
+            " OPENAI_API_KEY@api.openai.com."
+        ),
     ] = ""
     webhook_hosts: Annotated[
         str,
@@ -310,6 +326,12 @@ class Settings(BaseModel):
     def webhook_allowance(self) -> Allowance:
         """Where events may be sent; nowhere unless somebody names some."""
         return Allowance(hosts=frozenset(_listed(self.webhook_hosts)))
+
+    @property
+    def provider_allowance(self) -> ProviderAllowance:
+        """Where models may be asked; where all of a kind are, unless somebody names others."""
+        hosts = frozenset(_listed(self.provider_hosts))
+        return ProviderAllowance(Allowance(hosts=hosts, secrets=keys_of(self.provider_keys)))
 
     @property
     def signers(self) -> Mapping[str, SecretStr]:

@@ -39,6 +39,7 @@ from domain.program.events import (
     ProgramVersionRestored,
 )
 from domain.program.graph import module_nodes
+from domain.provider.events import DefaultProviderEvent, ProviderEvent
 from domain.queue.events import JobRetried, QueueEvent, QueuePaused, QueueResumed
 from domain.record.events import RecordEvent
 from domain.signature.events import (
@@ -52,6 +53,7 @@ from domain.webhook.events import WebhookEvent
 from domain.workflow.events import WorkflowEvent
 from domain.workflow_run.events import WorkflowRunEvent
 from projections.budget_sentences import budget
+from projections.provider_sentences import default_provider, provider
 from projections.record_sentences import binding, record
 from projections.run_sentences import evaluation, execution, optimization
 from projections.webhook_states import said as webhook
@@ -278,6 +280,8 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (WebhookEvent, webhook),
         (ApiKeyEvent, _api_key),
         (BudgetEvent, budget),
+        (ProviderEvent, provider),
+        (DefaultProviderEvent, default_provider),
         (RecordEvent, record),
         (BindingEvent, binding),
         (ParkingEvent, _parking),

@@ -13,6 +13,7 @@ from domain.dataset.events import DatasetCreated
 from domain.kernel import Event, Recorded
 from domain.module.events import ModuleCreated
 from domain.program.events import ProgramCreated, ProgramRenamed
+from domain.provider.events import ProviderRegistered
 from domain.signature.events import SignatureDefined
 from domain.tool.events import ToolCreated
 from domain.webhook.events import WebhookSubscribed
@@ -128,6 +129,7 @@ class AuditTrail(Projection):
                 | DatasetCreated(name=name)
                 | WorkflowDefined(name=name)
                 | WebhookSubscribed(name=name)
+                | ProviderRegistered(name=name)
                 | BindingCreated(name=name)
             ):
                 yield Write(_NAME, row(recorded, name=quoted(name)))

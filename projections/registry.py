@@ -16,6 +16,7 @@ from projections.optimization_board import OptimizationBoard
 from projections.probes import Probes
 from projections.program_catalog import ProgramCatalog
 from projections.program_versions import ProgramVersions
+from projections.providers import Providers
 from projections.records import Records
 from projections.signatures import Signatures
 from projections.tools import Tools
@@ -38,6 +39,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     WorkflowRuns(),
     Webhooks(),
     Keys(),
+    Providers(),
     Records(),
     Bindings(),
     Datasets(),

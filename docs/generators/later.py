@@ -3,7 +3,6 @@
 from typing import Final
 
 LATER: Final = {
-    "LMP-04": "providers and models as things of their own",
     "LMP-05": "providers and models as things of their own",
     "LMP-06": "providers and models as things of their own",
 }

@@ -35,6 +35,7 @@ TAGS: Final = [
     {"name": "trail", "description": "What happened, who did it, and what it cost."},
     {"name": "proofs", "description": "What was signed of what happened, and how to check it."},
     {"name": "catalogs", "description": "What a request may name: metrics and optimizers."},
+    {"name": "providers", "description": "Which language models there are, and where."},
     {"name": "budgets", "description": "What runs may cost, set aside before they begin."},
     {"name": "graphql", "description": "All that is yours by one schema of your own."},
     {"name": "keys", "description": "Who may do what, where access is by keys."},

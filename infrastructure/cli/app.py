@@ -24,6 +24,7 @@ from infrastructure.cli.own_modules import OwnModuleCommands
 from infrastructure.cli.programs import ProgramCommands
 from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.proposals import ProposalCommands
+from infrastructure.cli.providers import ProviderCommands
 from infrastructure.cli.queues import QueueCommands
 from infrastructure.cli.records import RecordCommands
 from infrastructure.cli.runs import RunCommands
@@ -106,6 +107,7 @@ def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
         "dataset": DatasetCommands(connect).app(),
         "proposal": ProposalCommands(connect).app(),
         "budget": BudgetCommands(connect).app(),
+        "provider": ProviderCommands(connect).app(),
         "execution": ExecutionCommands(connect).app(),
         "client": ClientCommands(connect).app(),
     }

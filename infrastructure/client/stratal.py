@@ -13,6 +13,7 @@ from infrastructure.client.datasets import Datasets
 from infrastructure.client.errors import StratalUnreachable
 from infrastructure.client.keys import Keys
 from infrastructure.client.probes import Probes
+from infrastructure.client.providers import Providers
 from infrastructure.client.records import Bindings, Records
 from infrastructure.client.resources import (
     Checkpoints,
@@ -58,6 +59,7 @@ class Stratal:
         self.modules = Modules(self)
         self.tools = Tools(self)
         self.budgets = Budgets(self)
+        self.providers = Providers(self)
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.probes = Probes(self)

@@ -16,6 +16,7 @@ from domain.optimization.events import OptimizationEvent
 from domain.parking.events import ParkingEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
+from domain.provider.events import DefaultProviderEvent, ProviderEvent
 from domain.queue.events import QueueEvent
 from domain.record.events import RecordEvent
 from domain.signature.events import SignatureEvent
@@ -41,6 +42,8 @@ UNIONS = (
     WebhookEvent,
     ApiKeyEvent,
     BudgetEvent,
+    ProviderEvent,
+    DefaultProviderEvent,
     RecordEvent,
     BindingEvent,
     ParkingEvent,

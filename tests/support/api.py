@@ -68,6 +68,7 @@ from tests.support.nothing_signed import NothingSigned
 from tests.support.payloads import MemoryPayloads
 from tests.support.probes import PACKAGES, FakeProber
 from tests.support.projecting import ReadModels
+from tests.support.providers import provider_handlers
 from tests.support.run_world import (
     FakeAlarms,
     ScriptedEvaluator,
@@ -260,6 +261,7 @@ class ApiWorld:
             *record_handlers(self.log, self.payloads, self.clock, running.request),
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),
             webhook_handlers(self.log, self.clock),
+            provider_handlers(self.log, self.clock),
             ReplayHandlers(executions=executions, **timed),
             OptimizationHandlers(
                 optimizations=repository(Optimization),

@@ -46,6 +46,7 @@ from tests.support.access import a_key
 from tests.support.budgets import HELD, SETTLED
 from tests.support.histories import Log, an_id, ref, spend_of
 from tests.support.probes import a_probe
+from tests.support.providers import a_default, a_provider
 from tests.support.records import a_binding, a_record
 from tests.support.workflows import (
     a_run_completed,
@@ -248,7 +249,7 @@ STREAMS = (
     | optimizations()
     | evaluations()
     | st.sampled_from((a_probe(), a_probe(refused=True))).map(list)
-    | st.sampled_from((a_workflow(), a_webhook())).map(list)
+    | st.sampled_from((a_workflow(), a_webhook(), a_provider(), a_default())).map(list)
     | st.sampled_from((a_run_undone(), a_run_with_all(), a_run_completed())).map(list)
     | st.integers(1, 7).map(lambda length: [*a_record()[:length]])
     | st.integers(1, 5).map(lambda length: [*a_binding()[:length]])

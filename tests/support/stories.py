@@ -34,6 +34,7 @@ from tests.support.access import a_key
 from tests.support.budgets import HELD, SETTLED, a_budget
 from tests.support.histories import TENANT, Log, an_id
 from tests.support.probes import a_probe
+from tests.support.providers import a_default, a_provider
 from tests.support.records import a_binding, a_record
 from tests.support.runs import used as a_tool_call
 from tests.support.workflows import (
@@ -122,6 +123,8 @@ def everything() -> Log:
     log.append(an_id("cancelled eval"), build.evaluation_requested(), halt)
     log.append(an_id("probe"), *a_probe())
     log.append(an_id("budget"), *a_budget())
+    log.append(an_id("provider"), *a_provider())
+    log.append(an_id("default"), *a_default())
     log.append(an_id("paid"), build.execution_requested(), HELD, SETTLED, stopped)
     log.append(an_id("record"), *a_record())
     log.append(an_id("binding"), *a_binding())

@@ -98,6 +98,7 @@ from tests.architecture.golden.records import RECORDS
 from tests.architecture.golden.workflows import WORKFLOWS
 from tests.support.budgets import EXAMPLES as BUDGETS
 from tests.support.histories import an_id, digest_of, ref
+from tests.support.providers import EXAMPLES as PROVIDERS
 
 AT: Final = datetime(2030, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
 
@@ -538,9 +539,10 @@ _QUEUES: Final[Sequence[Sequence[Event]]] = (
     (JobRetried(queue="ml_inference", job_id=an_id("job"), command="RunExecution"),),
 )
 
+_OUTWARD: Final = (*BUDGETS, *PROVIDERS)
 _UPKEEP: Final = (*_PARKINGS, *_QUEUES)
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
     examples[0].TOPIC: examples
-    for examples in (*_THINGS, *_RUNS, *BUDGETS, *RECORDS, *WORKFLOWS, *_PROBES, *_UPKEEP)
+    for examples in (*_THINGS, *_RUNS, *_OUTWARD, *RECORDS, *WORKFLOWS, *_PROBES, *_UPKEEP)
 }
