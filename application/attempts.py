@@ -123,6 +123,8 @@ def _attempt(repository: Repository[R], run: R, work: Work[R]) -> Receipt:
     except BaseException:
         _book(journal)
         raise
+    finally:
+        journal.close()
 
 
 def _book(journal: RunJournal[R]) -> None:

@@ -9,6 +9,7 @@ from pydantic import JsonValue, PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
+from application.caching import NO_CACHES, Caches
 from application.commands import NO_REASON, Command, handles
 from application.datasets import fitting_rows
 from application.examples import pinned_rows
@@ -26,9 +27,10 @@ from domain.dataset.values import Split
 from domain.evaluation.aggregate import Evaluation
 from domain.evaluation.events import EvaluationRequested
 from domain.program.aggregate import Program
+from domain.program.caching import caches_of
 from domain.program.values import Action
 from domain.text import LongText
-from domain.values import AS_DSPY, Failure, Reading
+from domain.values import AS_DSPY, Cache, Failure, Reading
 
 
 class RequestEvaluation(Command):
@@ -67,6 +69,7 @@ class EvaluationHandlers:
     worker: str
     reading: Reading = AS_DSPY
     extensions: Extensions = NOTHING_MORE
+    caches: Caches = NO_CACHES
 
     @handles(RequestEvaluation, Permission.COMPILE)
     def request(self, command: RequestEvaluation) -> Receipt:
@@ -123,6 +126,8 @@ class _EvaluationWork:
             version=wish.dataset_version,
             count=wish.dataset_rows,
         )
+        if Cache.ANSWERS in caches_of(ports.programs.get(wish.program_id).config):
+            journal.share(ports.caches.answers)
         program = ports.supplies.runnable(wish.program_id, wish.program_version)
         rows = scored(
             ports.engine,

@@ -11,6 +11,7 @@ from pydantic import PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
+from application.caching import NO_CACHES, Caches
 from application.commands import NO_REASON, Command, handles
 from application.context import Context, current, within
 from application.credit import NO_CREDIT, Holds, set_aside
@@ -24,11 +25,12 @@ from application.supplies import Supplies
 from domain.execution.aggregate import Execution
 from domain.execution.values import Caller, Hold
 from domain.program.aggregate import Program
+from domain.program.caching import caches_of
 from domain.program.deadline import DeadlineS, deadline_s_of
 from domain.program.values import Action
 from domain.signature.validation import validate_inputs
 from domain.text import JsonObject, LongText
-from domain.values import AS_DSPY, Failure, Reading
+from domain.values import AS_DSPY, Cache, Failure, Reading
 
 
 class RequestExecution(Command):
@@ -82,6 +84,7 @@ class ExecutionHandlers:
     reading: Reading = AS_DSPY
     dspy: str | None = None
     credit: Holds = NO_CREDIT
+    caches: Caches = NO_CACHES
 
     @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
@@ -100,6 +103,7 @@ class ExecutionHandlers:
                 deadline=deadline,
                 caller=command.caller,
                 holds=holds,
+                caches=caches_of(program.config),
                 at=now,
             )
             return self.executions.save(execution, payloads=[inputs])
@@ -143,6 +147,8 @@ class _ExecutionWork:
         ports = self.ports
         supplied = ports.supplies.runnable(run.program_id, run.program_version)
         program = replace(supplied, reading=run.reading)
+        if Cache.ANSWERS in run.caches:
+            journal.share(ports.caches.answers)
         for warning in foreign_states(program, ports.dspy):
             journal.note(self._warning(warning))
         inputs = json_object(ports.payloads.get(run.inputs))

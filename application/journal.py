@@ -8,20 +8,28 @@ import json
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Generic, TypeVar, cast
 
+from application.caching import Debt, Kept, KeptTexts
 from application.context import current, within
 from application.errors import ConcurrentWrite
-from application.lm_ports import Diverged, JsonObject, Missed, RunStopped
+from application.lm_ports import (
+    Diverged,
+    JsonObject,
+    Missed,
+    NotShared,
+    RunStopped,
+    SharedAnswer,
+)
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.scrubbing import scrubbed_call, scrubbed_text
 from domain.errors import DomainError, NotFoundError
 from domain.run import AttemptIsFenced, Run
-from domain.values import Digest, Failure, LmCall, ToolCall
+from domain.values import Digest, Failure, LmCall, RunRef, ToolCall
 
 R = TypeVar("R", bound=Run[Any])
 
@@ -56,6 +64,51 @@ class RunJournal(Generic[R]):
         self._waiting: deque[Decision[R]] = deque()
         self._booking, self._writing = Lock(), Lock()
         self._failure: Failure | None = None
+        self._cache: KeptTexts | None = None
+        self._owed: dict[Digest, Debt] = {}
+
+    @property
+    def shares(self) -> bool:
+        """Whether its answers come from a cache and go there."""
+        return self._cache is not None
+
+    def share(self, cache: KeptTexts) -> None:
+        """Have *cache* answer calls, and keep what models answered that could be read."""
+        self._cache = cache
+
+    def shared(self, key: Digest, *, within_s: float) -> SharedAnswer | None:
+        """What an equal call of another run was answered, after waiting for one under way."""
+        if self._cache is None:
+            return None
+        with self._stopping(), within(self._context):
+            match self._cache.take(key, within_s=within_s):
+                case Kept(content=content, filled_by=filled_by):
+                    with suppress(NotFoundError):  # erased meanwhile: it is asked for again
+                        return SharedAnswer(_object(self._payloads.get(content)), filled_by)
+                case None:
+                    pass
+                case debt:
+                    self._owed[key] = debt
+        return None
+
+    def settle(self, key: Digest, *, is_read: bool) -> None:
+        """Let other runs have the recorded answer to *key*, if it could be read."""
+        if (debt := self._owed.pop(key, None)) is None:
+            return
+        kept = None
+        try:
+            if is_read:
+                self.flush()  # whoever is answered by it finds it on record
+                run = RunRef.model_validate({"kind": self._run.KIND, "id": self._run.id})
+                kept = Kept(self._run.answers[key], run)
+        finally:
+            with within(self._context):
+                debt.settle(kept)
+
+    def close(self) -> None:
+        """Let those go on who wait for what this attempt was to make."""
+        for key in list(self._owed):
+            self.settle(key, is_read=False)
 
     def find(self, key: Digest) -> JsonObject | None:
         """The recorded response to *key*, or ``None`` when nothing answered it yet."""
@@ -180,7 +233,7 @@ class RecordedRefusal(RunStopped):
     """The model was not available for this call at the time: that ended the run, as it does now."""
 
 
-class ReplayJournal:
+class ReplayJournal(NotShared):
     """The calls of a run that ended, to be read only; ``answered`` counts those it answered."""
 
     def __init__(self, run: Run[Any], payloads: PayloadStore) -> None:

@@ -18,7 +18,7 @@ from domain.program.edits import Edits, PredictorEdit
 from domain.program.graph import ProgramGraph
 from domain.program.values import Adapter
 from domain.tool.values import Corpus
-from domain.values import AS_DSPY, Digest, Failure, LmCall, Reading, ToolCall
+from domain.values import AS_DSPY, Digest, Failure, LmCall, Reading, RunRef, ToolCall
 
 JsonObject = Mapping[str, JsonValue]
 
@@ -52,8 +52,35 @@ class RunnableProgram:
     learned_under: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SharedAnswer:
+    """The response to a call that another run made, and that run."""
+
+    response: JsonObject
+    filled_by: RunRef
+
+
 class CallJournal(Protocol):
-    """The calls of one run to models and tools, by their key. Safe to use from several threads."""
+    """The calls of one run to models and tools, by their key. Safe to use from several threads.
+
+    Whether it ``shares`` says if answers come from the cache and go there: only then ``shared`` and
+    ``settle`` have to be asked.
+    """
+
+    @property
+    def shares(self) -> bool: ...
+
+    def shared(self, key: Digest, *, within_s: float) -> SharedAnswer | None:
+        """What an equal call of another run was answered, after waiting for one under way.
+
+        Without an answer the call is to be made, and ``settle`` is owed once it is recorded, or
+        when it came to nothing. The call has *within_s* seconds.
+        """
+        ...
+
+    def settle(self, key: Digest, *, is_read: bool) -> None:
+        """Let other runs have the recorded answer to *key*, if it could be read."""
+        ...
 
     def find(self, key: Digest) -> JsonObject | None:
         """The recorded response to *key*, or ``None`` when the call was never made."""
@@ -74,6 +101,23 @@ class CallJournal(Protocol):
             RunStopped: The run was cancelled or taken over meanwhile.
         """
         ...
+
+
+class NotShared:
+    """What a journal says that neither takes answers of other runs nor gives its own."""
+
+    @property
+    def shares(self) -> bool:
+        return False
+
+    def shared(self, key: Digest, *, within_s: float) -> SharedAnswer | None:
+        """Nothing."""
+        del key, within_s
+        return None
+
+    def settle(self, key: Digest, *, is_read: bool) -> None:
+        """Nobody waits."""
+        del key, is_read
 
 
 class RunStopped(BaseException):

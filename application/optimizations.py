@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from application import lm_ports
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
+from application.caching import NO_CACHES, Caches
 from application.commands import NO_REASON, Command, handles
 from application.datasets import CHUNK_ROWS, fitting_rows, written_in_place
 from application.examples import pinned_rows
@@ -33,13 +34,14 @@ from domain.optimization.errors import NothingIsProposed
 from domain.optimization.events import OptimizationRequested
 from domain.optimization.values import DEFAULT_SEED, Adoption, HeldOut
 from domain.program.aggregate import Program
+from domain.program.caching import caches_of
 from domain.program.events import ProgramCompiled
 from domain.program.values import Action, Stage
 from domain.program.versions import VersionState, made
 from domain.run import RunStatus
 from domain.signature.fields import SignatureSpec
 from domain.text import JsonObject, LongText
-from domain.values import AS_DSPY, Failure, Reading
+from domain.values import AS_DSPY, Cache, Failure, Reading
 
 _SEEDS: Final = frozenset({"seed", "call_keys", "python_hash_seed"})
 
@@ -129,6 +131,7 @@ class OptimizationHandlers:
     worker: str
     reading: Reading = AS_DSPY
     extensions: Extensions = NOTHING_MORE
+    caches: Caches = NO_CACHES
 
     @handles(RequestOptimization, Permission.COMPILE)
     def request(self, command: RequestOptimization) -> Receipt:
@@ -270,6 +273,8 @@ class _OptimizationWork:
                 )
             )
 
+        if Cache.ANSWERS in caches_of(ports.programs.get(run.wish.program_id).config):
+            journal.share(ports.caches.answers)
         job = self._job(run)
         found = ports.engine.optimize(job, journal, on_trial)
         heldout = self._heldout(run, job.program, found.state, journal)

@@ -17,10 +17,12 @@ from application.ports import Claim, Clock, Pinning, Receipt, Repository
 from domain.errors import Fault
 from domain.evaluation.aggregate import Evaluation
 from domain.program.aggregate import Program
+from domain.program.caching import CACHE, is_caches
 from domain.program.deadline import DEADLINE, MAX_DEADLINE_S, is_deadline_s
 from domain.program.errors import EvidenceIsInvalid
 from domain.program.values import Evidence
 from domain.text import JsonObject, LongText, Name, SafeText
+from domain.values import Cache
 
 
 def _known_settings(config: JsonObject) -> JsonObject:
@@ -29,6 +31,10 @@ def _known_settings(config: JsonObject) -> JsonObject:
         told = "A deadline is a number of seconds above 0, and {most} at most."
         where = {"pointer": f"/{DEADLINE}", "most": round(MAX_DEADLINE_S)}
         raise PydanticCustomError("program.deadline", told, where)
+    if CACHE in config and not is_caches(config[CACHE]):
+        told = "A cache is a list of {caches}, each once."
+        where = {"pointer": f"/{CACHE}", "caches": " and ".join(Cache)}
+        raise PydanticCustomError("program.cache", told, where)
     return config
 
 

@@ -1,7 +1,9 @@
 """Values that several aggregates share."""
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Final, Literal
+from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
@@ -36,6 +38,12 @@ class LmUsage(ValueObject):
     total_tokens: TokenCount | None = None
 
 
+NO_USAGE: Final = LmUsage(
+    prompt_tokens=0, completion_tokens=0, cached_tokens=0, reasoning_tokens=0, total_tokens=0
+)
+"""That of a call that no provider answered."""
+
+
 class Failure(ValueObject):
     """Why something ended badly: a stable code, a sentence without secrets, what may help."""
 
@@ -60,6 +68,22 @@ AS_DSPY: Final = Reading()
 """DSPy's own way: an answer in markers that cannot be read is asked for once as JSON."""
 
 
+class Cache(StrEnum):
+    """What may be answered by what an equal run was answered a while ago."""
+
+    ANSWERS = "answers"
+    """Calls of the model, one by one."""
+    PREDICTIONS = "predictions"
+    """Executions as a whole."""
+
+
+class RunRef(ValueObject):
+    """A run, by what it is and its id."""
+
+    kind: Literal["execution", "evaluation", "optimization"]
+    id: UUID
+
+
 class LmCall(ValueObject):
     """One language-model call as it was made and answered.
 
@@ -67,6 +91,8 @@ class LmCall(ValueObject):
     journal answers it without the model. ``node`` is the predictor that asked. ``role`` tells the
     program's own calls (``task``) from those an optimizer makes to think (``optimizer``).
     ``attempts`` counts tries at the provider, ``latency_ms`` is the wall time of all of them.
+    If it was answered from the cache, that is no try, and took no tokens and no money: then
+    ``filled_by`` is the run whose call with this key the model answered.
     """
 
     key: Digest
@@ -81,9 +107,10 @@ class LmCall(ValueObject):
     usage: LmUsage = LmUsage()
     cost_usd: Usd | None = None
     latency_ms: Annotated[float, Field(ge=0)]
-    attempts: Annotated[int, Field(ge=1)] = 1
+    attempts: Annotated[int, Field(ge=0)] = 1
     finish_reason: str | None = None
     failure: Failure | None = None
+    filled_by: RunRef | None = None
 
 
 class ToolCall(ValueObject):

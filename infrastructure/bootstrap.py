@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import LiteralString, Protocol
 
 from application.budgets import BudgetHandlers
+from application.caching import Caches
 from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
@@ -49,6 +50,7 @@ from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
 from domain.values import Reading
+from infrastructure.caches import open_caches
 from infrastructure.elsewhere import Elsewhere
 from infrastructure.eventstore.migrations import MIGRATIONS as LOG_MIGRATIONS
 from infrastructure.eventstore.projection_migrations import MIGRATIONS as PROJECTION_MIGRATIONS
@@ -70,6 +72,7 @@ from infrastructure.pools import POOLS
 from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.budgets import MIGRATIONS as BUDGET_MIGRATIONS
 from infrastructure.postgres.budgets import PostgresCredit, write_budgets
+from infrastructure.postgres.caches import MIGRATIONS as CACHE_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
@@ -144,6 +147,7 @@ def migrations() -> Sequence[tuple[str, LiteralString]]:
         *POLICY_MIGRATIONS,
         *RATE_MIGRATIONS,
         *BUDGET_MIGRATIONS,
+        *CACHE_MIGRATIONS,
     )
 
 
@@ -158,6 +162,7 @@ RIGHTS = Rights(
         "lm_rates",
         "paused_queues",
         "budgets",
+        "cache",
     ),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
@@ -246,7 +251,8 @@ def system(
         built = Elsewhere() if runtime is None else runtime(settings, tracing, turns)
         stack.callback(built.close)
         alarms = Watch()
-        bus = _bus(settings, log, payloads, built, alarms)
+        caches = stack.enter_context(open_caches(settings, url, pool))
+        bus = _bus(settings, log, payloads, built, alarms, caches)
         names = PostgresNames(recorder)
         yield System(settings, url, pool, whole, log, payloads, names, tracing, alarms, bus)
 
@@ -268,6 +274,7 @@ def _bus(
     payloads: PostgresPayloadStore,
     runtime: Runtime,
     alarms: Watch,
+    caches: Caches,
 ) -> CommandBus:
     clock, pinning = SystemClock(), InstalledPins(settings.lm)
     signatures = EventSourcedRepository(log, Signature)
@@ -279,6 +286,7 @@ def _bus(
     tools = EventSourcedRepository(log, Tool)
     supplies = Supplies(programs, datasets, tools, payloads, settings.allowance)
     graphs = GraphReader(modules, signatures, supplies, probes)
+    reading = Reading(repair=True, feedback=settings.lm_feedback)
     extensions = Extensions(settings.module_packages, runtime.plugins)
     shelf = SignatureShelf(signatures, PostgresNames(log.receipts.recorder), clock)
     return CommandBus(
@@ -292,15 +300,7 @@ def _bus(
         ToolHandlers(tools, supplies, clock),
         *outward_handlers(settings, log),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
-        *_run_handlers(
-            log,
-            supplies,
-            evaluations,
-            runtime,
-            alarms,
-            Reading(repair=True, feedback=settings.lm_feedback),
-            extensions,
-        ),
+        *_run_handlers(log, supplies, evaluations, runtime, alarms, reading, extensions, caches),
     )
 
 
@@ -312,6 +312,7 @@ def _run_handlers(
     alarms: Watch,
     reading: Reading,
     extensions: Extensions,
+    caches: Caches,
 ) -> Sequence[object]:
     engine = runtime.engine
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
@@ -324,8 +325,10 @@ def _run_handlers(
         *(programs, payloads, supplies, engine, clock, monotonic, alarms, worker, reading),
         installed_dspy(),
         credit,
+        caches,
     )
-    learning = programs, datasets, payloads, supplies, engine, clock, monotonic, worker, reading
+    ports = programs, datasets, payloads, supplies, engine, clock, monotonic, worker, reading
+    learning = *ports, extensions, caches
     return (
         running,
         BudgetHandlers(EventSourcedRepository(log, Budget), credit, clock),
@@ -335,8 +338,8 @@ def _run_handlers(
         ),
         ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic),
         WarmingHandlers(programs, supplies, engine),
-        OptimizationHandlers(EventSourcedRepository(log, Optimization), *learning, extensions),
-        EvaluationHandlers(evaluations, *learning, extensions),
+        OptimizationHandlers(EventSourcedRepository(log, Optimization), *learning),
+        EvaluationHandlers(evaluations, *learning),
     )
 
 

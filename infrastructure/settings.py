@@ -36,6 +36,7 @@ from infrastructure.reach import (
 )
 
 PREFIX = "STRATAL_"
+MAX_TTL_S = 30 * 24 * 3600
 
 
 class SettingsAreInvalid(Exception):
@@ -99,6 +100,15 @@ class Settings(BaseModel):
     lm_tenant_tpm: Annotated[
         int | None, Field(ge=1, description="The same as STRATAL_LM_TPM for each tenant.")
     ] = None
+    cache_ttl_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=MAX_TTL_S,
+            description="Seconds for which an answer of the model may answer equal calls, of"
+            " programs with cache: answers.",
+        ),
+    ] = 3600
     notary_key: Annotated[
         Path | None,
         Field(description="Ed25519 key (PEM) that signs the log; unset: one under STRATAL_HOME."),

@@ -14,7 +14,7 @@ from domain.kernel import Event, Recorded
 from domain.optimization.events import OptimizationLmCalled, OptimizationRequested
 from domain.program.events import ProgramCreated
 from domain.program.graph import module_nodes
-from domain.values import Digest, Failure, LmCall, LmUsage, PayloadRef
+from domain.values import Digest, Failure, LmCall, LmUsage, PayloadRef, RunRef
 from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, OLDEST_FIRST, Cursor, Page, Row, Select
@@ -47,12 +47,15 @@ class LmCallRow(Row):
     attempts: int = Field(description="Tries at the provider.")
     finish_reason: str | None
     failure: Failure | None
+    filled_by: RunRef | None = Field(
+        description="The run whose call with this key was made, if the cache answered this one."
+    )
     called_at: datetime = Field(description="When it was answered and recorded.")
 
 
 class LmCalls(Projection):
     name: ClassVar[str] = "lm_calls"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     schema: ClassVar[LiteralString] = """
         CREATE TABLE lm_call_run (
             tenant          text NOT NULL,
@@ -92,6 +95,7 @@ class LmCalls(Projection):
             attempts        integer NOT NULL,
             finish_reason   text,
             failure         json,
+            filled_by       json,
             called_at       timestamptz NOT NULL,
             PRIMARY KEY (tenant, position)
         );
@@ -188,13 +192,14 @@ def _call(call: LmCall) -> dict[str, object]:
         "attempts": call.attempts,
         "finish_reason": call.finish_reason,
         "failure": document(call.failure),
+        "filled_by": document(call.filled_by),
     }
 
 
 _SELECT: LiteralString = """
     SELECT position, run, run_id, program_id, program_version, node, module_id, role, model,
            model_served, key, rollout_id, candidate, request, response, usage, cost_usd, latency_ms,
-           attempts, finish_reason, failure, called_at
+           attempts, finish_reason, failure, filled_by, called_at
     FROM lm_call WHERE tenant = %(tenant)s"""
 
 _RUN: LiteralString = """
@@ -211,11 +216,11 @@ _CALL: LiteralString = """
     INSERT INTO lm_call (tenant, position, run, run_id, program_id, program_version, node,
                          module_id, role, model, model_served, key, rollout_id, candidate, request,
                          response, usage, cost_usd, latency_ms, attempts, finish_reason, failure,
-                         called_at)
+                         filled_by, called_at)
     SELECT r.tenant, %(position)s, r.run, r.run_id, r.program_id, r.program_version, %(node)s,
            m.module_id, %(role)s, %(model)s, %(model_served)s, %(key)s, %(rollout_id)s,
            %(candidate)s, %(request)s, %(response)s, %(usage)s, %(cost_usd)s, %(latency_ms)s,
-           %(attempts)s, %(finish_reason)s, %(failure)s, %(at)s
+           %(attempts)s, %(finish_reason)s, %(failure)s, %(filled_by)s, %(at)s
     FROM lm_call_run AS r LEFT JOIN lm_call_module AS m
         ON m.tenant = r.tenant AND m.program_id = r.program_id AND m.node = %(node)s
     WHERE r.tenant = %(tenant)s AND r.run_id = %(id)s

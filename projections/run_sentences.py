@@ -179,6 +179,10 @@ def _called(call: LmCall, run: str) -> str:
     tokens = call.usage.total_tokens
     counted = "an unknown number of tokens" if tokens is None else many(tokens, "token")
     cost = "unknown cost" if call.cost_usd is None else f"${call.cost_usd:f}"
+    if call.filled_by is not None:
+        whose = f"{call.filled_by.kind} {call.filled_by.id}"
+        asked = f"a call of {plain(call.model)} for predictor {plain(call.node)} in {run}"
+        return f"answered {asked} from the cache, as {whose} was answered"
     text = f"called model {plain(call.model)} for predictor {plain(call.node)} in {run}"
     text += f" with {counted}, {cost} and {time_of(call.latency_ms)}"
     return text if call.failure is None else text + f" and got no answer: {cause_of(call.failure)}"

@@ -37,6 +37,7 @@ class EvaluationStarted(Event):
 
 class EvaluationLmCalled(Event):
     TOPIC: ClassVar[str] = "evaluation.lm_called"
+    VERSION: ClassVar[int] = 2
 
     call: LmCall
 

@@ -33,7 +33,7 @@ from domain.execution.values import (
     ReplayStatus,
 )
 from domain.run import MAX_ATTEMPTS, ActionForbidden, Run, RunStatus, Transitions
-from domain.values import AS_DSPY, Failure, LmCall, PayloadRef, Reading, ToolCall
+from domain.values import AS_DSPY, Cache, Failure, LmCall, PayloadRef, Reading, ToolCall
 
 _REPLAYS: Final[Mapping[type[ExecutionEvent], ReplayStatus]] = {
     ReplayRequested: ReplayStatus.PENDING,
@@ -63,6 +63,7 @@ class Execution(Run[ExecutionEvent]):
         self.calls: list[LmCall | ToolCall] = []
         self.replays: dict[int, ReplayStatus] = {}
         self.deadline: datetime | None = None
+        self.caches: tuple[Cache, ...] = ()
         self.warnings: list[ExecutionWarned] = []
         self.holds: tuple[Hold, ...] = ()
 
@@ -77,11 +78,13 @@ class Execution(Run[ExecutionEvent]):
         deadline: datetime | None = None,
         caller: Caller | None = None,
         holds: Sequence[Hold] = (),
+        caches: Sequence[Cache] = (),
         at: datetime,
     ) -> Self:
         """Wish for a run that ends by its *deadline*; a worker takes it up later.
 
         Its end is told to *caller*, if it has one, and what it *holds* is settled with its end.
+        *caches* may answer in place of the model.
         """
         event = ExecutionRequested(
             program_id=program_id,
@@ -89,6 +92,7 @@ class Execution(Run[ExecutionEvent]):
             inputs=inputs,
             deadline=deadline,
             caller=caller,
+            caches=tuple(caches),
         )
         execution = cls.begin(id, event, at=at)
         if holds:
@@ -266,7 +270,7 @@ class Execution(Run[ExecutionEvent]):
                 self.program_id = event.program_id
                 self.program_version = event.program_version
                 self.inputs, self.deadline = event.inputs, event.deadline
-                self.caller = event.caller
+                self.caller, self.caches = event.caller, event.caches
             case ExecutionStarted(attempt=attempt, reading=reading):
                 self._taken(attempt)
                 self.reading = reading

@@ -7,12 +7,22 @@ from pydantic import AwareDatetime, Field
 
 from domain.execution.values import Caller, Charge, Divergence, Hold
 from domain.kernel import Event
-from domain.values import AS_DSPY, Failure, LmCall, LmSpend, PayloadRef, Reading, ToolCall, Usd
+from domain.values import (
+    AS_DSPY,
+    Cache,
+    Failure,
+    LmCall,
+    LmSpend,
+    PayloadRef,
+    Reading,
+    ToolCall,
+    Usd,
+)
 
 
 class ExecutionRequested(Event):
     TOPIC: ClassVar[str] = "execution.requested"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
@@ -20,6 +30,8 @@ class ExecutionRequested(Event):
     caller: Caller | None = None
     deadline: AwareDatetime | None = None
     """It has ended by then, whatever became of it."""
+    caches: tuple[Cache, ...] = ()
+    """What may answer in place of the model."""
 
 
 class ExecutionCreditHeld(Event):
@@ -65,6 +77,7 @@ class ExecutionWarned(Event):
 
 class ExecutionLmCalled(Event):
     TOPIC: ClassVar[str] = "execution.lm_called"
+    VERSION: ClassVar[int] = 2
 
     call: LmCall
 

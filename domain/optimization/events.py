@@ -45,6 +45,7 @@ class OptimizationStarted(Event):
 
 class OptimizationLmCalled(Event):
     TOPIC: ClassVar[str] = "optimization.lm_called"
+    VERSION: ClassVar[int] = 2
 
     call: LmCall
 

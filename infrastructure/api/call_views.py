@@ -12,7 +12,7 @@ from application.errors import PayloadIsMissing
 from application.ports import PayloadStore
 from domain.execution.events import ExecutionLmCalled, ExecutionToolCalled
 from domain.kernel import Recorded
-from domain.values import Failure, LmCall, LmUsage, PayloadRef, ToolCall
+from domain.values import Failure, LmCall, LmUsage, PayloadRef, RunRef, ToolCall
 
 
 class LmCallView(BaseModel):
@@ -33,6 +33,9 @@ class LmCallView(BaseModel):
     attempts: int
     finish_reason: str | None
     failure: Failure | None
+    filled_by: RunRef | None = Field(
+        description="The run whose equal call was made, if the cache answered this one."
+    )
     called_at: datetime = Field(description="When it was answered and recorded.")
 
 
@@ -102,6 +105,7 @@ def _model_call(index: int, call: LmCall, at: datetime, payloads: PayloadStore) 
         attempts=call.attempts,
         finish_reason=call.finish_reason,
         failure=call.failure,
+        filled_by=call.filled_by,
         called_at=at,
     )
 

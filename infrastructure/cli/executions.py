@@ -108,6 +108,8 @@ def _show_call(call: Data, of: int) -> None:
     if call["kind"] == "model":
         tokens = plain(call["usage"]["total_tokens"])
         say(f"{call['node']} asked {call['model']}: {took}, {tokens} tokens")
+        if from_cache := call["filled_by"]:
+            say(f"answered from the cache, as {from_cache['kind']} {from_cache['id']} was")
     else:
         say(f"{call['node']} called {call['tool']}: {took}")
     for role, text in _messages(call) if call["kind"] == "model" else _exchange(call):

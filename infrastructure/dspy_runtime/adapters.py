@@ -28,6 +28,7 @@ from infrastructure.dspy_runtime.reading import (
     unsound,
 )
 from infrastructure.dspy_runtime.recording import finish_reason
+from infrastructure.dspy_runtime.sharing import reading_answers, was_read
 
 Turns = tuple[Mapping[str, str], ...]
 """What is said after the question: an answer, and what is wrong with it."""
@@ -54,6 +55,7 @@ class _SafeAdapter(dspy.ChatAdapter):  # type: ignore[misc]  # DSPy ships no typ
             values = super().parse(signature, completion)
         else:
             values = _read(super().parse, signature, completion)
+        was_read()
         return {name: _plain(it) for name, it in values.items()}
 
     def __call__(
@@ -91,7 +93,8 @@ class _SafeAdapter(dspy.ChatAdapter):  # type: ignore[misc]  # DSPy ships no typ
 
     def _asked(self, *question: Any) -> Any:
         """The answer to *question* as DSPy alone gets it."""
-        return super().__call__(*question)
+        with reading_answers():
+            return super().__call__(*question)
 
     @property
     def _other_form(self) -> "type[_SafeAdapter]":

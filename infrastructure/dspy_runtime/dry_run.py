@@ -11,7 +11,7 @@ from dspy import lm15
 from pydantic import JsonValue, TypeAdapter
 
 from application.circuits import Circuit
-from application.lm_ports import JsonObject
+from application.lm_ports import JsonObject, NotShared
 from application.payloads import Payload
 from application.tracing import NoTracing
 from domain.values import Digest, LmCall, ToolCall
@@ -23,7 +23,7 @@ Answer = Callable[[str, Mapping[str, JsonValue], str], str]
 """The text of an answer to the last message of a prompt, with values for its fields and a seed."""
 
 
-class _Journal:
+class _Journal(NotShared):
     """The calls of the dry run."""
 
     def __init__(self) -> None:

@@ -3,7 +3,9 @@
 import contextvars
 import hashlib
 import json
+import time
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, Final, Literal, Self
 
 import dspy
@@ -13,7 +15,8 @@ from application.lm_ports import CallJournal, Missed, RunStopped
 from application.payloads import Payload
 from application.tracing import Tracing
 from application.turns import NoLimits, Turns
-from domain.values import Digest, Failure, LmCall
+from domain.values import NO_USAGE, Digest, Failure, LmCall
+from infrastructure.dspy_runtime import sharing
 from infrastructure.dspy_runtime.asking import Asker, Outcome
 from infrastructure.dspy_runtime.failures import failure_of, is_about_the_request, refused
 from infrastructure.dspy_runtime.journaling import Recorder
@@ -135,19 +138,52 @@ class RecordingEngine:
         if not self.recorder.live:
             missed = Missed(asked.key, asked.node, json.loads(asked.payload.body))
             raise self.recorder.diverged(f"The predictor {asked.node}", missed)
+        if (shared := self._shared(asked)) is not None:
+            return shared
         with self._tracing.lm_call(self._model.model, asked.node) as span:
             outcome = self._asker.ask(asked.request)
             call, response = self._fact(asked, outcome)
             span.answered(call)
-        try:
-            self.recorder.journal.record(call, asked.payload, response)
-        except RunStopped as stop:
-            raise self.recorder.stopping(stop) from None
+        self._record(call, asked, response)
         if response is None:
             assert call.failure is not None
             self.recorder.in_time()  # a call that was given up for that says nothing of the model
             raise self.recorder.stopping(ModelIsUnavailable(call.failure)) from outcome.error
         return json.loads(response.body)
+
+    def _shared(self, asked: Asked) -> Any:
+        """What an equal call of another run was answered, recorded as that of this one."""
+        journal = self.recorder.journal
+        if not (journal.shares and sharing.is_read()):
+            return None
+        retries = self._asker.retries
+        started, clock = time.perf_counter(), retries.clock
+        left_s = self.recorder.within(clock() + retries.deadline_s) - clock()
+        try:
+            found = journal.shared(asked.key, within_s=left_s)
+        except RunStopped as stop:
+            raise self.recorder.stopping(stop) from None
+        if found is None:
+            sharing.owe(journal, asked.key)
+            return None
+        response = Payload.of(dict(found.response))
+        answer = response_of(found.response)
+        call = self._call(asked, response, (time.perf_counter() - started) * 1000, attempts=0)
+        told = {
+            "model_served": answer.model,
+            "usage": NO_USAGE,
+            "cost_usd": Decimal(0),
+            "finish_reason": answer.finish_reason,
+            "filled_by": found.filled_by,
+        }
+        self._record(call.model_copy(update=told), asked, response)
+        return found.response
+
+    def _record(self, call: LmCall, asked: Asked, response: Payload | None) -> None:
+        try:
+            self.recorder.journal.record(call, asked.payload, response)
+        except RunStopped as stop:
+            raise self.recorder.stopping(stop) from None
 
     def _fact(self, asked: Asked, outcome: Outcome) -> tuple[LmCall, Payload | None]:
         answer, error = outcome.response, outcome.error
@@ -157,7 +193,14 @@ class RecordingEngine:
             response = Payload.of(response_json(answer))
         elif error is not None and failure is not None and is_about_the_request(error):
             response = Payload.of({"failure": failure.model_dump(mode="json")})
-        call = LmCall(
+        call = self._call(asked, response, outcome.latency_ms, attempts=outcome.attempts)
+        call = call.model_copy(update={"failure": failure})
+        return (call if answer is None else self._with_answer(call, answer)), response
+
+    def _call(
+        self, asked: Asked, response: Payload | None, latency_ms: float, *, attempts: int
+    ) -> LmCall:
+        return LmCall(
             key=asked.key,
             node=asked.node,
             role=asked.role,
@@ -166,11 +209,9 @@ class RecordingEngine:
             candidate=asked.candidate,
             request=asked.payload.ref,
             response=None if response is None else response.ref,
-            latency_ms=outcome.latency_ms,
-            attempts=outcome.attempts,
-            failure=failure,
+            latency_ms=latency_ms,
+            attempts=attempts,
         )
-        return (call if answer is None else self._with_answer(call, answer)), response
 
     def _with_answer(self, call: LmCall, answer: lm15.Response) -> LmCall:
         return call.model_copy(
@@ -197,6 +238,7 @@ class RecordingLM(dspy.LM):  # type: ignore[misc]  # DSPy ships no types
             # An optimizer that wants another try raises the temperature of the model; the
             # predictor's own setting would undo that.
             kwargs["temperature"] = self.kwargs["temperature"]
+        sharing.asking_again()
         node, role = _caller()
         token = _scope.set(Scope(node, role, rollout_id))
         try:

@@ -248,6 +248,7 @@ class ProcessEngine:
             "run": running.number,
             "program": program.key,
             "reading": wire.reading_json(program.reading),
+            "shares": running.journal.shares,
             "traceparent": self._tracing.traceparent(),
             "tenant": _tenant(),
         }

@@ -213,6 +213,11 @@ def _kept(running: Running, word: str, told: Params) -> JsonValue:
             arguments, result = cast("list[Payload]", wire.texts_of(told))
             tool_call = ToolCall.model_validate(told["call"])
             running.journal.record_tool_call(tool_call, arguments, result)
+        case "shared":
+            key, within_s = str(told["key"]), cast("float", told["within_s"])
+            return wire.shared_json(running.journal.shared(key, within_s=within_s))
+        case "settle":
+            running.journal.settle(str(told["key"]), is_read=bool(told["is_read"]))
         case "trial" if running.on_trial is not None:
             state = cast("JsonObject", told["state"])
             running.on_trial(cast("int", told["number"]), cast("float", told["score"]), state)

@@ -10,7 +10,7 @@ from uuid import uuid4
 from pydantic import JsonValue
 
 from application.context import Context, within
-from application.lm_ports import Engine, JsonObject, ModelChoice, RunnableProgram
+from application.lm_ports import Engine, JsonObject, ModelChoice, RunnableProgram, SharedAnswer
 from application.payloads import Payload
 from application.tracing import Tracing
 from domain.module.values import ModuleSpec
@@ -25,8 +25,21 @@ KEPT_PROGRAMS: Final = 64
 class RemoteJournal:
     """The journal of run number *run*, which is kept by the other side of *channel*."""
 
-    def __init__(self, channel: Channel, run: int) -> None:
-        self._channel, self._run = channel, run
+    def __init__(self, channel: Channel, run: int, *, shares: bool) -> None:
+        self._channel, self._run, self._shares = channel, run, shares
+
+    @property
+    def shares(self) -> bool:
+        """Whether answers come from the cache of the other side and go there."""
+        return self._shares
+
+    def shared(self, key: Digest, *, within_s: float) -> SharedAnswer | None:
+        """What an equal call of another run was answered, as the other side knows."""
+        return wire.shared_of(self._ask("shared", {"key": key, "within_s": within_s}))
+
+    def settle(self, key: Digest, *, is_read: bool) -> None:
+        """Let the other side have the answer to *key*, if it could be read."""
+        self._ask("settle", {"key": key, "is_read": is_read})
 
     def find(self, key: Digest) -> JsonObject | None:
         """The recorded response to *key*, or ``None`` when the call was never made."""
@@ -127,7 +140,8 @@ class EngineServer:
         return dict(self._engine.pins(cast("int", told["seed"])))
 
     def _journal(self, told: Params) -> RemoteJournal:
-        return RemoteJournal(self._channel, cast("int", told["run"]))
+        run, shares = cast("int", told["run"]), bool(told.get("shares"))
+        return RemoteJournal(self._channel, run, shares=shares)
 
     def _program(self, told: Params) -> RunnableProgram:
         with self._lock:

@@ -18,13 +18,14 @@ from application.lm_ports import (
     ProgramFailed,
     RunnableProgram,
     RunStopped,
+    SharedAnswer,
 )
 from application.payloads import Payload
 from domain.program.edits import PredictorEdit
 from domain.program.graph import ProgramGraph
 from domain.program.values import Adapter
 from domain.tool.values import Corpus
-from domain.values import AS_DSPY, Failure, LmCall, Reading, ToolCall
+from domain.values import AS_DSPY, Failure, LmCall, Reading, RunRef, ToolCall
 from infrastructure.engines.channel import AskingFailed, Params
 from infrastructure.engines.frames import FrameIsTooLarge
 
@@ -189,6 +190,19 @@ def call_json(call: LmCall | ToolCall, *texts: Payload | None) -> Params:
 def texts_of(told: Params) -> list[Payload | None]:
     texts = cast("list[str | None]", told["texts"])
     return [None if each is None else Payload.of(json.loads(each)) for each in texts]
+
+
+def shared_json(found: SharedAnswer | None) -> JsonValue:
+    if found is None:
+        return None
+    return {"response": dict(found.response), "filled_by": json_of(found.filled_by)}
+
+
+def shared_of(told: JsonValue) -> SharedAnswer | None:
+    if told is None:
+        return None
+    found = cast("dict[str, Any]", told)
+    return SharedAnswer(found["response"], RunRef.model_validate(found["filled_by"]))
 
 
 def error_json(error: BaseException) -> Params:

@@ -16,16 +16,20 @@ def grown(state: State) -> State:
 
 
 STEPS: Final[Steps] = {
+    ("evaluation.lm_called", 1): grown,
     ("evaluation.requested", 1): grown,
     ("execution.cancelled", 1): grown,
     ("execution.completed", 1): grown,
     ("execution.failed", 1): grown,
+    ("execution.lm_called", 1): grown,
     ("execution.replay_diverged", 1): grown,
     ("execution.requested", 1): grown,
+    ("execution.requested", 2): grown,
     ("execution.started", 1): grown,
     ("module.configured", 1): grown,
     ("module.created", 1): grown,
     ("optimization.completed", 1): grown,
+    ("optimization.lm_called", 1): grown,
     ("optimization.requested", 1): grown,
     ("program.compiled", 1): grown,
     ("program.created", 1): grown,

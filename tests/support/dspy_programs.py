@@ -12,7 +12,7 @@ from typing import Any
 from dspy import lm15
 from pydantic import JsonValue
 
-from application.lm_ports import JsonObject, ModelChoice, RunnableProgram, RunStopped
+from application.lm_ports import JsonObject, ModelChoice, NotShared, RunnableProgram, RunStopped
 from application.payloads import Payload
 from domain.module.values import DEFAULTS, ModuleConfig, ModuleKind, ModuleSpec
 from domain.program.graph import ModuleNode, ProgramGraph, Source
@@ -27,7 +27,7 @@ from infrastructure.models.binding import Engine, ModelBinding, free_of_charge
 _ENTROPY = random.SystemRandom()
 
 
-class MemoryJournal:
+class MemoryJournal(NotShared):
     """The calls of a run in memory; *stop_after* of them it refuses, as a cancelled run does."""
 
     def __init__(

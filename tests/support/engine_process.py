@@ -70,6 +70,8 @@ class ObedientEngine:
                 return {"queue": "x" * int(about)}
             case "left":
                 return {"queue": str(within_s)}
+            case "share":
+                return {"queue": self._share(about, journal)}
             case "ask":
                 return {"queue": self._ask(about, journal)}
             case "miss":
@@ -109,6 +111,19 @@ class ObedientEngine:
                 call, request, response = answered(word)
                 journal.record(call, request, response)
         return told.split(maxsplit=1)[0]
+
+    def _share(self, word: str, journal: CallJournal) -> str:
+        """Whose answer *word* has, or whether it was made."""
+        if not journal.shares:
+            return "alone"
+        call, request, response = answered(word)
+        if (found := journal.shared(key(word), within_s=10)) is not None:
+            hit = call.model_copy(update={"attempts": 0, "filled_by": found.filled_by})
+            journal.record(hit, request, response)
+            return str(found.filled_by.id)
+        journal.record(call, request, response)
+        journal.settle(key(word), is_read=word != "unread")
+        return "made"
 
     def _die_once(self, mark: Path) -> None:
         if not mark.exists():

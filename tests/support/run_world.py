@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import count
 from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid4
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 from pydantic import JsonValue
 
 from application.budgets import BudgetHandlers
+from application.caching import Caches
 from application.commands import Command, CommandBus
 from application.context import Context, within
 from application.datasets import DatasetHandlers
@@ -45,8 +47,9 @@ from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.tool.aggregate import Tool
 from domain.tool.allowance import Allowance
-from domain.values import AS_DSPY, Failure, Reading
+from domain.values import AS_DSPY, NO_USAGE, Cache, Failure, Reading
 from tests.support.access import EVERY_ROLE
+from tests.support.caches import MemoryCache
 from tests.support.credit import MemoryCredit
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
 from tests.support.payloads import MemoryPayloads
@@ -120,15 +123,25 @@ class ScriptedProgram:
             raise self.error
         return self.outputs
 
+    unread: frozenset[str] = frozenset()
+    """Whose answers cannot be read."""
+
     def ask(self, name: str, journal: CallJournal, *, live: bool = True) -> JsonObject:
         if (found := journal.find(key(name))) is not None:
             return found
         if not live:
             raise Diverged(f"{name} is not in the log.", Missed(key(name), "answer", {"ask": name}))
+        call, request, response = answered(name)
+        if journal.shares and (shared := journal.shared(key(name), within_s=60)) is not None:
+            free = {"usage": NO_USAGE, "cost_usd": Decimal(0), "attempts": 0}
+            hit = call.model_copy(update={**free, "filled_by": shared.filled_by})
+            journal.record(hit, request, response)
+            return shared.response
         self.made.append(name)
         self.during(name)
-        call, request, response = answered(name)
         journal.record(call, request, response)
+        if journal.shares:
+            journal.settle(key(name), is_read=name not in self.unread)
         self.after(name)
         return {"say": name}
 
@@ -302,6 +315,8 @@ class World:
         self.optimizer = ScriptedOptimizer(self.runner)
         self.alarms = FakeAlarms()
         self.engine = WorldEngine(self.runner, self.evaluator, self.optimizer)
+        self.answers = MemoryCache()
+        self.caches = Caches(answers=self.answers)
         self.credit = MemoryCredit(lambda: self.log.recorded)
         self.bus = self.bus_with(self.engine)
 
@@ -316,13 +331,14 @@ class World:
             "monotonic": lambda: next(ticks) * 0.25,
         }
         run = {**replay, "programs": self.programs, "worker": "worker-1"}
-        learn = {**run, "datasets": self.datasets}
+        learn = {**run, "datasets": self.datasets, "caches": self.caches}
         running = ExecutionHandlers(
             executions=self.executions,
             alarms=self.alarms,
             dspy=self.dspy,
             reading=self.reading,
             credit=self.credit,
+            caches=self.caches,
             **run,
         )
         return CommandBus(
@@ -349,9 +365,10 @@ class World:
             for command in reactions(recorded):
                 self.do(command)
 
-    def a_program(self, graph: ProgramGraph = GRAPH) -> UUID:
+    def a_program(self, graph: ProgramGraph = GRAPH, *caches: Cache) -> UUID:
         """A program in draft, of one module unless *graph* says otherwise."""
-        program = Program.create(uuid4(), "triage", graph, at=NOW)
+        config: dict[str, JsonValue] = {"cache": list(caches)} if caches else {}
+        program = Program.create(uuid4(), "triage", graph, config=config, at=NOW)
         with within(CONTEXT):
             self.programs.save(program)
         return program.id

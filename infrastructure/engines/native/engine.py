@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any, Final
 
@@ -39,7 +40,7 @@ from application.turns import Line, NoLimits, NoTurn, Turns
 from domain.module.values import ModuleSpec
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.validation import validate_inputs, validate_outputs
-from domain.values import Digest, Failure, LmCall
+from domain.values import NO_USAGE, Digest, Failure, LmCall
 from infrastructure.engines.native.model import Answer, ChatModel, ModelRefused
 from infrastructure.engines.native.programs import (
     ENGINE,
@@ -70,6 +71,15 @@ class _Run:
     ends_s: float | None
     program: RunnableProgram
     line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request of a predictor, with the key it is known by."""
+
+    node: str
+    key: Digest
+    request: Payload
 
 
 class NativeEngine:
@@ -214,7 +224,17 @@ class NativeEngine:
     def _said(self, step: Step, values: JsonObject, run: _Run) -> dict[str, JsonValue]:
         model = self._configured()
         request = Payload.of(step.prompt.request(model.name, values))
-        body = self._found(step, request, run)
+        asked = _Asked(step.prompt.node, _key(request), request)
+        is_read = False
+        try:
+            said = self._read(step, self._found(asked, run))
+            is_read = True
+            return said
+        finally:
+            if run.live and run.journal.shares:
+                run.journal.settle(asked.key, is_read=is_read)
+
+    def _read(self, step: Step, body: Any) -> dict[str, JsonValue]:
         if "failure" in body:
             raise ProgramFailed(Failure.model_validate(body["failure"]))
         text = "".join(part["text"] for part in body["message"]["parts"] if part["type"] == "text")
@@ -225,31 +245,56 @@ class NativeEngine:
         what = f"answers that are not in the form asked for, as that of {step.prompt.node} is"
         raise NotCarried(ENGINE, f"{what} (wanted: {wanted})")
 
-    def _found(self, step: Step, request: Payload, run: _Run) -> Any:
-        key = hashlib.sha256(f"1:{request.ref.digest}:None:0".encode()).hexdigest()
+    def _found(self, asked: _Asked, run: _Run) -> Any:
         if run.ends_s is not None and time.monotonic() >= run.ends_s:
             raise TimeIsOver
-        if (found := run.journal.find(key)) is not None:
+        if (found := run.journal.find(asked.key)) is not None:
             return found
         if not run.live:
-            message = f"The predictor {step.prompt.node} made a call that is not in the log."
-            raise Diverged(message, Missed(key, step.prompt.node, json.loads(request.body)))
-        return self._made_call(step, key, request, run)
+            message = f"The predictor {asked.node} made a call that is not in the log."
+            raise Diverged(message, Missed(asked.key, asked.node, json.loads(asked.request.body)))
+        return self._shared(asked, run) or self._made_call(asked, run)
 
-    def _made_call(self, step: Step, key: Digest, request: Payload, run: _Run) -> Any:
+    def _shared(self, asked: _Asked, run: _Run) -> Any:
+        """What an equal call of another run was answered, recorded as that of this one."""
+        if not run.journal.shares:
+            return None
+        began_s = time.perf_counter()
+        found = run.journal.shared(asked.key, within_s=_left_s(run))
+        if found is None:
+            return None
+        response = Payload.of(dict(found.response))
+        body = json.loads(response.body)
+        told = {
+            "model_served": body.get("model"),
+            "usage": NO_USAGE,
+            "cost_usd": Decimal(0),
+            "attempts": 0,
+            "finish_reason": body.get("finish_reason"),
+            "filled_by": found.filled_by,
+        }
+        call = self._call(asked, response, began_s).model_copy(update=told)
+        run.journal.record(call, asked.request, response)
+        return body
+
+    def _call(self, asked: _Asked, response: Payload | None, began_s: float) -> LmCall:
+        return LmCall(
+            key=asked.key,
+            node=asked.node,
+            model=self._configured().name,
+            request=asked.request.ref,
+            response=None if response is None else response.ref,
+            latency_ms=(time.perf_counter() - began_s) * 1000,
+        )
+
+    def _made_call(self, asked: _Asked, run: _Run) -> Any:
         model, began_s = self._configured(), time.perf_counter()
-        with self._tracing.lm_call(model.name, step.prompt.node) as span:
-            answer, refused = self._asked(model, request, run)
+        with self._tracing.lm_call(model.name, asked.node) as span:
+            answer, refused = self._asked(model, asked.request, run)
             response = _kept(answer, refused)
-            call = LmCall(
-                key=key,
-                node=step.prompt.node,
-                model=model.name,
-                request=request.ref,
-                response=None if response is None else response.ref,
-                latency_ms=(time.perf_counter() - began_s) * 1000,
-                failure=None if refused is None else refused.failure,
-            )
+            call = self._call(asked, response, began_s)
+            if refused is not None:
+                call = call.model_copy(update={"failure": refused.failure})
             if answer is not None:
                 told = {
                     "model_served": answer.model,
@@ -258,7 +303,7 @@ class NativeEngine:
                 }
                 call = call.model_copy(update=told)
             span.answered(call)
-        run.journal.record(call, request, response)
+        run.journal.record(call, asked.request, response)
         if response is not None:
             return json.loads(response.body)
         assert refused is not None
@@ -271,7 +316,7 @@ class NativeEngine:
     def _asked(
         self, model: ChatModel, request: Payload, run: _Run
     ) -> tuple[Answer | None, ModelRefused | None]:
-        left_s = PATIENCE_S if run.ends_s is None else run.ends_s - time.monotonic()
+        left_s = _left_s(run)
         content = json.loads(request.body)
         turn = run.line.turn(lambda: _tokens(content), within_s=left_s, stopped=threading.Event())
         try:
@@ -297,6 +342,14 @@ def _sign_of(run: _Run, error: Exception) -> Sign:
     if is_out_of_time or not isinstance(error, ModelRefused):
         return Sign.NOTHING
     return Sign.FAILED if error.is_outage else Sign.ANSWERED
+
+
+def _key(request: Payload) -> Digest:
+    return hashlib.sha256(f"1:{request.ref.digest}:None:0".encode()).hexdigest()
+
+
+def _left_s(run: _Run) -> float:
+    return PATIENCE_S if run.ends_s is None else run.ends_s - time.monotonic()
 
 
 def _kept(answer: Answer | None, refused: ModelRefused | None) -> Payload | None:

@@ -79,7 +79,17 @@ from domain.program.values import Evidence, Origin, Pins
 from domain.queue.events import JobRetried, QueuePaused, QueueResumed
 from domain.signature.events import SignatureDefined, SignatureRetired, SignatureRevised
 from domain.tool.events import ToolCreated, ToolRetired
-from domain.values import Failure, LmCall, LmSpend, LmUsage, PayloadRef, Reading, ToolCall
+from domain.values import (
+    Cache,
+    Failure,
+    LmCall,
+    LmSpend,
+    LmUsage,
+    PayloadRef,
+    Reading,
+    RunRef,
+    ToolCall,
+)
 from tests.architecture.golden.graphs import (
     BARE_GRAPH,
     BARE_MODULE,
@@ -142,6 +152,7 @@ _CALL = LmCall(
     attempts=2,
     finish_reason="stop",
     failure=_FAILURE,
+    filled_by=RunRef(kind="execution", id=an_id("execution")),
 )
 _FAILED_CALL = LmCall(
     key=digest_of("key"),
@@ -352,6 +363,7 @@ _RUNS: Sequence[Sequence[Event]] = (
             inputs=ref("inputs"),
             caller=_CALLER,
             deadline=AT,
+            caches=tuple(Cache),
         ),
         ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),
     ),

@@ -16,7 +16,7 @@ from application.lm_ports import (
     TimeIsOver,
 )
 from domain.signature.types import INTEGER
-from domain.values import Failure, Reading
+from domain.values import Failure, Reading, RunRef
 from infrastructure.engines.native.engine import NativeEngine
 from infrastructure.engines.native.model import ChatModel, NativeModelIsInvalid
 from tests.support.dspy_programs import (
@@ -29,6 +29,7 @@ from tests.support.dspy_programs import (
     two_steps,
 )
 from tests.support.scripted_lm import Error, Script, ScriptedLmServer
+from tests.support.sharing import Shared, SharingJournal
 
 QUESTION: JsonObject = {"question": "Why?"}
 
@@ -167,3 +168,37 @@ def test_it_starts_without_dspy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.feature("LMP-14")
+def test_lmp_14_what_one_engine_was_answered_answers_the_other(
+    engine: NativeEngine, lm: ScriptedLmServer
+) -> None:
+    shared = Shared()
+    first, second, third = (SharingJournal(shared) for _ in range(3))
+    outputs = engine.execute(two_steps(), QUESTION, first, live=True)
+    assert engine.execute(two_steps(), QUESTION, second, live=True) == outputs
+    by_dspy = engine_on(replace(bound(FakeEngine()), model=chosen(lm).name))
+    assert by_dspy.execute(two_steps(), QUESTION, third, live=True) == outputs
+    assert lm.calls == 2
+    assert shared.read == [True, True]
+    for journal in (second, third):
+        hits = [(call.filled_by, call.attempts, call.cost_usd) for call in journal.calls]
+        assert hits == [(RunRef(kind="execution", id=first.id), 0, 0)] * 2
+
+
+@pytest.mark.feature("CCH-07")
+def test_cch_07_neither_refusals_nor_what_cannot_be_read_answer_others(
+    engine: NativeEngine, lm: ScriptedLmServer
+) -> None:
+    shared = Shared()
+    for status in (400, 503):
+        lm.script = Script(errors=[Error(status)])
+        with pytest.raises((ProgramFailed, RunStopped)):
+            engine.execute(single(), QUESTION, SharingJournal(shared), live=True)
+    lm.script = Script(replies=[("", {"count": "many"})])
+    program = single(spec("question", {"count": INTEGER}), key="counting@1")
+    with pytest.raises(NotCarried):
+        engine.execute(program, QUESTION, SharingJournal(shared), live=True)
+    assert shared.read == [False] * 3
+    assert not shared.answers

@@ -19,6 +19,7 @@ from application.lm_ports import (
     JsonObject,
     Missed,
     ModelChoice,
+    NotShared,
     OptimizerJob,
     ProgramFailed,
     RunnableProgram,
@@ -26,6 +27,7 @@ from application.lm_ports import (
     TimeIsOver,
 )
 from domain.execution.events import ExecutionCompleted, ExecutionFailed, ExecutionLmCalled
+from domain.values import Cache
 from infrastructure.engines.pool import ProcessEngine
 from infrastructure.engines.processes import Bounds
 from infrastructure.engines.wire import EngineFault
@@ -40,7 +42,7 @@ MODEL = ModelChoice("made-up/model")
 Start = Callable[..., ProcessEngine]
 
 
-class Forgetful:
+class Forgetful(NotShared):
     """A journal that knows nothing and keeps nothing."""
 
     def find(self, key: str) -> JsonObject | None:
@@ -75,6 +77,28 @@ def said(
             PROGRAM, {"message": message}, Forgetful(), live=True, within_s=within_s
         )
     return str(outputs["queue"])
+
+
+@pytest.mark.feature("LMP-14")
+def test_lmp_14_processes_share_by_way_of_their_workers(start: Start) -> None:
+    world = World()
+    world.bus = world.bus_with(start(processes=2))
+    program_id = world.a_program(GRAPH, Cache.ANSWERS)
+
+    def shared(word: str, program_id: UUID = program_id) -> tuple[UUID, str]:
+        execution_id = requested(world, f"share {word}", program_id)
+        world.do(RunExecution(execution_id=execution_id))
+        with within(CONTEXT):
+            outputs = world.executions.get(execution_id).outputs
+            assert outputs is not None
+            told = world.payloads.get(outputs)
+        assert isinstance(told, dict)
+        return execution_id, str(told["queue"])
+
+    first, made = shared("one")
+    assert (made, shared("one")[1]) == ("made", str(first))
+    assert [shared("unread")[1] for _ in range(2)] == ["made", "made"]
+    assert shared("one", world.a_program())[1] == "alone"
 
 
 @pytest.mark.feature("BRG-03")
@@ -237,12 +261,11 @@ def test_processes_end_with_their_engine(start: Start) -> None:
     assert pid != os.getpid()
 
 
-def requested(world: World, message: str) -> UUID:
-    execution_id = uuid4()
+def requested(world: World, message: str, program_id: UUID | None = None) -> UUID:
+    execution_id, program_id = uuid4(), program_id or world.a_program()
     inputs = {"message": message}
     world.do(
-        RequestExecution(execution_id=execution_id, program_id=world.a_program(), inputs=inputs),
-        CONTEXT,
+        RequestExecution(execution_id=execution_id, program_id=program_id, inputs=inputs), CONTEXT
     )
     return execution_id
 

@@ -1,0 +1,277 @@
+"""Answers that other runs were given: named on record, paid for once, and replayed like any."""
+
+from decimal import Decimal
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import JsonValue, ValidationError
+
+from application.budgets import GrantCredit, OpenBudget
+from application.caching import NOTHING_KEPT, cache_key
+from application.context import Context, within
+from application.datasets import CreateDataset, LoadRows
+from application.evaluations import RequestEvaluation, RunEvaluation
+from application.executions import RequestExecution, RunExecution
+from application.lm_ports import NotShared
+from application.optimizations import RequestOptimization, RunOptimization
+from application.payloads import Payload
+from application.programs import ConfigureProgram
+from application.replays import RequestReplay, RunReplay
+from domain.budget.values import Cover
+from domain.dataset.values import Split
+from domain.evaluation.events import EvaluationLmCalled
+from domain.execution.events import (
+    ExecutionCompleted,
+    ExecutionCreditSettled,
+    ExecutionLmCalled,
+    ExecutionRequested,
+    ReplayVerified,
+)
+from domain.optimization.events import OptimizationLmCalled
+from domain.program.caching import caches_of
+from domain.run import RunStatus
+from domain.values import NO_USAGE, Cache, LmCall, RunRef
+from tests.support.run_world import CONTEXT, GRAPH, Killed, World
+from tests.support.runs import answered, key
+
+INPUTS = Payload.of({"message": "It crashes.", "hint": None})
+ROWS = ({"message": "one", "queue": "bug"}, {"message": "two", "queue": "bug"})
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.runner.asks = ["one", "two"]
+    return world
+
+
+@pytest.fixture
+def program_id(world: World) -> UUID:
+    return world.a_program(GRAPH, Cache.ANSWERS)
+
+
+def requested(world: World, program_id: UUID) -> UUID:
+    execution_id = uuid4()
+    inputs = {"message": "It crashes."}
+    world.do(RequestExecution(execution_id=execution_id, program_id=program_id, inputs=inputs))
+    return execution_id
+
+
+def executed(world: World, program_id: UUID) -> UUID:
+    execution_id = requested(world, program_id)
+    world.do(RunExecution(execution_id=execution_id))
+    return execution_id
+
+
+def calls(world: World, run_id: UUID) -> list[LmCall]:
+    kinds = ExecutionLmCalled | EvaluationLmCalled | OptimizationLmCalled
+    return [event.call for event in world.events(run_id) if isinstance(event, kinds)]
+
+
+@pytest.mark.feature("LMP-14")
+def test_lmp_14_an_equal_execution_makes_no_call_and_names_the_one_that_did(
+    world: World, program_id: UUID
+) -> None:
+    first = executed(world, program_id)
+    second = executed(world, program_id)
+    assert world.runner.made == ["one", "two"]
+    made, hits = calls(world, first), calls(world, second)
+    assert [call.filled_by for call in made] == [None, None]
+    assert [call.filled_by for call in hits] == [RunRef(kind="execution", id=first)] * 2
+    assert [call.key for call in hits] == [call.key for call in made] == [key("one"), key("two")]
+    assert [call.response for call in hits] == [call.response for call in made]
+
+
+@pytest.mark.feature("LMP-14")
+def test_lmp_14_a_hit_costs_nothing_and_that_is_known(world: World, program_id: UUID) -> None:
+    world.do(OpenBudget(budget_id=(budget_id := uuid4()), cover=Cover(), hold_usd=Decimal(1)))
+    world.do(GrantCredit(budget_id=budget_id, usd=Decimal(9)))
+    executed(world, program_id)
+    events = world.events(executed(world, program_id))
+    completed, settled = events[-1], events[-2]
+    assert isinstance(completed, ExecutionCompleted)
+    assert isinstance(settled, ExecutionCreditSettled)
+    assert (completed.spend.calls, completed.spend.cost_usd) == (2, Decimal(0))
+    assert completed.spend.total_tokens == 0
+    assert settled.cost_usd == settled.charges[0].charged_usd == 0
+    hits = [event.call for event in events if isinstance(event, ExecutionLmCalled)]
+    assert [(call.attempts, call.usage, call.cost_usd) for call in hits] == [(0, NO_USAGE, 0)] * 2
+
+
+@pytest.mark.feature("LMP-14")
+def test_lmp_14_a_hit_is_replayed_from_its_own_log(world: World, program_id: UUID) -> None:
+    executed(world, program_id)
+    second = executed(world, program_id)
+    world.answers.forget()
+    world.do(RequestReplay(execution_id=second))
+    world.do(RunReplay(execution_id=second, replay=1))
+    verdict = world.events(second)[-1]
+    assert verdict == ReplayVerified(replay=1, answered_from_log=2, duration_ms=250)
+    assert world.runner.made == ["one", "two"]
+
+
+def test_a_program_that_does_not_say_so_shares_nothing(world: World) -> None:
+    program_id = world.a_program()
+    executed(world, program_id)
+    executed(world, program_id)
+    assert world.runner.made == ["one", "two"] * 2
+    assert not world.answers.rows
+
+
+def test_what_an_execution_uses_is_said_when_it_is_requested(
+    world: World, program_id: UUID
+) -> None:
+    execution_id = requested(world, program_id)
+    world.change_program(program_id, lambda it: it.configure({}, None, at=world.clock.now()))
+    event = world.events(execution_id)[0]
+    assert isinstance(event, ExecutionRequested)
+    assert event.caches == (Cache.ANSWERS,)
+    world.do(RunExecution(execution_id=execution_id))
+    assert len(world.answers.rows) == 2
+
+
+@pytest.mark.feature("CCH-07")
+def test_cch_07_an_answer_that_could_not_be_read_is_not_kept(
+    world: World, program_id: UUID
+) -> None:
+    world.runner.unread = frozenset({"one"})
+    executed(world, program_id)
+    executed(world, program_id)
+    assert world.runner.made == ["one", "two", "one"]
+    assert world.answers.owed == 0
+
+
+@pytest.mark.feature("CCH-07")
+def test_cch_07_what_was_read_is_kept_though_the_program_failed_later(
+    world: World, program_id: UUID
+) -> None:
+    world.runner.error = RuntimeError("A module of ours has a defect.")
+    with pytest.raises(RuntimeError):
+        executed(world, program_id)
+    world.runner.error = None
+    executed(world, program_id)
+    assert world.runner.made == ["one", "two"]
+
+
+@pytest.mark.feature("CCH-08")
+def test_cch_08_the_key_says_whose_it_is() -> None:
+    def of(tenant: str) -> Context:
+        return Context(tenant=tenant, actor="ada", correlation_id=uuid4(), roles=CONTEXT.roles)
+
+    keys = set[str]()
+    for tenant in ("acme", "globex"):
+        with within(of(tenant)):
+            keys.add(cache_key(("dspy", "openai/gpt-4o-mini", ""), key("one")))
+    assert len(keys) == 2
+
+
+@pytest.mark.feature("CCH-09")
+def test_cch_09_whoever_is_waited_for_is_let_go_when_the_attempt_dies(
+    world: World, program_id: UUID
+) -> None:
+    def dies(_: str) -> None:
+        assert world.answers.owed == 1
+        raise Killed
+
+    world.runner.during = dies
+    with pytest.raises(Killed):
+        executed(world, program_id)
+    assert world.answers.owed == 0
+    assert not world.answers.rows
+
+
+def test_a_call_is_on_record_before_others_are_answered_by_it(
+    world: World, program_id: UUID
+) -> None:
+    execution_id = requested(world, program_id)
+    on_record = list[int]()
+    world.runner.during = lambda _: on_record.append(len(calls(world, execution_id)))
+    world.do(RunExecution(execution_id=execution_id))
+    assert on_record == [0, 1]
+    assert len(calls(world, execution_id)) == 2
+
+
+def test_a_run_that_was_taken_away_gives_nothing(world: World, program_id: UUID) -> None:
+    execution_id = requested(world, program_id)
+
+    def cancelled(_: str) -> None:
+        with within(CONTEXT):
+            run = world.executions.get(execution_id)
+            if run.status is RunStatus.RUNNING:
+                run.cancel("Never mind.", at=world.clock.now())
+                world.executions.save(run)
+
+    world.runner.during = cancelled
+    world.do(RunExecution(execution_id=execution_id))
+    assert not world.answers.rows
+    assert world.answers.owed == 0
+
+
+def test_an_answer_that_was_erased_is_asked_for_again(world: World, program_id: UUID) -> None:
+    executed(world, program_id)
+    execution_id = requested(world, program_id)
+    world.payloads.erase_everything()
+    with within(CONTEXT):
+        run = world.executions.get(execution_id)
+    world.payloads.keep("acme", [answered("two")[2]])
+    world.payloads.keep("acme", [INPUTS])
+    assert run.inputs == INPUTS.ref
+    world.do(RunExecution(execution_id=execution_id))
+    assert world.runner.made == ["one", "two", "one"]
+
+
+def test_evaluations_and_optimizations_share_with_executions(
+    world: World, program_id: UUID
+) -> None:
+    dataset_id = uuid4()
+    world.do(CreateDataset(dataset_id=dataset_id, name="tickets"))
+    for split in (Split.HELDOUT, Split.TRAIN):
+        world.do(LoadRows(dataset_id=dataset_id, split=split, rows=ROWS))
+    first = executed(world, program_id)
+
+    judged = uuid4()
+    told = {"program_id": program_id, "dataset_id": dataset_id, "metric": "exact_match"}
+    world.do(RequestEvaluation.model_validate({"evaluation_id": judged, **told}))
+    world.do(RunEvaluation(evaluation_id=judged))
+    assert [call.filled_by for call in calls(world, judged)] == [
+        RunRef(kind="execution", id=first)
+    ] * 2
+
+    for _ in range(2):
+        found = uuid4()
+        world.do(RequestOptimization.model_validate({"optimization_id": found, **told}))
+        world.do(RunOptimization(optimization_id=found))
+    assert world.runner.made == ["one", "two", "trial 1", "trial 2"]
+    hit = calls(world, found)[0].filled_by
+    assert hit is not None
+    assert hit.kind == "optimization"
+
+
+@pytest.mark.parametrize(
+    "value", ["answers", ["answers", "answers"], ["everything"], [1], {"answers": True}, None]
+)
+def test_a_program_takes_no_cache_that_is_none(value: JsonValue) -> None:
+    with pytest.raises(ValidationError) as refused:
+        ConfigureProgram.model_validate({"program_id": uuid4(), "config": {"cache": value}})
+    [fault] = refused.value.errors()
+    assert fault["type"] == "program.cache"
+    assert fault["ctx"]["pointer"] == "/cache"
+    assert caches_of({"cache": value}) == ()
+
+
+@given(named=st.lists(st.sampled_from(Cache), unique=True))
+def test_a_program_says_which_caches_may_answer(named: list[Cache]) -> None:
+    config: dict[str, JsonValue] = {"cache": [each.value for each in named]}
+    ConfigureProgram.model_validate({"program_id": uuid4(), "config": config})
+    assert caches_of(config) == tuple(named)
+    assert caches_of({}) == ()
+
+
+def test_where_nothing_is_kept_or_shared_nothing_is_found() -> None:
+    assert NOTHING_KEPT.take(key("one"), within_s=1) is None
+    apart = NotShared()
+    assert not apart.shares
+    assert apart.shared(key("one"), within_s=1) is None
+    apart.settle(key("one"), is_read=True)
