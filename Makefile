@@ -10,10 +10,10 @@ BROKERS := $(and $(shell command -v redis-server),$(wildcard /usr/sbin/rabbitmq-
 PROBE = stratal-probe-$$$$
 HOSTS = $(shell ip netns add $(PROBE) 2>/dev/null && { ip -n $(PROBE) link add cable0 type veth peer name cable1 2>/dev/null && echo yes; ip netns del $(PROBE); })
 
-.PHONY: help setup demo test check format lint types contracts bench bench-log docs hooks lock image audit clean
+.PHONY: help setup demo test check format lint types contracts bench bench-memory bench-log docs hooks lock image audit clean
 
 help: ## Print this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.ready ## Create .venv with everything pinned by hash
 
@@ -58,9 +58,13 @@ format: setup ## Format the code
 
 bench: setup ## Overhead against bare DSPy in one run; writes benchmarks/results and a plot under docs
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.stations
 	$(BIN)/python -m benchmarks.folds
 	$(BIN)/python -m benchmarks.programs
 	$(BIN)/python -m benchmarks.compiling
+
+bench-memory: setup ## What a worker holds after 50 000 executions (about 6 minutes)
+	$(BIN)/python -m benchmarks.memory
 
 bench-log: setup ## The log on its own: appends, lag, rebuilds, growth to 5 million events (about 15 minutes)
 	$(BIN)/python -m benchmarks.log

@@ -8,7 +8,7 @@ import asyncio
 import statistics
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,7 +81,10 @@ def bare(provider: str) -> Generator[System, None, None]:
 
 
 @contextmanager
-def stratal(provider: str, home: Path) -> Generator[System, None, None]:
+def stratal(
+    provider: str, home: Path, settings: Mapping[str, str] | None = None
+) -> Generator[System, None, None]:
+    """Serve from *home* with the model at *provider*; *settings* are added to the environment."""
     port = free_port()
     environment = {
         "STRATAL_HOME": str(home),
@@ -89,6 +92,7 @@ def stratal(provider: str, home: Path) -> Generator[System, None, None]:
         "STRATAL_LM": "openai/bench",
         "STRATAL_LM_API_BASE": provider,
         "STRATAL_LM_API_KEY": "bench",
+        **(settings or {}),
     }
     url = f"http://127.0.0.1:{port}"
     with python("infrastructure.main.cli", "serve", environment=environment) as process:

@@ -9,6 +9,8 @@ from docs.generators.packages import ROOT
 RESULTS: Final = ROOT / "benchmarks" / "results"
 FIGURES: Final = RESULTS / "overhead.json"
 FOLDS: Final = RESULTS / "folds.json"
+STATIONS: Final = RESULTS / "stations.json"
+MEMORY: Final = RESULTS / "memory.json"
 PLOT: Final = ROOT / "docs" / "_static" / "overhead.svg"
 
 _NONE: Final = "No run of the benchmark is on record here. `make bench` makes one.\n"
@@ -43,6 +45,24 @@ def folds() -> str:
     rows: list[dict[str, Any]] = json.loads(FOLDS.read_text(encoding="utf-8"))["rows"]
     columns = ("stream", "events", "loaded", "p50, ms", "p99, ms", "plain way ÷ it")
     return table(columns, [_fold(each) for each in rows])
+
+
+def stations() -> str:
+    """The table of the page on latency: what each station takes, and what is beside it."""
+    if not STATIONS.is_file():
+        return _NONE
+    figures: dict[str, Any] = json.loads(STATIONS.read_text(encoding="utf-8"))
+    rows = {**figures["stations_ms"], "**in all**": figures["in_all_ms"], **figures["beside_ms"]}
+    return table(("station", "p50, ms"), [(name, f"{ms:.2f}") for name, ms in rows.items()])
+
+
+def memory() -> str:
+    """The table of what a worker holds after so many executions."""
+    if not MEMORY.is_file():
+        return _NONE
+    rows: list[dict[str, Any]] = json.loads(MEMORY.read_text(encoding="utf-8"))["rows"]
+    told = [(f"{row['executions']:,}", f"{row['resident_mb']:.1f}") for row in rows]
+    return table(("executions", "resident, MB"), told)
 
 
 def _fold(row: dict[str, Any]) -> tuple[str, ...]:

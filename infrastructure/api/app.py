@@ -62,6 +62,7 @@ from infrastructure.api.problems import (
 from infrastructure.api.witness import Witness
 
 _ROUTES: Final = (
+    executions.program_routes,  # first: routes are tried in their order, and this one is hot
     signatures.routes,
     comparisons.routes,
     modules.routes,
@@ -69,7 +70,6 @@ _ROUTES: Final = (
     program_lives.routes,
     versions.routes,
     drawings.routes,
-    executions.program_routes,
     executions.routes,
     replays.routes,
     optimizations.program_routes,

@@ -3,9 +3,10 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, LiteralString
 
 from psycopg import Connection
+from psycopg.abc import Params
 from psycopg.rows import TupleRow, tuple_row
 from psycopg.types.json import Jsonb
 
@@ -65,9 +66,8 @@ def _without_the_late(batch: Sequence[Request], error: Exception) -> Sequence[Re
 def _send(connection: Connection[TupleRow], batch: Sequence[Request]) -> int:
     """The position of the first event of *batch*; the others follow it in their order."""
     cursor = connection.cursor(row_factory=tuple_row, binary=True)
-    params = _params(batch)
-    writes = _writes(batch)
-    if not writes:
+    params, beside = _params(batch), _beside(batch)
+    if not beside:
         cursor.execute(statements.APPEND, params, prepare=True)
     else:
         # The lock comes last, and the commit right behind it, so a writer that is stopped here
@@ -75,8 +75,8 @@ def _send(connection: Connection[TupleRow], batch: Sequence[Request]) -> int:
         try:
             with connection.pipeline():
                 connection.execute("BEGIN")
-                for write, items in writes:
-                    write(connection.cursor(row_factory=tuple_row), items)
+                for query, values, prepare in beside:
+                    connection.execute(query, values, prepare=prepare)
                 cursor.execute(statements.APPEND, params, prepare=True)
                 connection.execute("COMMIT")
         except BaseException:
@@ -88,12 +88,24 @@ def _send(connection: Connection[TupleRow], batch: Sequence[Request]) -> int:
     return int(row[0])
 
 
-def _writes(batch: Sequence[Request]) -> Sequence[tuple[Together, Sequence[object]]]:
+class _Collected(list[tuple[LiteralString, Params | None, bool | None]]):
+    """Statements, once they are known: of most appends there are none, and no transaction."""
+
+    def execute(
+        self, query: LiteralString, params: Params | None = None, *, prepare: bool | None = None
+    ) -> None:
+        self.append((query, params, prepare))
+
+
+def _beside(batch: Sequence[Request]) -> _Collected:
     items: dict[Together, list[object]] = defaultdict(list)
     for request in batch:
         if write := request.beside.write:
             items[write].append(request.beside.item)
-    return list(items.items())
+    collected = _Collected()
+    for write, brought in items.items():
+        write(collected, brought)
+    return collected
 
 
 def _params(batch: Sequence[Request]) -> Sequence[object]:

@@ -5,9 +5,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from eventsourcing.persistence import IntegrityError
-from psycopg import Cursor
 from psycopg.errors import CheckViolation, UniqueViolation
-from psycopg.rows import TupleRow
 from uuid_utils.compat import uuid7
 
 from application.context import Context, current, tenant_at_work
@@ -27,14 +25,14 @@ from infrastructure.eventstore.receipts import Receipts
 from infrastructure.eventstore.recorder import NameIsHeld, PostgresRecorder, ReceiptExists
 from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import LogEntry
+from infrastructure.sql import Statements
 
 A = TypeVar("A", bound=Aggregate[Any])
 
-InlineWriter = Callable[[Cursor[TupleRow], Sequence[Recorded], Sequence[Payload]], None]
+InlineWriter = Callable[[Statements, Sequence[Recorded], Sequence[Payload]], None]
 """Writes what belongs to appends of one tenant in their transaction, before there are positions.
 
-The cursor is in pipeline mode. Rows that other appends may write too go in a fixed order, or two
-transactions wait for each other.
+Rows that other appends may write too go in a fixed order, or two transactions wait for each other.
 """
 
 
@@ -128,7 +126,7 @@ class EventLog:
 
     def _write(
         self,
-        cursor: Cursor[TupleRow],
+        into: Statements,
         appends: Sequence[tuple[Sequence[Recorded], Sequence[Payload]]],
     ) -> None:
         """Write what several appends bring, tenant by tenant, each tenant's at once."""
@@ -139,7 +137,7 @@ class EventLog:
             every[1].extend(payloads)
         for _, (recorded, payloads) in sorted(of_tenant.items()):
             for write in self._inline:
-                write(cursor, recorded, payloads)
+                write(into, recorded, payloads)
 
 
 class EventSourcedRepository(Generic[A]):

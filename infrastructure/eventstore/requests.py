@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from psycopg import Cursor
-from psycopg.rows import TupleRow
-
 from infrastructure.eventstore.stored import SealedEvent
+from infrastructure.sql import Statements
 
-Together = Callable[[Cursor[TupleRow], Sequence[Any]], None]
+Together = Callable[[Statements, Sequence[Any]], None]
 """Writes what several appends bring besides, in their transaction."""
 
 
@@ -18,9 +16,9 @@ Together = Callable[[Cursor[TupleRow], Sequence[Any]], None]
 class Beside:
     """What goes with the events into their transaction.
 
-    ``claim`` and ``receipt`` are rows as ``stratal.append_events`` takes them. ``write`` runs
-    first, on a cursor in pipeline mode: what it executes travels with the append. It is called
-    once for all appends of the transaction that have the same one, with the ``item`` of each.
+    ``claim`` and ``receipt`` are rows as ``stratal.append_events`` takes them. What ``write``
+    executes travels with the append and comes first. It is called once for all appends of the
+    transaction that have the same one, with the ``item`` of each.
     """
 
     claim: dict[str, str] | None = None

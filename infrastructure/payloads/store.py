@@ -3,9 +3,9 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, ClassVar, LiteralString, cast
+from typing import ClassVar, LiteralString, cast
 
-from psycopg import Connection, Cursor, OperationalError
+from psycopg import Connection, OperationalError
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 from pydantic import JsonValue
@@ -16,6 +16,7 @@ from application.payloads import Payload
 from domain.errors import DomainError
 from domain.values import PayloadRef
 from infrastructure.payloads.codec import Codec, Stored, decode, encode
+from infrastructure.sql import Statements
 
 _TABLE: LiteralString = """
 CREATE TABLE stratal.payloads (
@@ -68,14 +69,14 @@ class PayloadIsDamaged(DomainError):
         self.digest = digest
 
 
-def insert_payloads(cursor: Cursor[Any], tenant: str, payloads: Sequence[Payload]) -> None:
-    """Store what *tenant* does not have yet, in the cursor's transaction, with one statement."""
+def insert_payloads(into: Statements, tenant: str, payloads: Sequence[Payload]) -> None:
+    """Store what *tenant* does not have yet, in the transaction of *into*, with one statement."""
     if not payloads:
         return
     # In one order everywhere, so that two transactions with the same texts cannot deadlock.
     ordered = sorted({each.ref.digest: each for each in payloads}.items())
     stored = [encode(each.body) for _, each in ordered]
-    cursor.execute(
+    into.execute(
         _INSERT,
         [
             tenant,

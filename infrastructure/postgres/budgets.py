@@ -13,9 +13,6 @@ from time import monotonic
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
-from psycopg import Cursor
-from psycopg.rows import TupleRow
-
 from application.context import current
 from application.credit import Standing
 from application.errors import AggregateNotFound
@@ -28,6 +25,7 @@ from domain.execution.events import ExecutionCreditHeld, ExecutionCreditSettled
 from domain.execution.values import Hold
 from domain.kernel import Recorded
 from infrastructure.postgres.pool import Pool
+from infrastructure.sql import Statements
 
 _TABLE: LiteralString = """
 -- Where each budget stands. `overdrawn_usd` is what runs cost beyond what they held. A check keeps
@@ -117,7 +115,7 @@ class _Sums:
 
 
 def write_budgets(
-    cursor: Cursor[TupleRow], recorded: Sequence[Recorded], payloads: Sequence[Payload]
+    into: Statements, recorded: Sequence[Recorded], payloads: Sequence[Payload]
 ) -> None:
     """Change the rows as *recorded* says, in the order of their ids: so no two writers wait."""
     del payloads
@@ -137,7 +135,7 @@ def write_budgets(
             case _:
                 pass
     if changed or sums:
-        _write(cursor, recorded[0].envelope.tenant, changed, sums)
+        _write(into, recorded[0].envelope.tenant, changed, sums)
 
 
 def _settle(sums: Mapping[UUID, _Sums], settled: ExecutionCreditSettled) -> None:
@@ -165,21 +163,21 @@ def _changed(recorded: Recorded) -> tuple[LiteralString, Mapping[str, object]]:
 
 
 def _write(
-    cursor: Cursor[TupleRow],
+    into: Statements,
     tenant: str,
     changed: Mapping[UUID, Sequence[Recorded]],
     sums: Mapping[UUID, _Sums],
 ) -> None:
-    cursor.execute(_ENTER, (tenant,), prepare=True)
+    into.execute(_ENTER, (tenant,), prepare=True)
     for budget_id in sorted(changed.keys() | sums.keys()):
         for each in changed.get(budget_id, ()):
-            cursor.execute(*_changed(each), prepare=True)
+            into.execute(*_changed(each), prepare=True)
         of, told = sums.get(budget_id, _Sums()), {"tenant": tenant, "id": budget_id}
         if of.granted or of.released or of.charged or of.unpriced:
             settled = {"granted": of.granted, "released": of.released, "charged": of.charged}
-            cursor.execute(_SETTLE, told | settled | {"unpriced": of.unpriced}, prepare=True)
+            into.execute(_SETTLE, told | settled | {"unpriced": of.unpriced}, prepare=True)
         if of.held:
-            cursor.execute(_HOLD, told | {"held": of.held}, prepare=True)
+            into.execute(_HOLD, told | {"held": of.held}, prepare=True)
 
 
 @dataclass(frozen=True, slots=True)

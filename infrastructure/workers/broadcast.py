@@ -8,12 +8,11 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from queue import SimpleQueue
-from typing import Any, Final
-
-from psycopg import Cursor
+from typing import Final
 
 from application.commands import Command
 from domain.kernel import Recorded
+from infrastructure.sql import Statements
 from infrastructure.workers.jobs import Job, caused
 
 logger = logging.getLogger(__name__)
@@ -28,15 +27,13 @@ class BroadcastWriter:
         self._reactions = reactions
 
     def __call__(
-        self, cursor: Cursor[Any], recorded: Sequence[Recorded], payloads: object = ()
+        self, into: Statements, recorded: Sequence[Recorded], payloads: object = ()
     ) -> None:
         """Tell the commands that *recorded* call for; most call for none."""
         del payloads
         for cause in recorded:
             for command in self._reactions(cause):
-                cursor.execute(
-                    "SELECT pg_notify(%s, %s)", [BROADCAST, _told(caused(command, cause))]
-                )
+                into.execute("SELECT pg_notify(%s, %s)", [BROADCAST, _told(caused(command, cause))])
 
 
 class Broadcasts(threading.Thread):

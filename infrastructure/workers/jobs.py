@@ -2,19 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID, uuid5
 
 from dramatiq import Message
 from dramatiq.encoder import JSONEncoder
 from dramatiq.errors import DecodeError
-from psycopg import Cursor
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 
 from application.authorization import AS_WORKER
 from application.commands import Command
 from application.context import Context
 from domain.kernel import Recorded
+from infrastructure.sql import Statements
 from infrastructure.workers.table import INSERT
 
 _JSON = JSONEncoder()
@@ -135,13 +134,13 @@ class JobWriter:
         self._reactions = reactions
 
     def __call__(
-        self, cursor: Cursor[Any], recorded: Sequence[Recorded], payloads: object = ()
+        self, into: Statements, recorded: Sequence[Recorded], payloads: object = ()
     ) -> None:
         """Queue the commands that the policies answer *recorded* with, in one statement at most."""
         del payloads
         jobs = [caused(command, cause) for cause in recorded for command in self._reactions(cause)]
         if jobs:
-            cursor.execute(INSERT, insertion(jobs, self._lanes))
+            into.execute(INSERT, insertion(jobs, self._lanes))
 
 
 def caused(command: Command, cause: Recorded) -> Job:

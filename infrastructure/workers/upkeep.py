@@ -3,14 +3,15 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, LiteralString
+from typing import LiteralString
 from uuid import UUID
 
-from psycopg import Connection, Cursor
+from psycopg import Connection
 from psycopg.rows import TupleRow, class_row
 
 from domain.kernel import Recorded
 from domain.queue.events import JobRetried, QueuePaused, QueueResumed
+from infrastructure.sql import Statements
 from infrastructure.workers.jobs import JobIsUnreadable, decoded
 
 _QUEUES: LiteralString = """
@@ -76,19 +77,19 @@ def dead_jobs(connection: Connection[TupleRow], id: UUID | None = None) -> Seque
     ]
 
 
-def write_upkeep(cursor: Cursor[Any], recorded: Sequence[Recorded], payloads: object = ()) -> None:
+def write_upkeep(into: Statements, recorded: Sequence[Recorded], payloads: object = ()) -> None:
     """Change the tables as *recorded* says, in the transaction of the append."""
     del payloads
     for each in recorded:
         match each.event:
             case QueuePaused(queue=queue, reason=reason):
-                cursor.execute(_PAUSE, {"queue": queue, "reason": reason})
+                into.execute(_PAUSE, {"queue": queue, "reason": reason})
             case QueueResumed(queue=queue):
-                cursor.execute(_RESUME, {"queue": queue})
-                cursor.execute(_WAKE, {"queue": queue})
+                into.execute(_RESUME, {"queue": queue})
+                into.execute(_WAKE, {"queue": queue})
             case JobRetried(queue=queue, job_id=job_id):
-                cursor.execute(_RETRY, {"job_id": job_id})
-                cursor.execute(_WAKE, {"queue": queue})
+                into.execute(_RETRY, {"job_id": job_id})
+                into.execute(_WAKE, {"queue": queue})
             case _:
                 pass
 

@@ -8,8 +8,6 @@ from random import Random
 from uuid import UUID, uuid4
 
 import pytest
-from psycopg import Cursor
-from psycopg.rows import TupleRow
 
 from application.context import within
 from application.errors import ConcurrentWrite, IdempotencyKeyReused, NameIsTaken
@@ -19,16 +17,15 @@ from domain.kernel import Recorded
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
 from infrastructure.payloads.store import insert_payloads
+from infrastructure.sql import Statements
 from tests.contracts.repository import CONTEXT, Notes
 from tests.support.event_log import Pool
 
 CALLERS = 50
 
 
-def write_job(
-    cursor: Cursor[TupleRow], recorded: Sequence[Recorded], payloads: Sequence[Payload]
-) -> None:
-    cursor.execute("INSERT INTO jobs SELECT generate_series(1, %s)", [len(recorded)])
+def write_job(into: Statements, recorded: Sequence[Recorded], payloads: Sequence[Payload]) -> None:
+    into.execute("INSERT INTO jobs SELECT generate_series(1, %s)", [len(recorded)])
 
 
 @pytest.fixture
@@ -122,10 +119,8 @@ def test_transactions_with_the_same_texts_never_wait_for_each_other_in_a_circle(
 ) -> None:
     """Each recorder groups appends for itself, as two processes do."""
 
-    def store(
-        cursor: Cursor[TupleRow], recorded: Sequence[Recorded], payloads: Sequence[Payload]
-    ) -> None:
-        insert_payloads(cursor, recorded[0].envelope.tenant, payloads)
+    def store(into: Statements, recorded: Sequence[Recorded], payloads: Sequence[Payload]) -> None:
+        insert_payloads(into, recorded[0].envelope.tenant, payloads)
 
     repositories = [
         EventSourcedRepository(EventLog(each, inline=[store]), Notes)

@@ -42,7 +42,7 @@ def test_what_was_acknowledged_is_there_once_and_what_was_refused_is_not() -> No
         conninfo = prepared(cluster.conninfo)
         with open_pool(conninfo, min_size=4, max_size=8, name="test") as pool:
             recorder = PostgresRecorder(pool)
-            inline = Beside(write=lambda cursor, _: cursor.execute("SELECT 1"))
+            inline = Beside(write=lambda into, _: into.execute("SELECT 1"))
             with ThreadPoolExecutor(6) as threads:
                 writers = [
                     threads.submit(write, recorder, inline if number % 2 else Beside())

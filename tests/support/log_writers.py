@@ -8,15 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from time import sleep
 from uuid import UUID, uuid4
 
-from psycopg import Cursor
-from psycopg.rows import TupleRow
-
 from application.errors import StoreIsUnavailable
 from domain.program.events import ProgramRetired
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import SealedEvent
 from infrastructure.postgres.pool import open_pool
+from infrastructure.sql import Statements
 
 _STATE = b'{"v":1,"at":"2030-01-01T00:00:00+00:00","event":{"reason":"x"}}'
 _METADATA = """{
@@ -57,8 +55,8 @@ def _sealed(stream: UUID, version: int) -> SealedEvent:
     )
 
 
-def _write(cursor: Cursor[TupleRow], items: object) -> None:
-    cursor.execute("SELECT 1")
+def _write(into: Statements, items: object) -> None:
+    into.execute("SELECT 1")
 
 
 def _append(recorder: PostgresRecorder, events: Sequence[SealedEvent], beside: Beside) -> list[int]:

@@ -13,13 +13,18 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A span as it was exported: ids in hexadecimal, ``service`` as the process calls itself."""
+    """A span as it was exported: ids in hexadecimal, ``service`` as the process calls itself.
+
+    Its times are nanoseconds since 1970.
+    """
 
     trace_id: str
     span_id: str
     parent_id: str
     name: str
     service: str
+    began_ns: int
+    ended_ns: int
 
 
 class Collector:
@@ -96,4 +101,6 @@ def _seen(span: Any, service: str) -> Seen:
         parent_id=span.parent_span_id.hex(),
         name=span.name,
         service=service,
+        began_ns=span.start_time_unix_nano,
+        ended_ns=span.end_time_unix_nano,
     )

@@ -12,15 +12,14 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from eventsourcing.persistence import IntegrityError
-from psycopg import Cursor
 from psycopg.errors import UniqueViolation
-from psycopg.rows import TupleRow
 
 from application.errors import LogIsBusy
 from infrastructure.api.problems import response
 from infrastructure.eventstore.recorder import NameIsHeld, PostgresRecorder, ReceiptExists
 from infrastructure.eventstore.requests import Beside
 from infrastructure.eventstore.stored import SealedEvent
+from infrastructure.sql import Statements
 from tests.support.event_log import Pool
 
 TAKE_THE_LOG = "SELECT pg_advisory_xact_lock(7301, 1)"
@@ -37,8 +36,8 @@ def sealed(stream: UUID | None = None, version: int = 1, tenant: str = "acme") -
     )
 
 
-def keep(cursor: Cursor[TupleRow], items: Sequence[Any]) -> None:
-    cursor.execute("INSERT INTO kept SELECT unnest(%s::text[])", [items])
+def keep(into: Statements, items: Sequence[Any]) -> None:
+    into.execute("INSERT INTO kept SELECT unnest(%s::text[])", [items])
 
 
 def kept(item: str) -> Beside:
@@ -235,7 +234,7 @@ def test_the_same_append_twice_at_once_is_stored_once_and_both_are_told_where(
 def test_who_cannot_be_stored_at_all_is_refused_alone(
     database: str, recorder: PostgresRecorder, pool: Pool
 ) -> None:
-    def fail(cursor: object, items: object) -> None:
+    def fail(into: object, items: object) -> None:
         raise ZeroDivisionError
 
     with together(database, recorder) as crowd:
@@ -290,7 +289,7 @@ class Stopped(BaseException):
 def test_when_the_leader_is_stopped_the_others_learn_what_became_of_theirs(
     database: str, recorder: PostgresRecorder, pool: Pool
 ) -> None:
-    def stop(cursor: object, items: object) -> None:
+    def stop(into: object, items: object) -> None:
         raise Stopped
 
     with together(database, recorder) as crowd:

@@ -72,7 +72,7 @@ def test_what_is_beside_the_events_is_rolled_back_with_them(
     )
     with pytest.raises(IntegrityError):
         recorder.append(
-            [clash], Beside(write=lambda it, _: it.execute("INSERT INTO beside VALUES (1)"))
+            [clash], Beside(write=lambda into, _: into.execute("INSERT INTO beside VALUES (1)"))
         )
     with pool.connection() as connection:
         assert connection.execute("SELECT count(*) FROM beside").fetchone() == (0,)
@@ -81,7 +81,7 @@ def test_what_is_beside_the_events_is_rolled_back_with_them(
 def test_a_writer_beside_that_fails_leaves_nothing_and_a_clean_connection(
     recorder: PostgresRecorder,
 ) -> None:
-    def fail(cursor: object, items: object) -> None:
+    def fail(into: object, items: object) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -152,6 +152,6 @@ def test_a_mistake_in_what_is_beside_is_not_taken_for_a_conflict(
 ) -> None:
     with pool.connection() as connection:
         connection.execute("CREATE TABLE beside (n int PRIMARY KEY)")
-    twice = Beside(write=lambda cursor, _: cursor.execute("INSERT INTO beside VALUES (1), (1)"))
+    twice = Beside(write=lambda into, _: into.execute("INSERT INTO beside VALUES (1), (1)"))
     with pytest.raises(UniqueViolation):
         recorder.append([sealed()], twice)

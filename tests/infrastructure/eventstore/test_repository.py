@@ -1,21 +1,21 @@
 from collections.abc import Sequence
 
 import pytest
-from psycopg import Cursor
-from psycopg.rows import TupleRow
 
 from application.payloads import Payload
 from domain.kernel import Recorded
 from infrastructure.eventstore.receipts import PostgresNames
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
+from infrastructure.sql import Statements
 from tests.contracts.repository import Notes, OtherKind, RepositoryContract
 
 
 def keep_payload_digests(
-    cursor: Cursor[TupleRow], recorded: Sequence[Recorded], payloads: Sequence[Payload]
+    into: Statements, recorded: Sequence[Recorded], payloads: Sequence[Payload]
 ) -> None:
-    cursor.executemany("INSERT INTO kept VALUES (%s)", [(each.ref.digest,) for each in payloads])
+    for each in payloads:
+        into.execute("INSERT INTO kept VALUES (%s)", [each.ref.digest])
 
 
 class TestEventSourcedRepository(RepositoryContract):
