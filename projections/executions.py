@@ -250,7 +250,7 @@ _SELECT = runs.select(
 # Asked of one row after the other: most pages end long before the table does.
 _NOT_REPLAYED: LiteralString = """coalesce((
     SELECT max(made.requested_at) FROM execution_replay AS made
-    WHERE made.tenant = execution.tenant AND made.execution_id = execution.id
+    WHERE made.tenant = %(tenant)s AND made.execution_id = execution.id
 ) < %(unless_replayed_since)s, true)"""
 _REQUEST = runs.insert(
     "execution", "inputs, deadline, in_step", "%(inputs)s, %(deadline)s, %(in_step)s"
