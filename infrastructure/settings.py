@@ -2,10 +2,9 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -17,7 +16,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 
 from application.auditing import AddressMode
 from application.scrubbing import place_of
@@ -34,6 +32,7 @@ from infrastructure.reach import (
     require_form,
     require_keys,
 )
+from infrastructure.shown import hidden, plain, sentence
 
 PREFIX = "STRATAL_"
 MAX_TTL_S = 30 * 24 * 3600
@@ -248,7 +247,7 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(found)
         except ValidationError as error:
-            raise SettingsAreInvalid(_sentence(error)) from None
+            raise SettingsAreInvalid(sentence(error, PREFIX, cls.model_fields)) from None
 
     @field_validator("home")
     @classmethod
@@ -363,11 +362,11 @@ class Settings(BaseModel):
 
     def environment(self) -> dict[str, str]:
         """The variables that give a child process these settings, and unset what they leave out."""
-        return {PREFIX + name.upper(): _plain(value) for name, value in self}
+        return {PREFIX + name.upper(): plain(value) for name, value in self}
 
     def shown(self) -> dict[str, str]:
         """Every setting by variable name, secrets hidden."""
-        shown = {PREFIX + name.upper(): _hidden(value) for name, value in self}
+        shown = {PREFIX + name.upper(): hidden(value) for name, value in self}
         if self.notary_url is not None:
             shown[f"{PREFIX}NOTARY_URL"] = place_of(self.notary_url)
         return shown
@@ -375,32 +374,3 @@ class Settings(BaseModel):
 
 def _listed(named: str) -> Iterator[str]:
     return (each.strip() for each in named.split(",") if each.strip())
-
-
-def _plain(value: object) -> str:
-    if value is None:
-        return ""
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-
-
-def _hidden(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str) and (password := urlsplit(value).password):
-        parts = urlsplit(value)
-        return urlunsplit(parts._replace(netloc=parts.netloc.replace(f":{password}@", ":••••@")))
-    return str(value)
-
-
-def _sentence(error: ValidationError) -> str:
-    faults = [_fault(fault) for fault in error.errors(include_url=False, include_input=False)]
-    return "The settings cannot be used. " + "; ".join(faults) + ". See `stratal doctor`."
-
-
-def _fault(fault: ErrorDetails) -> str:
-    variable = PREFIX + "_".join(str(part) for part in fault["loc"]).upper()
-    if fault["type"] != "extra_forbidden":
-        return f"{variable}: {fault['msg']}"
-    known = [PREFIX + name.upper() for name in Settings.model_fields]
-    near = get_close_matches(variable, known, n=1)
-    return f"{variable} is no setting" + (f" (perhaps {near[0]})" if near else "")
