@@ -3,11 +3,15 @@
 import hashlib
 from dataclasses import dataclass, field
 from typing import Final, Protocol
+from uuid import UUID
 
 from pydantic import JsonValue
 
 from application.context import current
+from application.lm_ports import RunnableProgram
 from application.payloads import canonical_json
+from application.ports import Repository
+from domain.execution.aggregate import Execution
 from domain.values import Digest, PayloadRef, RunRef
 
 Provider = tuple[str, ...]
@@ -58,9 +62,59 @@ class Caches:
     """The caches that there are; which of them a run uses is said by its program."""
 
     answers: KeptTexts = field(default=NOTHING_KEPT)
+    predictions: KeptTexts = field(default=NOTHING_KEPT)
 
 
 NO_CACHES: Final = Caches()
+
+
+PATIENCE_S: Final = 120.0
+"""How long an execution without a deadline has for an equal one, of which half may be waited."""
+
+
+@dataclass(slots=True)
+class Prediction:
+    """What an execution may take from an equal one, or owes to those after it."""
+
+    cache: KeptTexts
+    _debt: Debt | None = None
+
+    def taken(
+        self, program: RunnableProgram, inputs: PayloadRef, *, within_s: float | None
+    ) -> Kept | None:
+        """What an equal execution came to; the program is made of the same, and read alike."""
+        patience_s = PATIENCE_S if within_s is None else within_s
+        match self.cache.take(prediction_key(program, inputs), within_s=patience_s):
+            case Kept() as kept:
+                return kept
+            case debt:
+                self._debt = debt
+                return None
+
+    def settle(self, executions: Repository[Execution], id: UUID) -> None:
+        """Let equal executions have what execution *id* came to, if it completed."""
+        if self._debt is None:
+            return
+        kept = None
+        try:
+            outputs = executions.get(id).outputs
+            if outputs is not None:
+                kept = Kept(outputs, RunRef(kind="execution", id=id))
+        finally:
+            self._debt.settle(kept)
+
+
+def prediction_key(program: RunnableProgram, inputs: PayloadRef) -> Digest:
+    """What tells executions apart: the version with all it is made of, the inputs, the reading.
+
+    The model's parameters are part of the version.
+    """
+    parts: dict[str, JsonValue] = {
+        "program": program.key,
+        "inputs": inputs.digest,
+        "reading": program.reading.model_dump(mode="json"),
+    }
+    return hashlib.sha256(canonical_json(parts)).hexdigest()
 
 
 def cache_key(provider: Provider, key: Digest) -> Digest:

@@ -11,17 +11,18 @@ from pydantic import PositiveInt
 
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
-from application.caching import NO_CACHES, Caches
+from application.caching import NO_CACHES, Caches, Kept, Prediction
 from application.commands import NO_REASON, Command, handles
 from application.context import Context, current, within
 from application.credit import NO_CREDIT, Holds, set_aside
 from application.foreign import OTHER_DSPY, foreign_states
 from application.journal import Decision, ExecutionJournal, RunJournal
-from application.lm_ports import Engine, RunStopped
+from application.lm_ports import Engine, RunnableProgram, RunStopped
 from application.payloads import Payload
 from application.ports import Alarms, Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object, resolve_version
 from application.supplies import Supplies
+from domain.errors import NotFoundError
 from domain.execution.aggregate import Execution
 from domain.execution.values import Caller, Hold
 from domain.program.aggregate import Program
@@ -30,7 +31,7 @@ from domain.program.deadline import DeadlineS, deadline_s_of
 from domain.program.values import Action
 from domain.signature.validation import validate_inputs
 from domain.text import JsonObject, LongText
-from domain.values import AS_DSPY, Cache, Failure, Reading
+from domain.values import AS_DSPY, Cache, Failure, PayloadRef, Reading
 
 
 class RequestExecution(Command):
@@ -127,14 +128,19 @@ class ExecutionHandlers:
 
     @handles(RunExecution, Permission.WORK)
     def run(self, command: RunExecution) -> Receipt:
-        work = _ExecutionWork(self, Stopwatch.started(self.monotonic))
-        return carry_out(self.executions, command.execution_id, work)
+        prediction = Prediction(self.caches.predictions)
+        work = _ExecutionWork(self, Stopwatch.started(self.monotonic), prediction)
+        try:
+            return carry_out(self.executions, command.execution_id, work)
+        finally:
+            prediction.settle(self.executions, command.execution_id)
 
 
 @dataclass(frozen=True, slots=True)
 class _ExecutionWork:
     ports: ExecutionHandlers
     stopwatch: Stopwatch
+    prediction: Prediction
 
     def start(self, run: Execution) -> None:
         run.start(self.ports.worker, reading=self.ports.reading, at=self.ports.clock.now())
@@ -147,6 +153,8 @@ class _ExecutionWork:
         ports = self.ports
         supplied = ports.supplies.runnable(run.program_id, run.program_version)
         program = replace(supplied, reading=run.reading)
+        if (kept := self._predicted(run, program)) is not None:
+            return self._ending(kept.content, filled_by=kept.filled_by.id)
         if Cache.ANSWERS in run.caches:
             journal.share(ports.caches.answers)
         for warning in foreign_states(program, ports.dspy):
@@ -156,9 +164,27 @@ class _ExecutionWork:
         with ports.alarms.set(left_s, partial(self._time_out, run.id, journal, current())):
             answered = ports.engine.execute(program, inputs, journal, live=True, within_s=left_s)
         outputs = Payload.of(dict(answered))
-        took_ms, at = self.stopwatch.elapsed_ms, ports.clock.now()
+        return self._ending(outputs.ref, outputs)
+
+    def _predicted(self, run: Execution, program: RunnableProgram) -> Kept | None:
+        """What an equal execution came to, if this one may have it and it was not erased."""
+        if Cache.PREDICTIONS not in run.caches:
+            return None
+        left_s = run.left_s(self.ports.clock.now())
+        kept = self.prediction.taken(program, run.inputs, within_s=left_s)
+        if kept is not None:
+            with suppress(NotFoundError):
+                self.ports.payloads.get(kept.content)
+                return kept
+        return None
+
+    def _ending(
+        self, outputs: PayloadRef, *texts: Payload, filled_by: UUID | None = None
+    ) -> Decision[Execution]:
+        took_ms, at = self.stopwatch.elapsed_ms, self.ports.clock.now()
         return Decision(
-            lambda held: held.complete(outputs.ref, duration_ms=took_ms, at=at), [outputs]
+            lambda held: held.complete(outputs, duration_ms=took_ms, filled_by=filled_by, at=at),
+            texts,
         )
 
     def _warning(self, message: str) -> Decision[Execution]:

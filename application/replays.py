@@ -84,7 +84,7 @@ class ReplayHandlers:
         if execution.replay_status(command.replay) is not ReplayStatus.PENDING:
             return Receipt(execution.id, execution.version, 0)
         stopwatch = Stopwatch.started(self.monotonic)
-        journal = ReplayJournal(execution, self.payloads)
+        journal = ReplayJournal(self._told_by(execution), self.payloads)
         ending = self._repeat(execution, journal)
         took_ms, at = stopwatch.elapsed_ms, self.clock.now()
 
@@ -102,6 +102,11 @@ class ReplayHandlers:
                 )
 
         return insist(self.executions, execution.id, decide, ending.texts)
+
+    def _told_by(self, execution: Execution) -> Execution:
+        """The execution whose calls led to the outputs: an equal one, if it was a hit."""
+        source = execution.filled_by
+        return execution if source is None else self.executions.get(source)
 
     def _repeat(self, execution: Execution, journal: ReplayJournal) -> _Ending:
         try:

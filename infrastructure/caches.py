@@ -19,7 +19,8 @@ def open_caches(settings: Settings, conninfo: str, pool: Pool) -> Generator[Cach
     provider = settings.engine, settings.lm, settings.lm_api_base or ""
     try:
         yield Caches(
-            answers=PostgresCache(pool, flights, Cache.ANSWERS, provider, settings.cache_ttl_s)
+            PostgresCache(pool, flights, Cache.ANSWERS, provider, settings.cache_ttl_s),
+            PostgresCache(pool, flights, Cache.PREDICTIONS, provider, settings.prediction_ttl_s),
         )
     finally:
         flights.close()

@@ -108,6 +108,15 @@ class Settings(BaseModel):
             " programs with cache: answers.",
         ),
     ] = 3600
+    prediction_ttl_s: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=MAX_TTL_S,
+            description="Seconds for which an execution may answer equal ones, of programs with"
+            " cache: predictions.",
+        ),
+    ] = 600
     notary_key: Annotated[
         Path | None,
         Field(description="Ed25519 key (PEM) that signs the log; unset: one under STRATAL_HOME."),

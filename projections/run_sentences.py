@@ -70,6 +70,8 @@ def execution(id: UUID, event: ExecutionEvent) -> Words:
 
 def _ended(id: UUID, event: ExecutionCompleted | ExecutionFailed | ExecutionCancelled) -> str:
     match event:
+        case ExecutionCompleted(filled_by=UUID() as equal):
+            return f"completed run {id} from the cache, with what run {equal} came to"
         case ExecutionCompleted(duration_ms=duration_ms, spend=spend):
             return f"completed run {id} in {time_of(duration_ms)} with {_spent(spend)}"
         case ExecutionFailed(failure=failure, spend=spend):

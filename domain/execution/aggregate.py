@@ -58,6 +58,7 @@ class Execution(Run[ExecutionEvent]):
         super().__init__(id)
         self.caller: Caller | None = None
         self.outputs: PayloadRef | None = None
+        self.filled_by: UUID | None = None
         self.failure: Failure | None = None
         self.reading = AS_DSPY
         self.calls: list[LmCall | ToolCall] = []
@@ -156,11 +157,23 @@ class Execution(Run[ExecutionEvent]):
         if not self.is_booked(call):  # another attempt may bring the same result
             self.record(ExecutionToolCalled(call=call), at=at)
 
-    def complete(self, outputs: PayloadRef, *, duration_ms: float, at: datetime) -> None:
+    def complete(
+        self,
+        outputs: PayloadRef,
+        *,
+        duration_ms: float,
+        filled_by: UUID | None = None,
+        at: datetime,
+    ) -> None:
+        """End it with *outputs*, which are those of *filled_by* if they came from the cache."""
         self._require(ExecutionAction.COMPLETE)
         self._settle(is_paid=True, at=at)
         event = ExecutionCompleted(
-            outputs=outputs, duration_ms=duration_ms, spend=self.spend, caller=self.caller
+            outputs=outputs,
+            duration_ms=duration_ms,
+            spend=self.spend,
+            caller=self.caller,
+            filled_by=filled_by,
         )
         self.record(event, at=at)
 
@@ -299,8 +312,9 @@ class Execution(Run[ExecutionEvent]):
 
     def _ended(self, event: ExecutionCompleted | ExecutionFailed | ExecutionCancelled) -> None:
         match event:
-            case ExecutionCompleted(outputs=outputs):
+            case ExecutionCompleted(outputs=outputs, filled_by=filled_by):
                 self.status, self.outputs = RunStatus.COMPLETED, outputs
+                self.filled_by = filled_by
             case ExecutionFailed(failure=failure):
                 self.status, self.failure = RunStatus.FAILED, failure
             case ExecutionCancelled():

@@ -90,12 +90,14 @@ class ExecutionToolCalled(Event):
 
 class ExecutionCompleted(Event):
     TOPIC: ClassVar[str] = "execution.completed"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     outputs: PayloadRef
     duration_ms: Annotated[float, Field(ge=0)]
     spend: LmSpend
     caller: Caller | None = None
+    filled_by: UUID | None = None
+    """The equal execution whose outputs these are, if they came from the cache."""
 
 
 class ExecutionFailed(Event):

@@ -92,6 +92,9 @@ class ExecutionView(BaseModel):
     program_version: int
     status: RunStatus
     outputs: JsonValue = Field(default=None, description="By output field; null until completed.")
+    filled_by: UUID | None = Field(
+        default=None, description="The equal execution whose outputs the cache gave, if it did."
+    )
     failure: Failure | None
     cancelled_because: str | None = None
     warnings: tuple[WarningView, ...] = Field(
@@ -200,6 +203,7 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
         "program_version": execution.program_version,
         "status": execution.status,
         "outputs": text_of(execution.outputs, payloads),
+        "filled_by": execution.filled_by,
         "failure": execution.failure,
         "warnings": [each.model_dump() for each in execution.warnings],
         "token_usage": spent(model_calls(history)),

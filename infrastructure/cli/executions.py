@@ -71,6 +71,7 @@ def _shown(found: Data) -> dict[str, object]:
         **{f"out  {name}": value for name, value in outputs.items()},
         **_ending(found),
         **_warned(found),
+        **({"from the cache": f"as {found['filled_by']}"} if found["filled_by"] else {}),
         "model calls": usage["calls"],
         **({"tool calls": found["tool_calls"]} if found["tool_calls"] else {}),
         "tokens": usage["total_tokens"],

@@ -20,6 +20,7 @@ STEPS: Final[Steps] = {
     ("evaluation.requested", 1): grown,
     ("execution.cancelled", 1): grown,
     ("execution.completed", 1): grown,
+    ("execution.completed", 2): grown,
     ("execution.failed", 1): grown,
     ("execution.lm_called", 1): grown,
     ("execution.replay_diverged", 1): grown,

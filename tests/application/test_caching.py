@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from pydantic import JsonValue, ValidationError
 
 from application.budgets import GrantCredit, OpenBudget
-from application.caching import NOTHING_KEPT, cache_key
+from application.caching import NOTHING_KEPT, PATIENCE_S, cache_key
 from application.context import Context, within
 from application.datasets import CreateDataset, LoadRows
 from application.evaluations import RequestEvaluation, RunEvaluation
 from application.executions import RequestExecution, RunExecution
-from application.lm_ports import NotShared
+from application.lm_ports import NotShared, ProgramFailed
 from application.optimizations import RequestOptimization, RunOptimization
 from application.payloads import Payload
 from application.programs import ConfigureProgram
@@ -34,7 +34,7 @@ from domain.program.caching import caches_of
 from domain.run import RunStatus
 from domain.values import NO_USAGE, Cache, LmCall, RunRef
 from tests.support.run_world import CONTEXT, GRAPH, Killed, World
-from tests.support.runs import answered, key
+from tests.support.runs import BROKEN, answered, key
 
 INPUTS = Payload.of({"message": "It crashes.", "hint": None})
 ROWS = ({"message": "one", "queue": "bug"}, {"message": "two", "queue": "bug"})
@@ -275,3 +275,121 @@ def test_where_nothing_is_kept_or_shared_nothing_is_found() -> None:
     assert not apart.shares
     assert apart.shared(key("one"), within_s=1) is None
     apart.settle(key("one"), is_read=True)
+
+
+@pytest.fixture
+def predicted_id(world: World) -> UUID:
+    """A program whose executions answer equal ones."""
+    return world.a_program(GRAPH, Cache.PREDICTIONS)
+
+
+def completed(world: World, execution_id: UUID) -> ExecutionCompleted:
+    event = world.events(execution_id)[-1]
+    assert isinstance(event, ExecutionCompleted)
+    return event
+
+
+@pytest.mark.feature("CCH-05")
+def test_cch_05_an_equal_execution_ends_with_the_outputs_of_the_first_and_names_it(
+    world: World, predicted_id: UUID
+) -> None:
+    first = executed(world, predicted_id)
+    world.runner.outputs = {"queue": "billing"}
+    second = executed(world, predicted_id)
+    assert world.runner.made == ["one", "two"]
+    assert len(world.runner.ran) == 1
+    assert completed(world, first).filled_by is None
+    hit = completed(world, second)
+    assert (hit.filled_by, hit.outputs) == (first, completed(world, first).outputs)
+    assert (hit.spend.calls, hit.spend.cost_usd) == (0, 0)
+    assert calls(world, second) == []
+    third = executed(world, predicted_id)
+    assert completed(world, third).filled_by == first
+
+
+@pytest.mark.feature("CCH-05")
+def test_cch_05_a_hit_is_replayed_from_the_log_of_the_first(
+    world: World, predicted_id: UUID
+) -> None:
+    executed(world, predicted_id)
+    second = executed(world, predicted_id)
+    world.do(RequestReplay(execution_id=second))
+    world.do(RunReplay(execution_id=second, replay=1))
+    verdict = world.events(second)[-1]
+    assert verdict == ReplayVerified(replay=1, answered_from_log=2, duration_ms=250)
+    assert world.runner.made == ["one", "two"]
+
+
+@pytest.mark.feature("CCH-05")
+def test_cch_05_another_version_other_inputs_and_another_program_run_by_themselves(
+    world: World, predicted_id: UUID
+) -> None:
+    executed(world, predicted_id)
+    executed(world, world.a_program(GRAPH, Cache.PREDICTIONS))
+    assert len(world.runner.ran) == 2
+    wish = {"program_id": predicted_id, "inputs": {"message": "Something else."}}
+    world.do(RequestExecution.model_validate({"execution_id": (other := uuid4()), **wish}))
+    world.do(RunExecution(execution_id=other))
+    assert len(world.runner.ran) == 3
+    world.payloads.keep("acme", [state := Payload.of({"answer": {"demos": []}})])
+    world.change_program(
+        predicted_id,
+        lambda it: it.compile(
+            base_version=1,
+            optimization_id=uuid4(),
+            optimizer="mipro",
+            state=state.ref,
+            training_score=None,
+            at=world.clock.now(),
+        ),
+    )
+    assert completed(world, executed(world, predicted_id)).filled_by is None
+    assert len(world.runner.ran) == 4
+
+
+@pytest.mark.feature("CCH-07")
+def test_cch_07_a_failed_or_cancelled_execution_answers_no_other(
+    world: World, predicted_id: UUID
+) -> None:
+    world.runner.error = ProgramFailed(BROKEN)
+    executed(world, predicted_id)
+    world.runner.error, world.runner.after = Killed(), lambda _: None
+    with pytest.raises(Killed):
+        executed(world, predicted_id)
+    assert world.predictions.owed == 0
+    assert not world.predictions.rows
+
+
+def test_a_program_that_does_not_say_so_runs_each_time(world: World, program_id: UUID) -> None:
+    executed(world, program_id)
+    executed(world, program_id)
+    assert len(world.runner.ran) == 2
+    assert not world.predictions.rows
+
+
+def test_outputs_that_were_erased_are_made_again(world: World, predicted_id: UUID) -> None:
+    executed(world, predicted_id)
+    world.payloads.erase_everything()
+    world.payloads.keep("acme", [INPUTS])
+    assert completed(world, executed(world, predicted_id)).filled_by is None
+    assert len(world.runner.ran) == 2
+
+
+def test_an_execution_waits_for_an_equal_one_no_longer_than_it_may(
+    world: World, predicted_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = list[float]()
+
+    def take(_: object, key: str, *, within_s: float) -> None:
+        waited.append(within_s)
+
+    monkeypatch.setattr(type(world.predictions), "take", take)
+    executed(world, predicted_id)
+    execution_id, inputs = uuid4(), {"message": "It crashes."}
+    world.do(
+        RequestExecution(
+            execution_id=execution_id, program_id=predicted_id, inputs=inputs, deadline_s=30
+        )
+    )
+    world.do(RunExecution(execution_id=execution_id))
+    assert waited == [PATIENCE_S, 30]

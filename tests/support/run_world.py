@@ -315,8 +315,8 @@ class World:
         self.optimizer = ScriptedOptimizer(self.runner)
         self.alarms = FakeAlarms()
         self.engine = WorldEngine(self.runner, self.evaluator, self.optimizer)
-        self.answers = MemoryCache()
-        self.caches = Caches(answers=self.answers)
+        self.answers, self.predictions = MemoryCache(), MemoryCache()
+        self.caches = Caches(self.answers, self.predictions)
         self.credit = MemoryCredit(lambda: self.log.recorded)
         self.bus = self.bus_with(self.engine)
 

@@ -375,7 +375,13 @@ _RUNS: Sequence[Sequence[Event]] = (
     (ExecutionLmCalled(call=_CALL), ExecutionLmCalled(call=_FAILED_CALL)),
     (ExecutionToolCalled(call=_TOOL_CALL), ExecutionToolCalled(call=_BARE_TOOL_CALL)),
     (
-        ExecutionCompleted(outputs=ref("outputs"), duration_ms=400.5, spend=_SPEND, caller=_CALLER),
+        ExecutionCompleted(
+            outputs=ref("outputs"),
+            duration_ms=400.5,
+            spend=_SPEND,
+            caller=_CALLER,
+            filled_by=an_id("equal execution"),
+        ),
         ExecutionCompleted(outputs=ref("outputs"), duration_ms=0, spend=_UNKNOWN_SPEND),
     ),
     (
