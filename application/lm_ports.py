@@ -178,11 +178,15 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """Which model answers: its name as in ``STRATAL_LM``, where it is, and the key to it."""
+    """Which model answers: its name as in ``STRATAL_LM``, where it is, and the key to it.
+
+    The ``fallback`` answers executions where the model itself fails.
+    """
 
     name: str
     api_base: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    fallback: "ModelChoice | None" = None
 
 
 @dataclass(frozen=True, slots=True)

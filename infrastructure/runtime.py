@@ -3,6 +3,7 @@
 Importing this module imports DSPy.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from application.lm_ports import ModelChoice
@@ -12,7 +13,8 @@ from infrastructure.choices import chosen_model
 from infrastructure.dspy_runtime import custom
 from infrastructure.dspy_runtime.engine import DspyEngine
 from infrastructure.dspy_runtime.interpreter import Limits
-from infrastructure.models.binding import ModelBinding
+from infrastructure.dspy_runtime.retries import Retries
+from infrastructure.models.binding import ModelBinding, ModelKeyIsMissing
 from infrastructure.models.catalog import build_engine, plugged
 from infrastructure.settings import Settings
 from infrastructure.toolboxes import allowed_toolbox
@@ -30,6 +32,7 @@ def dspy_engine(settings: Settings, tracing: Tracing, turns: Turns | None = None
         toolbox=allowed_toolbox(settings),
         code=Limits() if settings.allow_code else None,
         turns=turns,
+        retries=Retries.doubling(settings.max_retries, settings.retry_delay),
     )
 
 
@@ -47,6 +50,16 @@ def configured_engine(
 
 
 def _bound(settings: Settings, model: ModelChoice) -> ModelBinding:
+    bound = _alone(settings, model)
+    if model.fallback is None:
+        return bound
+    try:
+        return replace(bound, fallback=_alone(settings, model.fallback))
+    except ModelKeyIsMissing:
+        raise ModelKeyIsMissing(model.fallback.name, "STRATAL_LM_FALLBACK_API_KEY") from None
+
+
+def _alone(settings: Settings, model: ModelChoice) -> ModelBinding:
     kind, _, path = model.name.partition(":")
     if kind == "plugin":
         made = custom.engine_of(path, api_base=model.api_base, api_key=model.api_key)

@@ -1,7 +1,7 @@
-"""Settings come from the environment, are validated once, and are listed by ``stratal doctor``."""
+"""Settings: of the environment and a file, validated once, and listed by ``stratal doctor``."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from infrastructure.reach import (
     require_form,
     require_keys,
 )
+from infrastructure.settings_text import FileIsUnreadable, Functions, Packages, in_file, listed
 from infrastructure.shown import hidden, plain, sentence
 
 PREFIX = "STRATAL_"
@@ -45,10 +46,17 @@ class SettingsAreInvalid(Exception):
 
 
 class Settings(BaseModel):
-    """Where things are and how many there are. Each field is read from ``STRATAL_<NAME>``."""
+    """Where things are and how many there are. Each field is read from ``STRATAL_<NAME>``.
+
+    What no variable says, the file in ``STRATAL_SETTINGS`` may say under the field's name.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
+    settings: Annotated[
+        Path | None,
+        Field(description="File in TOML with settings that no variable says: max_retries = 3."),
+    ] = None
     home: Annotated[Path, Field(description="Data, logs and models live here.")] = Path(
         "~/.stratal"
     )
@@ -74,6 +82,32 @@ class Settings(BaseModel):
     ] = "local"
     lm_api_base: Annotated[str | None, Field(description="Address of the provider's API.")] = None
     lm_api_key: Annotated[SecretStr | None, Field(description="Key of the provider.")] = None
+    lm_fallback: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            description="Model that answers executions where STRATAL_LM fails; named like it.",
+        ),
+    ] = None
+    lm_fallback_api_base: Annotated[
+        str | None, Field(description="Address of the API of that model's provider.")
+    ] = None
+    lm_fallback_api_key: Annotated[
+        SecretStr | None, Field(description="Key of that model's provider.")
+    ] = None
+    max_retries: Annotated[
+        int,
+        Field(ge=0, le=10, description="How often a model call is tried again that may pass then."),
+    ] = 3
+    retry_delay: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=60_000,
+            description="Milliseconds before it is tried again; doubled each time, unless the"
+            " provider says how long.",
+        ),
+    ] = 1000
     lm_feedback: Annotated[
         int,
         Field(
@@ -151,11 +185,11 @@ class Settings(BaseModel):
         Field(gt=0, description="Requests a second of an actor, in each API process; unset: any."),
     ] = None
     modules: Annotated[
-        str,
+        Packages,
         Field(description="Packages whose dspy.Modules may be imported: acme_rag,other.package."),
     ] = ""
     tools: Annotated[
-        str,
+        Functions,
         Field(description="Functions that agents may call: acme.tools:search, or whole packages."),
     ] = ""
     tool_hosts: Annotated[
@@ -181,7 +215,7 @@ class Settings(BaseModel):
         ),
     ] = None
     policies: Annotated[
-        str,
+        Functions,
         Field(description="Functions that answer events with commands: acme.policies:route."),
     ] = ""
     provider_hosts: Annotated[
@@ -242,19 +276,21 @@ class Settings(BaseModel):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read every ``STRATAL_*`` variable that has a value.
+        """Read every ``STRATAL_*`` variable that has a value, and the file that one of them names.
 
         Raises:
             SettingsAreInvalid: A variable is unknown or its value cannot be used; all are named.
         """
         source = os.environ if environment is None else environment
-        found = {
+        found: dict[str, object] = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in source.items()
             if name.startswith(PREFIX) and value
         }
         try:
-            return cls.model_validate(found)
+            return cls.model_validate({**in_file(found.get("settings")), **found})
+        except FileIsUnreadable as error:
+            raise SettingsAreInvalid(f"{PREFIX}SETTINGS: {error}") from None
         except ValidationError as error:
             raise SettingsAreInvalid(sentence(error, PREFIX, cls.model_fields)) from None
 
@@ -263,7 +299,7 @@ class Settings(BaseModel):
     def _absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
 
-    @field_validator("notary_key", "notary_file")
+    @field_validator("settings", "notary_key", "notary_file")
     @classmethod
     def _absolute_if_named(cls, path: Path | None) -> Path | None:
         return None if path is None else path.expanduser().absolute()
@@ -274,24 +310,6 @@ class Settings(BaseModel):
         if url is not None and urlsplit(url).scheme not in {"http", "https"}:
             raise ValueError("use an http:// or https:// address, or unset it")
         return url
-
-    @field_validator("modules")
-    @classmethod
-    def _packages(cls, named: str) -> str:
-        packages = [each.strip() for each in named.split(",") if each.strip()]
-        if not all(step.isidentifier() for each in packages for step in each.split(".")):
-            raise ValueError("name packages as in an import, with commas between them")
-        return ",".join(packages)
-
-    @field_validator("tools", "policies")
-    @classmethod
-    def _functions(cls, named: str) -> str:
-        for each in _listed(named):
-            module, colon, function = each.partition(":")
-            steps = [*module.split("."), function] if colon else module.split(".")
-            if not all(step.isidentifier() for step in steps):
-                raise ValueError("name packages or package.module:function, with commas between")
-        return named
 
     @field_validator("tool_secrets", "mcp_servers", "webhook_secrets")
     @classmethod
@@ -328,8 +346,8 @@ class Settings(BaseModel):
     def allowance(self) -> Allowance:
         """The tools that programs may reach; none unless somebody names some."""
         return Allowance(
-            entry_points=frozenset(_listed(self.tools)),
-            hosts=frozenset(_listed(self.tool_hosts)),
+            entry_points=frozenset(listed(self.tools)),
+            hosts=frozenset(listed(self.tool_hosts)),
             servers=frozenset(self.servers),
             secrets={name: secret.host for name, secret in self.secrets.items()},
             code=self.allow_code,
@@ -338,17 +356,17 @@ class Settings(BaseModel):
     @property
     def policy_paths(self) -> tuple[str, ...]:
         """The functions that answer events; none unless somebody names some."""
-        return tuple(_listed(self.policies))
+        return tuple(listed(self.policies))
 
     @property
     def webhook_allowance(self) -> Allowance:
         """Where events may be sent; nowhere unless somebody names some."""
-        return Allowance(hosts=frozenset(_listed(self.webhook_hosts)))
+        return Allowance(hosts=frozenset(listed(self.webhook_hosts)))
 
     @property
     def provider_allowance(self) -> ProviderAllowance:
         """Where models may be asked; where all of a kind are, unless somebody names others."""
-        hosts = frozenset(_listed(self.provider_hosts))
+        hosts = frozenset(listed(self.provider_hosts))
         return ProviderAllowance(Allowance(hosts=hosts, secrets=keys_of(self.provider_keys)))
 
     @property
@@ -379,7 +397,3 @@ class Settings(BaseModel):
         if self.notary_url is not None:
             shown[f"{PREFIX}NOTARY_URL"] = place_of(self.notary_url)
         return shown
-
-
-def _listed(named: str) -> Iterator[str]:
-    return (each.strip() for each in named.split(",") if each.strip())

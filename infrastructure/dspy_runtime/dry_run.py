@@ -77,6 +77,7 @@ class _Model:
     cost_of: Callable[[Any], Decimal | None] = _nothing
     concurrency: int = 1
     circuit: Circuit = field(default_factory=Circuit)
+    fallback: None = None
 
 
 @dataclass(slots=True)

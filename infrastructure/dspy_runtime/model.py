@@ -42,3 +42,6 @@ class Model(Protocol):
 
     @property
     def circuit(self) -> Circuit: ...
+
+    @property
+    def fallback(self) -> "Model | None": ...

@@ -83,13 +83,14 @@ class RecordingEngine:
         turns: Turns | None = None,
         within_s: float | None = None,
         retries: Retries | None = None,
+        fallback: Model | None = None,
     ) -> None:
         self.recorder = Recorder(journal, live=live, within_s=within_s)
         self._model = model
         self._tracing = tracing
         # A replay asks no model, so it stands in no line.
         line = (turns if turns and live else NoLimits()).line()
-        self._asker = Asker(model, line, retries or Retries(), self.recorder)
+        self._asker = Asker(model, fallback, line, retries or Retries(), self.recorder)
         self.supports_response_schema = model.engine.supports_response_schema
         self.supported_params = model.engine.supported_params
 
@@ -145,6 +146,8 @@ class RecordingEngine:
             call, response = self._fact(asked, outcome)
             span.answered(call)
         self._record(call, asked, response)
+        if outcome.model is not self._model:  # other runs want the answer of the model itself
+            self.recorder.journal.settle(asked.key, is_read=False)
         if response is None:
             assert call.failure is not None
             self.recorder.in_time()  # a call that was given up for that says nothing of the model
@@ -194,8 +197,15 @@ class RecordingEngine:
         elif error is not None and failure is not None and is_about_the_request(error):
             response = Payload.of({"failure": failure.model_dump(mode="json")})
         call = self._call(asked, response, outcome.latency_ms, attempts=outcome.attempts)
-        call = call.model_copy(update={"failure": failure})
-        return (call if answer is None else self._with_answer(call, answer)), response
+        told: dict[str, object] = {"failure": failure, "model": outcome.model.model}
+        if answer is not None:
+            told |= {
+                "model_served": answer.model,
+                "usage": usage_of(answer),
+                "cost_usd": outcome.model.cost_of(answer),
+                "finish_reason": answer.finish_reason,
+            }
+        return call.model_copy(update=told), response
 
     def _call(
         self, asked: Asked, response: Payload | None, latency_ms: float, *, attempts: int
@@ -211,16 +221,6 @@ class RecordingEngine:
             response=None if response is None else response.ref,
             latency_ms=latency_ms,
             attempts=attempts,
-        )
-
-    def _with_answer(self, call: LmCall, answer: lm15.Response) -> LmCall:
-        return call.model_copy(
-            update={
-                "model_served": answer.model,
-                "usage": usage_of(answer),
-                "cost_usd": self._model.cost_of(answer),
-                "finish_reason": answer.finish_reason,
-            }
         )
 
 

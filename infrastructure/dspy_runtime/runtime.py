@@ -87,7 +87,7 @@ class DspyRunner:
             RunStopped: The journal refused, or with ``live=False`` a call was not in it; or there
                 was one more call after *within_s* seconds.
         """
-        engine = self.engine(journal, live=live, within_s=within_s)
+        engine = self.engine(journal, live=live, within_s=within_s, fallback=self._model.fallback)
         try:
             with self.settings(engine, program.adapter, program.reading):
                 return self.answer(self.program(program), program, inputs)
@@ -95,9 +95,14 @@ class DspyRunner:
             raise ProgramFailed(stop.failure) from stop
 
     def engine(
-        self, journal: CallJournal, *, live: bool = True, within_s: float | None = None
+        self,
+        journal: CallJournal,
+        *,
+        live: bool = True,
+        within_s: float | None = None,
+        fallback: Model | None = None,
     ) -> RecordingEngine:
-        """The recorder of one run."""
+        """The recorder of one run. What is measured is the model itself: it has no *fallback*."""
         return RecordingEngine(
             self._model,
             journal,
@@ -106,6 +111,7 @@ class DspyRunner:
             within_s=within_s,
             turns=self._turns,
             retries=self._retries,
+            fallback=fallback,
         )
 
     def program(self, program: RunnableProgram) -> dspy.Module:

@@ -4,10 +4,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import IO, Any, Final, cast
+from typing import IO, Final, cast
 from uuid import uuid4
 
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from application.context import Context, within
 from application.lm_ports import Engine, JsonObject, ModelChoice, RunnableProgram, SharedAnswer
@@ -100,7 +100,7 @@ class EngineServer:
             return WORDS[word](self, told)
 
     def configure(self, told: Params) -> JsonValue:
-        self._engine.configure(ModelChoice(**cast("dict[str, Any]", told["model"])))
+        self._engine.configure(_MODEL.validate_python(told["model"]))
         return None
 
     def create_module(self, told: Params) -> JsonValue:
@@ -151,6 +151,8 @@ class EngineServer:
             self._programs.move_to_end(program.key)
         return wire.read_with(program, told.get("reading"))
 
+
+_MODEL: Final = TypeAdapter(ModelChoice)
 
 WORDS: Final[Mapping[str, Callable[[EngineServer, Params], JsonValue]]] = MappingProxyType(
     {

@@ -36,7 +36,7 @@ class ModelBinding:
     ``adapter`` is how prompts are written: ``json`` with a schema for models that can be held to
     one, ``chat`` otherwise. ``cost_of`` prices a ``dspy.lm15.Response``; ``None`` is unknown.
     ``concurrency`` is how many calls at once help. Whoever shares the binding shares its
-    ``circuit``.
+    ``circuit``. The ``fallback`` is asked where this model fails, by those who may.
     """
 
     engine: Engine
@@ -45,6 +45,7 @@ class ModelBinding:
     cost_of: Callable[[Any], Decimal | None]
     concurrency: int
     circuit: Circuit = field(default_factory=Circuit)
+    fallback: "ModelBinding | None" = None
 
 
 class ModelError(Exception):
@@ -60,10 +61,9 @@ class ModelSettingIsInvalid(ModelError):
 class ModelKeyIsMissing(ModelError):
     code: ClassVar[str] = "model.key_missing"
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, setting: str = "STRATAL_LM_API_KEY") -> None:
         super().__init__(
-            f"{model} needs a key, and keys of other programs are never borrowed. "
-            "Set STRATAL_LM_API_KEY."
+            f"{model} needs a key, and keys of other programs are never borrowed. Set {setting}."
         )
 
 

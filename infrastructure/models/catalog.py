@@ -41,7 +41,7 @@ def build_engine(
         )
     if "/" not in setting:
         raise ModelSettingIsInvalid(
-            f"STRATAL_LM={setting} names no model. Use local, local:NAME, scripted:FILE, "
+            f"{setting} names no model. Set STRATAL_LM to local, local:NAME, scripted:FILE, "
             "or provider/model such as openai/gpt-4o-mini."
         )
     return native.bind(setting, api_base=api_base, api_key=api_key)

@@ -133,3 +133,41 @@ def test_a_setting_of_tools_that_cannot_be_used_is_named_and_not_shown(
     with pytest.raises(SettingsAreInvalid, match=variable) as refused:
         Settings.from_environment({variable: value})
     assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.feature("LMP-20")
+def test_lmp_20_the_defaults_are_those_of_the_papers() -> None:
+    shown = Settings.from_environment({}).shown()
+    assert (shown["STRATAL_MAX_RETRIES"], shown["STRATAL_RETRY_DELAY"]) == ("3", "1000")
+
+
+@pytest.mark.feature("LMP-20")
+def test_lmp_20_a_file_says_what_no_variable_says(tmp_path: Path) -> None:
+    file = tmp_path / "stratal.toml"
+    file.write_text('lm = "openai/gpt-4"\nmax_retries = 5\nretry_delay = 200\nallow_code = true\n')
+    told = {"STRATAL_SETTINGS": str(file), "STRATAL_MAX_RETRIES": "1"}
+    settings = Settings.from_environment(told)
+    assert (settings.lm, settings.max_retries, settings.retry_delay) == ("openai/gpt-4", 1, 200)
+    assert settings.allow_code is True
+    assert Settings.from_environment(settings.environment()) == settings
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("max_retires = 3", r"STRATAL_MAX_RETIRES is no setting \(perhaps STRATAL_MAX_RETRIES\)"),
+        ("retry_delay = -1", "STRATAL_RETRY_DELAY: Input should be greater"),
+        ("[max", "STRATAL_SETTINGS: .* cannot be read"),
+    ],
+)
+@pytest.mark.feature("LMP-20")
+def test_lmp_20_what_is_wrong_with_the_file_is_said(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "stratal.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsAreInvalid, match=said):
+        Settings.from_environment({"STRATAL_SETTINGS": str(file)})
+
+
+def test_a_file_of_settings_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsAreInvalid, match=r"STRATAL_SETTINGS: .*none\.toml"):
+        Settings.from_environment({"STRATAL_SETTINGS": str(tmp_path / "none.toml")})

@@ -13,12 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from typing import Any, Final
 
 from pydantic import JsonValue
 
-from application.circuits import CircuitIsOpen, Sign
 from application.lm_ports import (
     CallJournal,
     Diverged,
@@ -36,11 +34,12 @@ from application.lm_ports import (
 )
 from application.payloads import Payload
 from application.tracing import NoTracing, Tracing
-from application.turns import Line, NoLimits, NoTurn, Turns
+from application.turns import Line, NoLimits, Turns
 from domain.module.values import ModuleSpec
 from domain.signature.errors import ValuesDoNotFit
 from domain.signature.validation import validate_inputs, validate_outputs
 from domain.values import NO_USAGE, Digest, Failure, LmCall
+from infrastructure.engines.native.asking import ask, is_over, left_s
 from infrastructure.engines.native.model import Answer, ChatModel, ModelRefused
 from infrastructure.engines.native.programs import (
     ENGINE,
@@ -56,9 +55,6 @@ KEPT_PROGRAMS: Final = 256
 AT_ONCE: Final = 8
 """How many inputs of a batch are run at the same time."""
 
-PATIENCE_S: Final = 120.0
-"""How long a call without a deadline waits for its turn."""
-
 _LONGEST: Final = 1_000_000
 
 
@@ -71,6 +67,7 @@ class _Run:
     ends_s: float | None
     program: RunnableProgram
     line: Line
+    fallback: ChatModel | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +85,7 @@ class NativeEngine:
     def __init__(self, tracing: Tracing | None = None, turns: Turns | None = None) -> None:
         self._tracing, self._turns = tracing or NoTracing(), turns or NoLimits()
         self._model: ChatModel | None = None
+        self._fallback: ChatModel | None = None
         self._lock = threading.Lock()
         self._made: OrderedDict[str, NativeProgram] = OrderedDict()
 
@@ -99,6 +97,7 @@ class NativeEngine:
         """
         self.close()
         self._model = ChatModel(model)
+        self._fallback = None if model.fallback is None else ChatModel(model.fallback)
 
     def create_module(self, module: ModuleSpec) -> None:
         """Make sure that *module* can be made.
@@ -137,13 +136,15 @@ class NativeEngine:
         ends_s = None if within_s is None else time.monotonic() + within_s
         # A replay asks no model, so it stands in no line.
         line = self._turns.line() if live else NoLimits()
-        run = _Run(journal, live, ends_s, program, line)
+        run = _Run(journal, live, ends_s, program, line, self._fallback)
         return self._answer(self._program(program), inputs, run)
 
     def forward(
         self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
     ) -> Sequence[Forwarded]:
         """Run *program* on each inputs of *batch*, some at the same time.
+
+        What is measured must be the model's own: it has no fallback.
 
         Raises:
             NotCarried: Something of it needs DSPy.
@@ -180,9 +181,10 @@ class NativeEngine:
         return {"engine": ENGINE, "seed": str(seed)}
 
     def close(self) -> None:
-        """Close the connections to the model."""
-        if self._model is not None:
-            self._model.close()
+        """Close the connections to the model and its fallback."""
+        for model in (self._model, self._fallback):
+            if model is not None:
+                model.close()
 
     def _program(self, program: RunnableProgram) -> NativeProgram:
         with self._lock:
@@ -246,7 +248,7 @@ class NativeEngine:
         raise NotCarried(ENGINE, f"{what} (wanted: {wanted})")
 
     def _found(self, asked: _Asked, run: _Run) -> Any:
-        if run.ends_s is not None and time.monotonic() >= run.ends_s:
+        if is_over(run.ends_s):
             raise TimeIsOver
         if (found := run.journal.find(asked.key)) is not None:
             return found
@@ -260,7 +262,7 @@ class NativeEngine:
         if not run.journal.shares:
             return None
         began_s = time.perf_counter()
-        found = run.journal.shared(asked.key, within_s=_left_s(run))
+        found = run.journal.shared(asked.key, within_s=left_s(run.ends_s))
         if found is None:
             return None
         response = Payload.of(dict(found.response))
@@ -290,9 +292,12 @@ class NativeEngine:
     def _made_call(self, asked: _Asked, run: _Run) -> Any:
         model, began_s = self._configured(), time.perf_counter()
         with self._tracing.lm_call(model.name, asked.node) as span:
-            answer, refused = self._asked(model, asked.request, run)
+            content = json.loads(asked.request.body)
+            outcome = ask(model, run.fallback, run.line, content, ends_s=run.ends_s)
+            answer, refused = outcome.answer, outcome.refused
             response = _kept(answer, refused)
-            call = self._call(asked, response, began_s)
+            asking = {"model": outcome.model.name, "attempts": max(1, outcome.attempts)}
+            call = self._call(asked, response, began_s).model_copy(update=asking)
             if refused is not None:
                 call = call.model_copy(update={"failure": refused.failure})
             if answer is not None:
@@ -304,32 +309,16 @@ class NativeEngine:
                 call = call.model_copy(update=told)
             span.answered(call)
         run.journal.record(call, asked.request, response)
+        if outcome.model is not model:  # other runs want the answer of the model itself
+            run.journal.settle(asked.key, is_read=False)
         if response is not None:
             return json.loads(response.body)
         assert refused is not None
-        if run.ends_s is not None and time.monotonic() >= run.ends_s:
+        if is_over(run.ends_s):
             raise TimeIsOver from refused
         if refused.failure.retryable:
             raise RunStopped(refused.failure) from refused
         raise ProgramFailed(refused.failure) from refused
-
-    def _asked(
-        self, model: ChatModel, request: Payload, run: _Run
-    ) -> tuple[Answer | None, ModelRefused | None]:
-        left_s = _left_s(run)
-        content = json.loads(request.body)
-        turn = run.line.turn(lambda: _tokens(content), within_s=left_s, stopped=threading.Event())
-        try:
-            model.circuit.check(model.name)  # before a turn is taken that nobody would use
-            with turn as settle:
-                with model.circuit.call(model.name, partial(_sign_of, run)):
-                    answer = model.ask(content, ends_s=run.ends_s)
-                settle(answer.usage.total_tokens or _tokens(content))
-                return answer, None
-        except (NoTurn, CircuitIsOpen) as refused:
-            return None, ModelRefused(refused.failure)
-        except ModelRefused as refused:
-            return None, refused
 
     def _configured(self) -> ChatModel:
         if self._model is None:
@@ -337,19 +326,8 @@ class NativeEngine:
         return self._model
 
 
-def _sign_of(run: _Run, error: Exception) -> Sign:
-    is_out_of_time = run.ends_s is not None and time.monotonic() >= run.ends_s
-    if is_out_of_time or not isinstance(error, ModelRefused):
-        return Sign.NOTHING
-    return Sign.FAILED if error.is_outage else Sign.ANSWERED
-
-
 def _key(request: Payload) -> Digest:
     return hashlib.sha256(f"1:{request.ref.digest}:None:0".encode()).hexdigest()
-
-
-def _left_s(run: _Run) -> float:
-    return PATIENCE_S if run.ends_s is None else run.ends_s - time.monotonic()
 
 
 def _kept(answer: Answer | None, refused: ModelRefused | None) -> Payload | None:
@@ -363,8 +341,3 @@ def _kept(answer: Answer | None, refused: ModelRefused | None) -> Payload | None
 
 def _failed(code: str, message: str) -> ProgramFailed:
     return ProgramFailed(Failure(code=code, message=message))
-
-
-def _tokens(request: Any) -> int:
-    """About how many tokens *request* takes with its answer: four characters make one."""
-    return len(json.dumps(request)) // 4 + (request["config"].get("max_tokens") or 0)

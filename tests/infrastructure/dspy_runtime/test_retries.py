@@ -13,6 +13,7 @@ from application.lm_ports import RunStopped
 from application.tracing import NoTracing
 from infrastructure.dspy_runtime.recording import ModelIsUnavailable, RecordingEngine
 from infrastructure.dspy_runtime.retries import Retries
+from infrastructure.settings import Settings
 from tests.support.dspy_programs import FailingEngine, FakeEngine, MemoryJournal, bound
 
 SERVER = lm15.ServerError("oops", status=500)
@@ -111,3 +112,12 @@ def test_brg_08_a_call_that_the_end_of_the_run_cut_off_is_no_fault_of_the_model(
     assert stopped.value.failure.code == "execution.timed_out"
     assert engine.calls == 1
     assert [call.failure.code for call in journal.calls if call.failure] == ["model.timeout"]
+
+
+@pytest.mark.feature("LMP-20")
+def test_lmp_20_the_settings_say_how_often_and_after_how_long() -> None:
+    told = Settings.from_environment({})
+    usual = Retries.doubling(told.max_retries, told.retry_delay)
+    assert usual.waits_s == Retries().waits_s == (1, 2, 4)
+    assert Retries.doubling(4, 50).waits_s == (0.05, 0.1, 0.2, 0.4)
+    assert Retries.doubling(0, 1000).waits_s == ()
