@@ -62,6 +62,7 @@ bench: setup ## Overhead against bare DSPy in one run; writes benchmarks/results
 	$(BIN)/python -m benchmarks.folds
 	$(BIN)/python -m benchmarks.programs
 	$(BIN)/python -m benchmarks.compiling
+	$(BIN)/python -m benchmarks.replays
 
 bench-memory: setup ## What a worker holds after 50 000 executions (about 6 minutes)
 	$(BIN)/python -m benchmarks.memory

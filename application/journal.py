@@ -10,12 +10,13 @@ from collections.abc import Callable, Generator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import dropwhile, islice
 from threading import Lock
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 from application.caching import Debt, Kept, KeptTexts
 from application.context import current, within
-from application.errors import ConcurrentWrite
+from application.errors import ConcurrentWrite, PayloadIsMissing
 from application.lm_ports import (
     Diverged,
     JsonObject,
@@ -32,6 +33,9 @@ from domain.run import AttemptIsFenced, Run
 from domain.values import Digest, Failure, LmCall, RunRef, ToolCall
 
 R = TypeVar("R", bound=Run[Any])
+
+READ_AT_ONCE: Final = 32
+"""So many answers of a log are read together: reading them costs more than all the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +245,7 @@ class ReplayJournal(NotShared):
         self._refs, self._refusals = dict(run.answers), dict(run.refusals)
         self._payloads, self._context = payloads, current()
         self._counting = Lock()
+        self._answers: dict[Digest, JsonObject] = {}
         self._unasked = set(run.answers)
         self.answered = 0
 
@@ -262,11 +267,24 @@ class ReplayJournal(NotShared):
             self._unasked.discard(key)
         if key in self._refusals:
             raise RecordedRefusal(self._refusals[key])
-        try:
-            with within(self._context):
-                return _object(self._payloads.get(self._refs[key]))
-        except DomainError as error:
-            raise RunStopped(stop_reason(error)) from error
+        if key not in self._answers:
+            try:
+                with within(self._context):
+                    self._read(key)
+            except DomainError as error:
+                raise RunStopped(stop_reason(error)) from error
+        return self._answers[key]
+
+    def _read(self, key: Digest) -> None:
+        """Read the answer to *key*, and with it those that are likely to be asked for next."""
+        later = dropwhile(lambda each: each != key, self._refs)
+        refs = {each: self._refs[each] for each in islice(later, READ_AT_ONCE)}
+        texts = self._payloads.several(list(refs.values()))
+        for each, ref in refs.items():
+            if ref.digest in texts:
+                self._answers[each] = _object(texts[ref.digest])
+        if key not in self._answers:
+            raise PayloadIsMissing(self._refs[key].digest)
 
     def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
         """Refuse: a replay makes no call.

@@ -1,6 +1,6 @@
 """What the application needs of the world, in its own words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from application.payloads import Payload
 from domain.kernel import Aggregate
 from domain.program.values import Pins
-from domain.values import PayloadRef
+from domain.values import Digest, PayloadRef
 
 A = TypeVar("A", bound=Aggregate[Any])
 
@@ -107,6 +107,13 @@ class PayloadStore(Protocol):
 
         Raises:
             PayloadIsMissing: It was never stored, or was erased.
+        """
+        ...
+
+    def several(self, refs: Sequence[PayloadRef]) -> Mapping[Digest, JsonValue]:
+        """Read texts of the current tenant at once, by their digests.
+
+        What was never stored, or was erased, is left out.
         """
         ...
 

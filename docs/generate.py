@@ -6,7 +6,7 @@ A test compares what is committed with what this would write.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from docs.generators.benchmark import folds, memory, overhead, stations
+from docs.generators.benchmark import folds, memory, overhead, replays, stations
 from docs.generators.catalogs import metrics, optimizers
 from docs.generators.command_line import command_line
 from docs.generators.errors import errors
@@ -52,6 +52,7 @@ PAGES: Final[Mapping[str, Callable[[], str]]] = {
     "explanation/_overhead.md": overhead,
     "explanation/_proofs.md": proofs,
     "explanation/_read_models.md": read_models,
+    "explanation/_replays.md": replays,
 }
 
 

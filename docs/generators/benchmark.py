@@ -11,6 +11,7 @@ FIGURES: Final = RESULTS / "overhead.json"
 FOLDS: Final = RESULTS / "folds.json"
 STATIONS: Final = RESULTS / "stations.json"
 MEMORY: Final = RESULTS / "memory.json"
+REPLAYS: Final = RESULTS / "replays.json"
 PLOT: Final = ROOT / "docs" / "_static" / "overhead.svg"
 
 _NONE: Final = "No run of the benchmark is on record here. `make bench` makes one.\n"
@@ -63,6 +64,36 @@ def memory() -> str:
     rows: list[dict[str, Any]] = json.loads(MEMORY.read_text(encoding="utf-8"))["rows"]
     told = [(f"{row['executions']:,}", f"{row['resident_mb']:.1f}") for row in rows]
     return table(("executions", "resident, MB"), told)
+
+
+def replays() -> str:
+    """The table of the page on replays."""
+    if not REPLAYS.is_file():
+        return _NONE
+    rows: list[dict[str, Any]] = json.loads(REPLAYS.read_text(encoding="utf-8"))["rows"]
+    columns = (
+        "programs",
+        "threads",
+        "runs",
+        "verified",
+        "calls",
+        "model asked",
+        "calls/s of a core",
+    )
+    return table(columns, [_replayed(each) for each in rows])
+
+
+def _replayed(row: dict[str, Any]) -> tuple[str, ...]:
+    is_replay = row["model_calls"] == 0
+    counts = (row["calls"], row["model_calls"], round(row["calls_a_core"]))
+    verified = f"{row['verified']:,}" if is_replay else "-"
+    return (
+        row["name"],
+        str(row["threads"]),
+        f"{row['replays']:,}",
+        verified,
+        *(f"{each:,}" for each in counts),
+    )
 
 
 def _fold(row: dict[str, Any]) -> tuple[str, ...]:

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import ClassVar, LiteralString, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, LiteralString, cast
 
 from psycopg import Connection, OperationalError
 from psycopg.rows import TupleRow
@@ -14,7 +14,7 @@ from application.context import current
 from application.errors import PayloadIsMissing, StoreIsUnavailable
 from application.payloads import Payload
 from domain.errors import DomainError
-from domain.values import PayloadRef
+from domain.values import Digest, PayloadRef
 from infrastructure.payloads.codec import Codec, Stored, decode, encode
 from infrastructure.sql import Statements
 
@@ -52,6 +52,15 @@ SELECT p.* FROM set_config('stratal.tenant', %b, true) AS asking (tenant)
 CROSS JOIN LATERAL (
     SELECT codec, body FROM stratal.payloads AS p
     WHERE p.tenant = asking.tenant AND digest = %b LIMIT 1
+) AS p
+"""
+
+
+_SELECT_SEVERAL: LiteralString = """
+SELECT p.* FROM set_config('stratal.tenant', %b, true) AS asking (tenant)
+CROSS JOIN LATERAL (
+    SELECT digest, codec, body FROM stratal.payloads AS p
+    WHERE p.tenant = asking.tenant AND digest = ANY(%b::bytea[]) LIMIT %b
 ) AS p
 """
 
@@ -103,18 +112,32 @@ class PostgresPayloadStore:
             PayloadIsDamaged: What is stored is not what was written.
             StoreIsUnavailable: The database does not answer; try again.
         """
-        key = [current().tenant, bytes.fromhex(ref.digest)]
+        found = self._rows(_SELECT, bytes.fromhex(ref.digest))
+        if not found:
+            raise PayloadIsMissing(ref.digest)
+        return cast(JsonValue, json.loads(_checked(ref, found[0])))
+
+    def several(self, refs: Sequence[PayloadRef]) -> Mapping[Digest, JsonValue]:
+        """Read texts of the current tenant at once; what is not there is left out.
+
+        Raises:
+            PayloadIsDamaged: What is stored is not what was written.
+            StoreIsUnavailable: The database does not answer; try again.
+        """
+        wanted = {bytes.fromhex(ref.digest): ref for ref in refs}
+        found = self._rows(_SELECT_SEVERAL, [*wanted], len(wanted))
+        texts = ((wanted[bytes(digest)], stored) for digest, *stored in found)
+        return {ref.digest: json.loads(_checked(ref, stored)) for ref, stored in texts}
+
+    def _rows(self, sql: LiteralString, *asked: object) -> Sequence[TupleRow]:
         try:
             with self._pool.connection() as connection:
-                row = connection.execute(_SELECT, key, binary=True).fetchone()
+                return connection.execute(sql, [current().tenant, *asked], binary=True).fetchall()
         except OperationalError as error:
             raise StoreIsUnavailable("its texts cannot be read", "Try again.") from error
-        if row is None:
-            raise PayloadIsMissing(ref.digest)
-        return cast(JsonValue, json.loads(_checked(ref, row)))
 
 
-def _checked(ref: PayloadRef, row: TupleRow) -> bytes:
+def _checked(ref: PayloadRef, row: Sequence[Any]) -> bytes:
     try:
         body = decode(Stored(Codec(row[0]), row[1]), size_bytes=ref.size_bytes)
     except ValueError:

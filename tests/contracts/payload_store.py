@@ -41,6 +41,18 @@ class PayloadStoreContract:
     def store(self) -> PayloadStore:
         raise NotImplementedError
 
+    def test_several_are_read_at_once_and_what_is_not_there_is_left_out(
+        self, keep: Keep, store: PayloadStore
+    ) -> None:
+        one, two, theirs = (Payload.of({"text": text}) for text in ("one", "two", "theirs"))
+        keep("acme", [one, two])
+        keep("other", [theirs])
+        asked = [two.ref, theirs.ref, one.ref, one.ref, Payload.of("never stored").ref]
+        with within(on_behalf_of("acme")):
+            found = store.several(asked)
+            assert store.several([]) == {}
+        assert found == {one.ref.digest: {"text": "one"}, two.ref.digest: {"text": "two"}}
+
     @given(content=_JSON)
     @settings(
         max_examples=60,

@@ -1,7 +1,7 @@
 """A payload store without a database, held to the same contract as the real one."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from pydantic import JsonValue
@@ -10,7 +10,7 @@ from application.context import current
 from application.errors import PayloadIsMissing
 from application.payloads import Payload
 from domain.kernel import Recorded
-from domain.values import PayloadRef
+from domain.values import Digest, PayloadRef
 
 
 class MemoryPayloads:
@@ -24,6 +24,11 @@ class MemoryPayloads:
         if body is None:
             raise PayloadIsMissing(ref.digest)
         return cast(JsonValue, json.loads(body))
+
+    def several(self, refs: Sequence[PayloadRef]) -> Mapping[Digest, JsonValue]:
+        mine = current().tenant
+        kept = (ref for ref in refs if (mine, ref.digest) in self._bodies)
+        return {ref.digest: self.get(ref) for ref in kept}
 
     def __len__(self) -> int:
         return len(self._bodies)
