@@ -209,6 +209,11 @@ class Stratal:
         """
         return facts(self._transport, after, tuple(topics))
 
+    def inspect_history(self, n: int = 10, **filters: object) -> Sequence[JsonObject]:
+        """The last *n* calls of models, up to 200, newest first, each with prompt and answer."""
+        items: Sequence[JsonObject] = self.get("/v1/lm-calls", limit=n, **filters)["items"]
+        return items
+
     def usage(self, **filters: object) -> JsonObject:
         """What models were used for: a page of sums, and their total."""
         return self.get("/v1/usage", **filters)

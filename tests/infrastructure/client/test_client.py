@@ -129,6 +129,11 @@ def test_a_program_is_run_replayed_and_traced(api: Stratal) -> None:
     (listed,) = api.executions.list(status="completed")
     assert listed["actor"] == "ada"
     assert api.usage()["total"]["calls"] == 2
+    newest, first = api.inspect_history()
+    assert newest["position"] > first["position"]
+    assert first["request_text"] == {"ask": "first"}
+    assert api.inspect_history(1) == [newest]
+    assert api.inspect_history(model="somebody/else") == []
     assert next(api.audit(aggregate="program"))["topic"] == "program.created"
     assert next(event["topic"] for event in api.events()) == "program.created"
 
