@@ -393,3 +393,12 @@ def test_an_execution_waits_for_an_equal_one_no_longer_than_it_may(
     )
     world.do(RunExecution(execution_id=execution_id))
     assert waited == [PATIENCE_S, 30]
+
+
+def test_who_waited_in_vain_asks_and_owes_nothing(
+    world: World, program_id: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(world.answers), "take", lambda *_, **__: None)
+    executed(world, program_id)
+    assert world.runner.made == ["one", "two"]
+    assert not world.answers.rows

@@ -271,3 +271,10 @@ def test_a_stop_says_why_in_a_sentence_without_secrets() -> None:
     reason = stop_reason(ValueError("Bearer abcdefghijklm"))
     assert reason.message == "ValueError: Bearer [redacted]"
     assert reason.retryable
+
+
+def test_a_run_that_shares_nothing_finds_nothing_of_others(world: World) -> None:
+    run = journal(world, started(world))
+    assert not run.shares
+    assert run.shared(key("one"), within_s=60) is None
+    run.settle(key("one"), is_read=True)

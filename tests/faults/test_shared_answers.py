@@ -85,3 +85,29 @@ def test_cch_09_when_the_one_that_asks_is_killed_another_one_does(
     views = [ended(http, path) for path in (first, *others)]
     assert len({view["outputs"]["queue"] for view in views}) == 1
     assert sum(lm.heard.values()) == 2
+
+
+@pytest.mark.feature("CCH-05")
+@pytest.mark.feature("CCH-08")
+def test_cch_05_an_equal_execution_names_the_first_and_cch_08_another_tenant_asks_itself(
+    service: Service, http: Http, lm: SlowAtFirst
+) -> None:
+    http.post("/v1/programs/triage/configure", {"config": {"cache": ["predictions"]}})
+    first, second = (requested(http), requested(http))
+    views = [ended(http, path) for path in (first, second)]
+    [made] = [view for view in views if view["filled_by"] is None]
+    [hit] = [view for view in views if view["filled_by"] is not None]
+    assert hit["filled_by"] == made["execution_id"]
+    assert hit["outputs"] == made["outputs"]
+    assert (hit["token_usage"]["calls"], hit["token_usage"]["cost_usd"]) == (0, "0")
+    assert sum(lm.heard.values()) == 1
+    path = f"/v1/executions/{hit['execution_id']}"
+    http.post(f"{path}/replay", None, wait=60)
+    assert http.get(path)["replays"][0]["outcome"] == "verified"
+
+    modules = [{"kind": "predict", "signature_syntax": SYNTAX}]
+    config = {"cache": ["answers", "predictions"]}
+    stranger = service.http()
+    stranger.post("/v1/programs", {"name": "triage", "modules": modules, "config": config})
+    assert ended(stranger, requested(stranger))["filled_by"] is None
+    assert sum(lm.heard.values()) == 2
