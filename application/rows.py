@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from domain.dataset.errors import RowsAreMalformed
 from domain.dataset.shape import MAX_FAULTS, other_fields
 from domain.errors import Fault
-from domain.text import json_faults
+from domain.text import JsonObject, json_faults
 
 RowFormat = Literal["json", "jsonl", "csv"]
 
@@ -48,6 +48,22 @@ def parse_rows(text: bytes, format: RowFormat) -> list[dict[str, JsonValue]]:
     if faults:
         raise RowsAreMalformed(faults)
     return rows
+
+
+def object_lines(text: str) -> Iterator[tuple[int, JsonObject | Fault]]:
+    """Each line of *text* that is not blank, with its number: the object it holds, or its fault.
+
+    The pointer of a fault counts the lines that are not blank, from 0.
+    """
+    for index, (line, value) in enumerate(_jsonl_rows(text)):
+        pointer = f"/{index}"
+        if isinstance(value, _Unreadable):
+            yield line, Fault(pointer, value.code, f"Line {line}: {value.message}")
+        elif isinstance(value, dict):
+            yield line, cast("JsonObject", value)
+        else:
+            message = f"Line {line}: this is no JSON object."
+            yield line, Fault(pointer, "json.not_an_object", message)
 
 
 def _sort(text: bytes, format: RowFormat, good: list[dict[str, JsonValue]]) -> Iterator[Fault]:

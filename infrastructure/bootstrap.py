@@ -58,6 +58,7 @@ from infrastructure.eventstore.receipts import PostgresNames
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository, InlineWriter
 from infrastructure.handlers import (
+    batch_handlers,
     outward_handlers,
     record_handlers,
     records,
@@ -331,6 +332,7 @@ def _run_handlers(
     learning = *ports, extensions, caches
     return (
         running,
+        batch_handlers(log, running),
         BudgetHandlers(EventSourcedRepository(log, Budget), credit, clock),
         *record_handlers(log, supplies, executions, running.request),
         *workflow_handlers(

@@ -1,12 +1,13 @@
-"""Handlers of what asks for runs: of records, of workflows, and of what is told about both."""
+"""Handlers of what asks for runs: of batches, records and workflows; and of who is told."""
 
 from collections.abc import Callable, Sequence
 
+from application.batches import BatchHandlers
 from application.bindings import BindingHandlers
 from application.bound import BoundPrograms
 from application.calls import CallHandlers
 from application.deeds import Deeds
-from application.executions import RequestExecution
+from application.executions import ExecutionHandlers, RequestExecution
 from application.ports import Receipt
 from application.providers import ProviderHandlers
 from application.record_changes import RecordChanges
@@ -16,6 +17,7 @@ from application.webhooks import WebhookHandlers
 from application.workflow_runs import WorkflowRunHandlers
 from application.workflow_wishes import WorkflowPinning
 from application.workflows import WorkflowHandlers
+from domain.batch.aggregate import Batch
 from domain.binding.aggregate import Binding
 from domain.execution.aggregate import Execution
 from domain.provider.aggregate import DefaultProvider, Provider
@@ -27,6 +29,14 @@ from infrastructure.eventstore.receipts import PostgresNames
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository
 from infrastructure.settings import Settings
 from infrastructure.system import SystemClock, new_secret
+
+
+def batch_handlers(log: EventLog, running: ExecutionHandlers) -> BatchHandlers:
+    return BatchHandlers(
+        EventSourcedRepository(log, Batch),
+        *(running.programs, running.executions, running.payloads),
+        *(running.request, running.run, running.clock),
+    )
 
 
 def record_handlers(

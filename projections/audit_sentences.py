@@ -5,6 +5,7 @@ from typing import Any, Final, assert_never, get_args
 from uuid import UUID
 
 from domain.access.events import ApiKeyEvent, ApiKeyIssued, ApiKeyRevoked
+from domain.batch.events import BatchEvent
 from domain.binding.events import BindingEvent
 from domain.budget.events import BudgetEvent
 from domain.dataset.events import (
@@ -52,6 +53,7 @@ from domain.tool.events import ToolCreated, ToolEvent, ToolRetired
 from domain.webhook.events import WebhookEvent
 from domain.workflow.events import WorkflowEvent
 from domain.workflow_run.events import WorkflowRunEvent
+from projections.batch_sentences import batch
 from projections.budget_sentences import budget
 from projections.provider_sentences import default_provider, provider
 from projections.record_sentences import binding, record
@@ -279,6 +281,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (WorkflowRunEvent, workflow_run),
         (WebhookEvent, webhook),
         (ApiKeyEvent, _api_key),
+        (BatchEvent, batch),
         (BudgetEvent, budget),
         (ProviderEvent, provider),
         (DefaultProviderEvent, default_provider),

@@ -62,7 +62,7 @@ class ExecutionRow(RunRow):
 
 class Executions(Projection):
     name: ClassVar[str] = "executions"
-    version: ClassVar[int] = 6
+    version: ClassVar[int] = 7
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE execution ("
         + runs.COLUMNS
@@ -71,7 +71,8 @@ class Executions(Projection):
             outputs  json,
             deadline timestamptz,
             warnings integer NOT NULL DEFAULT 0,
-            in_step  boolean NOT NULL
+            in_step  boolean NOT NULL,
+            in_batch boolean NOT NULL
         ) WITH (fillfactor = 75);
         CREATE INDEX execution_newest ON execution (tenant, position);
         CREATE INDEX execution_program ON execution (tenant, program_id, position);
@@ -220,6 +221,7 @@ def _requested(recorded: Recorded, event: ExecutionRequested) -> dict[str, objec
         "inputs": document(event.inputs),
         "deadline": event.deadline,
         "in_step": bool(event.caller and event.caller.carries_it_out),
+        "in_batch": bool(event.caller and event.caller.kind == "batch"),
     }
 
 
@@ -253,7 +255,9 @@ _NOT_REPLAYED: LiteralString = """coalesce((
     WHERE made.tenant = %(tenant)s AND made.execution_id = execution.id
 ) < %(unless_replayed_since)s, true)"""
 _REQUEST = runs.insert(
-    "execution", "inputs, deadline, in_step", "%(inputs)s, %(deadline)s, %(in_step)s"
+    "execution",
+    "inputs, deadline, in_step, in_batch",
+    "%(inputs)s, %(deadline)s, %(in_step)s, %(in_batch)s",
 )
 _START = runs.update("execution", runs.STARTED)
 _CALL = runs.update("execution", runs.CALLED)

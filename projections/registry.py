@@ -3,6 +3,7 @@
 from typing import Final
 
 from projections.audit_trail import AuditTrail
+from projections.batches import Batches
 from projections.bindings import Bindings
 from projections.datasets import Datasets
 from projections.evaluations import Evaluations
@@ -30,6 +31,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     ProgramCatalog(),
     ProgramVersions(),
     Executions(),
+    Batches(),
     LmCalls(),
     OptimizationBoard(),
     Evaluations(),

@@ -16,7 +16,7 @@ STEP_S: Final = 900.0
 """The program of a workflow's step that has not moved for so long has nobody who carries it on."""
 
 WorkKind = Literal[
-    "execution", "overdue", "replay", "optimization", "evaluation", "adoption", "probe"
+    "execution", "batch_row", "overdue", "replay", "optimization", "evaluation", "adoption", "probe"
 ]
 
 
@@ -47,7 +47,8 @@ def unfinished_work(store: ReadStore, older_than_s: float) -> Sequence[Unfinishe
 
 _UNFINISHED: LiteralString = """
     SELECT kind, tenant, id, replay, attempts, touched_at FROM (
-        SELECT 'execution' AS kind, tenant, id, NULL::integer AS replay, attempts, touched_at
+        SELECT CASE WHEN in_batch THEN 'batch_row' ELSE 'execution' END AS kind, tenant, id,
+               NULL::integer AS replay, attempts, touched_at
         FROM execution WHERE status IN ('pending', 'running')
           -- Whoever carries a workflow on runs the programs of its steps: no job stands for them.
           AND (NOT in_step OR touched_at < now() - make_interval(secs => %(step_s)s))

@@ -5,6 +5,7 @@ from typing import Final
 
 from application.commands import Command
 from application.policies.adoption import adoption
+from application.policies.batches import batches
 from application.policies.calls import calling
 from application.policies.runs import running
 from application.policies.watching import watching
@@ -13,7 +14,7 @@ from domain.kernel import Recorded
 
 Policy = Callable[[Recorded], Iterable[Command]]
 
-POLICIES: Final[tuple[Policy, ...]] = (running, calling, adoption, workflows, watching)
+POLICIES: Final[tuple[Policy, ...]] = (running, batches, calling, adoption, workflows, watching)
 
 
 def reactions(recorded: Recorded) -> list[Command]:

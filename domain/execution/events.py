@@ -22,7 +22,7 @@ from domain.values import (
 
 class ExecutionRequested(Event):
     TOPIC: ClassVar[str] = "execution.requested"
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
@@ -90,7 +90,7 @@ class ExecutionToolCalled(Event):
 
 class ExecutionCompleted(Event):
     TOPIC: ClassVar[str] = "execution.completed"
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
 
     outputs: PayloadRef
     duration_ms: Annotated[float, Field(ge=0)]
@@ -102,7 +102,7 @@ class ExecutionCompleted(Event):
 
 class ExecutionFailed(Event):
     TOPIC: ClassVar[str] = "execution.failed"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     failure: Failure
     duration_ms: Annotated[float, Field(ge=0)] | None
@@ -112,7 +112,7 @@ class ExecutionFailed(Event):
 
 class ExecutionCancelled(Event):
     TOPIC: ClassVar[str] = "execution.cancelled"
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
     reason: str
     caller: Caller | None = None

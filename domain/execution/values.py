@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, PositiveInt, StringConstraints
 
 from domain.kernel import ValueObject
 from domain.run import RunStatus, Transitions
@@ -21,10 +21,14 @@ TIMED_OUT: Final = Failure(
 
 
 class Caller(ValueObject):
-    """What waits for the end of a run, by the kind and the id of its stream; the end names it."""
+    """What waits for the end of a run, by the kind and the id of its stream; the end names it.
+
+    Of what asks for many runs, ``place`` says which of them this is.
+    """
 
     kind: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
     id: UUID
+    place: PositiveInt | None = None
 
     @property
     def carries_it_out(self) -> bool:

@@ -11,6 +11,7 @@ from application.examples import RowHashes
 from infrastructure.api import (
     attempted,
     audit_export,
+    batches,
     bindings,
     budgets,
     catalogs,
@@ -72,6 +73,8 @@ _ROUTES: Final = (
     drawings.routes,
     executions.routes,
     replays.routes,
+    batches.program_routes,
+    batches.routes,
     optimizations.program_routes,
     optimizations.routes,
     proposals.routes,

@@ -21,6 +21,7 @@ TAGS: Final = [
     {"name": "tools", "description": "What agents may call."},
     {"name": "programs", "description": "Modules wired together, in versions and stages."},
     {"name": "executions", "description": "Runs of a program, with every model call."},
+    {"name": "batches", "description": "A program on many rows, a few at a time."},
     {"name": "optimizations", "description": "Searches for a better version."},
     {"name": "evaluations", "description": "Scores of a version on a dataset."},
     {"name": "workflows", "description": "Steps done in turn, and undone in turn."},

@@ -20,9 +20,11 @@ PARSED: Final = "stratal.json"
 
 _IN_A_THREAD_BYTES: Final = 64 * 1024
 _ROWS: Final = re.compile(r"^/v1/datasets/[^/]+/rows$")
+_BATCHES: Final = re.compile(r"^/v1/programs/[^/]+/batches$")
 _JSON: Final = "application/json"
 _PATCH: Final = "application/merge-patch+json"
-_OF_ROWS: Final = (_JSON, "application/x-ndjson", "text/csv")
+_LINES: Final = "application/x-ndjson"
+_OF_ROWS: Final = (_JSON, _LINES, "text/csv")
 
 
 class BodyIsTooLarge(EdgeError):
@@ -138,6 +140,8 @@ def _media_type(text: str, scope: Scope) -> str:
     header = _header(text)
     kind = header.get_content_type() if text else "nothing"
     readable: tuple[str, ...] = _OF_ROWS if _ROWS.match(scope["path"]) else (_JSON,)
+    if _BATCHES.match(scope["path"]):
+        readable = (_LINES,)
     if scope["method"] == HTTPMethod.PATCH:
         readable = (_JSON, _PATCH)
     if kind not in readable:

@@ -8,6 +8,7 @@ import typer
 
 from infrastructure.cli.applying import ManifestCommands
 from infrastructure.cli.audit import AuditCommands
+from infrastructure.cli.batches import BatchCommands
 from infrastructure.cli.bindings import BindingCommands
 from infrastructure.cli.budgets import BudgetCommands
 from infrastructure.cli.clients import ClientCommands
@@ -84,6 +85,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     programs.command("add")(verbs.own_modules.add)
     programs.command("draw")(DrawingCommands(verbs.connect).draw)
     programs.command("diff")(DiffCommands(verbs.connect).versions)
+    programs.command("batch")(BatchCommands(verbs.connect).request)
     VersionCommands(verbs.connect).add_to(programs)
     app.add_typer(programs, name="program")
     for name, verbs_of_it in _of_the_api(verbs.connect).items():
@@ -106,6 +108,7 @@ def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
         "binding": BindingCommands(connect).app(),
         "dataset": DatasetCommands(connect).app(),
         "proposal": ProposalCommands(connect).app(),
+        "batch": BatchCommands(connect).app(),
         "budget": BudgetCommands(connect).app(),
         "provider": ProviderCommands(connect).app(),
         "execution": ExecutionCommands(connect).app(),

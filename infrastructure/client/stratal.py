@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Final, Literal, Self
 from uuid import uuid4
 
+from infrastructure.client.batches import Batches
 from infrastructure.client.budgets import Budgets
 from infrastructure.client.datasets import Datasets
 from infrastructure.client.errors import StratalUnreachable
@@ -62,6 +63,7 @@ class Stratal:
         self.providers = Providers(self)
         self.programs = Programs(self)
         self.executions = Executions(self)
+        self.batches = Batches(self)
         self.probes = Probes(self)
         self.keys = Keys(self)
         self.workflows = Workflows(self)

@@ -5,6 +5,7 @@ from types import UnionType
 from typing import Any, get_args
 
 from domain.access.events import ApiKeyEvent
+from domain.batch.events import BatchEvent
 from domain.binding.events import BindingEvent
 from domain.budget.events import BudgetEvent
 from domain.dataset.events import DatasetEvent
@@ -33,6 +34,7 @@ UNIONS = (
     ProgramEvent,
     DatasetEvent,
     ExecutionEvent,
+    BatchEvent,
     OptimizationEvent,
     EvaluationEvent,
     ProbeEvent,

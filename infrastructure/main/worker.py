@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 
+from application.batches import CarryBatchOn, RunBatchRow
 from application.calls import FollowCall
 from application.commands import Command
 from application.evaluations import RunEvaluation
@@ -23,6 +24,7 @@ from infrastructure.workers.lanes import THREADS
 from infrastructure.workers.recycling import Wear
 from infrastructure.workers.sweep import EVERY_S
 from infrastructure.workers.worker import GRACE_MS, worker_process
+from projections.batches import unfinished_batches
 from projections.records import forgotten_calls
 from projections.registry import PROJECTIONS
 from projections.unfinished import UnfinishedWork, unfinished_work
@@ -65,6 +67,8 @@ def _due(store: PostgresReadStore, due_after_s: float) -> Iterator[tuple[Command
     for call in forgotten_calls(store, due_after_s):
         command = FollowCall(record_id=call.record_id, execution_id=call.execution_id)
         yield command, _swept(call.tenant)
+    for batch in unfinished_batches(store, due_after_s):
+        yield CarryBatchOn(batch_id=batch.id), _swept(batch.tenant)
     for run in unfinished_runs(store, due_after_s):
         yield AdvanceWorkflowRun(run_id=run.id, turn=run.turn), _swept(run.tenant)
 
@@ -77,6 +81,8 @@ def _command(work: UnfinishedWork) -> Command:
     match work.kind:
         case "execution":
             return RunExecution(execution_id=work.id)
+        case "batch_row":
+            return RunBatchRow(execution_id=work.id)
         case "overdue":
             return TimeOutExecution(execution_id=work.id)
         case "replay":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from application.batches import CarryBatchOn, FollowBatchRow, RunBatchRow
 from application.budgets import WatchBudget
 from application.calls import FollowCall
 from application.evaluations import RunEvaluation
@@ -20,6 +21,11 @@ HOUR_MS = 60 * MINUTE_MS
 LANES: Lanes = MappingProxyType(
     {
         RunExecution: Lane("ml_inference", time_limit_ms=10 * MINUTE_MS, max_retries=2),
+        # A lane of its own: however many batches there are, whoever waits for an answer does not
+        # wait for their rows.
+        RunBatchRow: Lane("ml_batch", time_limit_ms=10 * MINUTE_MS, max_retries=2),
+        CarryBatchOn: Lane("batches", time_limit_ms=MINUTE_MS),
+        FollowBatchRow: Lane("batches", time_limit_ms=MINUTE_MS),
         TimeOutExecution: Lane("reactions", time_limit_ms=MINUTE_MS),
         RunReplay: Lane("ml_inference", time_limit_ms=10 * MINUTE_MS, max_retries=2),
         RunOptimization: Lane("ml_optimization", time_limit_ms=6 * HOUR_MS, isolated=True),
@@ -33,6 +39,14 @@ LANES: Lanes = MappingProxyType(
 )
 
 THREADS: Mapping[str, int] = MappingProxyType(
-    {"ml_inference": 8, "ml_optimization": 1, "probes": 1, "reactions": 1, "workflows": 4}
+    {
+        "ml_inference": 8,
+        "ml_batch": 4,
+        "ml_optimization": 1,
+        "batches": 1,
+        "probes": 1,
+        "reactions": 1,
+        "workflows": 4,
+    }
 )
 """Jobs of each queue that one worker process carries out at once."""

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID, uuid4
 
+from application.batches import CarryBatchOn, FollowBatchRow, RunBatchRow
 from application.budgets import WatchBudget
 from application.calls import FollowCall
 from application.commands import Command
@@ -12,6 +13,7 @@ from application.executions import RunExecution
 from application.optimizations import AdoptOptimization, RunOptimization
 from application.policies import POLICIES, reactions
 from application.replays import RunReplay
+from domain.batch.events import BatchCompleted, BatchResumed
 from domain.dataset.values import Split
 from domain.evaluation.events import EvaluationRequested
 from domain.execution.events import (
@@ -30,6 +32,7 @@ from domain.record.events import RecordCallRepeated, RecordCreated, RecordUpdate
 from domain.record.values import Call
 from domain.values import Failure, LmSpend
 from domain.workflow_run.aggregate import WorkflowRun
+from tests.support.batches import a_wish
 from tests.support.runs import ref
 
 ID = uuid4()
@@ -68,6 +71,8 @@ def test_what_is_requested_is_carried_out() -> None:
         metric="f1_score",
     )
     assert following(execution) == [RunExecution(execution_id=ID)]
+    in_batch = execution.model_copy(update={"caller": Caller(kind="batch", id=uuid4(), place=1)})
+    assert following(in_batch) == [RunBatchRow(execution_id=ID)]
     called = execution.model_copy(update={"caller": Caller(kind="record", id=uuid4())})
     assert following(called) == [RunExecution(execution_id=ID)]
     assert following(ReplayRequested(replay=3)) == [RunReplay(execution_id=ID, replay=3)]
@@ -83,6 +88,20 @@ def test_what_a_workflow_asked_for_is_left_to_it() -> None:
         caller=Caller(kind=WorkflowRun.KIND, id=uuid4()),
     )
     assert following(asked) == []
+
+
+def test_a_batch_goes_on_when_it_is_wanted_and_when_a_row_has_ended() -> None:
+    assert following(a_wish()) == [CarryBatchOn(batch_id=ID)]
+    assert following(BatchResumed()) == [CarryBatchOn(batch_id=ID)]
+    assert following(BatchCompleted()) == []
+    of, spend = Caller(kind="batch", id=uuid4(), place=7), LmSpend()
+    failure = Failure(code="program.failed", message="It failed.")
+    for end in (
+        ExecutionCompleted(outputs=ref("out"), duration_ms=1, spend=spend, caller=of),
+        ExecutionFailed(failure=failure, duration_ms=1, spend=spend, caller=of),
+        ExecutionCancelled(reason="Enough.", caller=of),
+    ):
+        assert following(end) == [FollowBatchRow(batch_id=of.id, row=7)]
 
 
 def test_what_was_found_is_adopted() -> None:
@@ -130,4 +149,4 @@ def test_what_is_left_is_looked_at_after_a_run_that_cost_more_than_it_held() -> 
 
 def test_nothing_follows_from_any_other_fact() -> None:
     assert following(ProgramRetired(reason="old")) == []
-    assert len(POLICIES) == len(set(POLICIES)) == 5
+    assert len(POLICIES) == len(set(POLICIES)) == 6

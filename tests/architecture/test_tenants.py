@@ -24,6 +24,7 @@ pytestmark = pytest.mark.feature("VIS-24")
 
 SEE_ALL: Final = frozenset(
     {
+        "projections.batches._UNFINISHED",
         "projections.records._FORGOTTEN",
         "projections.unfinished._UNFINISHED",
         "projections.webhooks._ACTIVE",

@@ -222,8 +222,12 @@ def _send(
         body = _filled(ask.body, things)
         if route == "POST /v1/programs/import" and ask.query:
             body = tenant.api.get("/v1/programs/triage/export").json()
+    sent: dict[str, Any] = {"json": body}
+    if isinstance(body, str):
+        sent = {"content": body}
+        headers = {"Content-Type": "application/x-ndjson", **(headers or {})}
     return tenant.api.request(
-        method, filled, params=_filled(ask.query, things), json=body, headers=headers
+        method, filled, params=_filled(ask.query, things), headers=headers, **sent
     )
 
 

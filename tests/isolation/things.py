@@ -13,7 +13,7 @@ from tests.support.walled import Walled
 Things = dict[str, str]
 """The id of one of each kind; what is counted is a number."""
 
-KINDS: Final = (*RESOURCES, "budget", "correlation", "call")
+KINDS: Final = (*RESOURCES, "batch", "budget", "correlation", "call")
 
 SIGNED: Final = ("size", "old", "new")
 """What is the same for every tenant: the sizes of checkpoints."""
@@ -56,6 +56,9 @@ def made(walled: Walled, name: str) -> Tenant:
     runs = {"dataset": "tickets", "metric": "exact_match"}
     things["execution"] = story.post(
         "/v1/programs/triage/execute?wait=0", inputs={"message": f"Same in both. {secret}"}
+    )
+    things["batch"] = story.send(
+        "/v1/programs/triage/batches", f'{{"message": "Same in both. {secret}"}}\n'
     )
     things["optimization"] = story.post("/v1/programs/triage/compile", adopt="approval", **runs)
     things["evaluation"] = story.post("/v1/programs/triage/evaluate", **runs)
@@ -122,6 +125,12 @@ def _checkpoints(api: TestClient) -> Things:
 class _Story:
     def __init__(self, api: TestClient) -> None:
         self._api = api
+
+    def send(self, path: str, lines: str) -> str:
+        headers = {"Content-Type": "application/x-ndjson"}
+        reply = self._api.post(path, content=lines, headers=headers)
+        assert reply.status_code < 300, reply.text
+        return str(reply.json()["id"])
 
     def post(self, path: str, **body: Any) -> str:
         reply = self._api.post(path, json=body)

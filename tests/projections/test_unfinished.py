@@ -13,6 +13,7 @@ from domain.optimization.values import Adoption
 from domain.workflow_run.aggregate import WorkflowRun
 from projections.unfinished import UnfinishedWork, unfinished_work
 from tests.support import histories as build
+from tests.support.batches import caller
 from tests.support.probes import a_probe
 from tests.support.projecting import ProjectionScenario
 
@@ -34,6 +35,8 @@ def found(scenario: ProjectionScenario, *, older_than_s: float = 60) -> dict[UUI
 def test_requested_and_running_work_of_every_kind_is_found(scenario: ProjectionScenario) -> None:
     waiting, running, optimizing, judging = (uuid4() for _ in range(4))
     scenario.given(waiting, build.execution_requested())
+    row = uuid4()
+    scenario.given(row, build.execution_requested(caller=caller(1)))
     started = ExecutionStarted(attempt=1, worker="worker-1")
     scenario.given(running, build.execution_requested(), started)
     scenario.given(optimizing, build.optimization_requested(), build.optimization_started(2))
@@ -41,6 +44,7 @@ def test_requested_and_running_work_of_every_kind_is_found(scenario: ProjectionS
     scenario.given(judging, build.evaluation_requested(), judged)
     assert {work.id: (work.kind, work.attempts) for work in found(scenario).values()} == {
         waiting: ("execution", 0),
+        row: ("batch_row", 0),
         running: ("execution", 1),
         optimizing: ("optimization", 2),
         judging: ("evaluation", 1),

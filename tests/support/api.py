@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from application.auditing import Attempt
 from application.authorization import AS_WORKER
+from application.batches import BatchHandlers
 from application.budgets import BudgetHandlers
 from application.commands import Command, CommandBus
 from application.context import Context
@@ -37,6 +38,7 @@ from application.tools import ToolHandlers
 from application.tracing import NoTracing
 from application.versions import VersionHandlers
 from domain.access.aggregate import ApiKey
+from domain.batch.aggregate import Batch
 from domain.budget.aggregate import Budget
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
@@ -257,6 +259,10 @@ class ApiWorld:
             ToolHandlers(tools, supplies, self.clock),
             KeyHandlers(repository(ApiKey), self.clock),
             running,
+            BatchHandlers(
+                repository(Batch),
+                *(programs, executions, self.payloads, running.request, running.run, self.clock),
+            ),
             BudgetHandlers(repository(Budget), self.credit, self.clock),
             *record_handlers(self.log, self.payloads, self.clock, running.request),
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),

@@ -73,6 +73,7 @@ What is held for one is settled with its end.
 
 _FIRST: Final = {
     "api_key": "issued",
+    "batch": "requested",
     "budget": "opened",
     "job": "retried",
     "default_provider": "chosen",

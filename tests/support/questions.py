@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, cast
 from uuid import UUID, uuid5
 
+from domain.batch.values import BatchStatus
 from domain.binding.values import BindingStatus
 from domain.dataset.values import Purpose
 from domain.kernel import Recorded
@@ -18,6 +19,7 @@ from domain.run import RunStatus
 from domain.webhook.values import WebhookStatus
 from domain.workflow_run.values import WorkflowRunStatus
 from projections.audit_trail import audit
+from projections.batches import batch, batched_rows, batches
 from projections.bindings import binding, bindings
 from projections.datasets import dataset, datasets, loads
 from projections.evaluations import evaluation, evaluations
@@ -111,6 +113,8 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "executions by alice": (executions, {"actor": "alice", "since": NOW + timedelta(seconds=5)}),
     "days of executions": (execution_periods, {}),
     "hours of executions": (execution_periods, {"by": "hour", "limit": 1}),
+    "batches": (batches, {"limit": 1}),
+    "batches that were called off": (batches, {"status": BatchStatus.CANCELLED}),
     "optimizations": (optimizations, {"limit": 2}),
     "open proposals": (optimizations, {"proposal": ProposalStatus.OPEN, "limit": 1}),
     "evaluations": (evaluations, {"limit": 2}),
@@ -150,6 +154,10 @@ ABOUT_ONE: Mapping[str, Question] = {
     "loads": lambda store, tenant, of: loads(store, of, tenant=tenant),
     "execution": lambda store, tenant, of: execution(store, of, tenant=tenant),
     "executions of": lambda store, tenant, of: executions(store, tenant=tenant, program_id=of),
+    "batch": lambda store, tenant, of: batch(store, of, tenant=tenant),
+    "rows of a batch": lambda store, tenant, of: Page(
+        tuple(batched_rows(store, of, tenant=tenant, after=1, until=4)), None
+    ),
     "optimization": lambda store, tenant, of: optimization(store, of, tenant=tenant),
     "trials": lambda store, tenant, of: trials(store, of, tenant=tenant),
     "evaluation": lambda store, tenant, of: evaluation(store, of, tenant=tenant),

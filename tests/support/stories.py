@@ -31,6 +31,7 @@ from domain.tool.events import ToolCreated, ToolRetired
 from domain.values import LmSpend
 from tests.support import histories as build
 from tests.support.access import a_key
+from tests.support.batches import tell_a_batch
 from tests.support.budgets import HELD, SETTLED, a_budget
 from tests.support.histories import TENANT, Log, an_id
 from tests.support.probes import a_probe
@@ -126,6 +127,7 @@ def everything() -> Log:
     log.append(an_id("provider"), *a_provider())
     log.append(an_id("default"), *a_default())
     log.append(an_id("paid"), build.execution_requested(), HELD, SETTLED, stopped)
+    tell_a_batch(log)
     log.append(an_id("record"), *a_record())
     log.append(an_id("binding"), *a_binding())
     log.append(an_id("tool"), ToolCreated(spec=build.TOOL), ToolRetired(reason="Old."))

@@ -106,6 +106,7 @@ from tests.architecture.golden.graphs import (
 )
 from tests.architecture.golden.records import RECORDS
 from tests.architecture.golden.workflows import WORKFLOWS
+from tests.support.batches import EXAMPLES as BATCHES
 from tests.support.budgets import EXAMPLES as BUDGETS
 from tests.support.histories import an_id, digest_of, ref
 from tests.support.providers import EXAMPLES as PROVIDERS
@@ -124,7 +125,7 @@ ENVELOPE: Final = Envelope(
 )
 BARE_ENVELOPE: Final = ENVELOPE.model_copy(update={"causation_id": None, "traceparent": None})
 
-_CALLER = Caller(kind="record", id=an_id("record"))
+_CALLER = Caller(kind="batch", id=an_id("batch"), place=3)
 _FAILURE = Failure(
     code="provider.rate_limited", message="Try later.", retryable=True, provider_status=429
 )
@@ -557,7 +558,7 @@ _QUEUES: Final[Sequence[Sequence[Event]]] = (
     (JobRetried(queue="ml_inference", job_id=an_id("job"), command="RunExecution"),),
 )
 
-_OUTWARD: Final = (*BUDGETS, *PROVIDERS)
+_OUTWARD: Final = (*BATCHES, *BUDGETS, *PROVIDERS)
 _UPKEEP: Final = (*_PARKINGS, *_QUEUES)
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {

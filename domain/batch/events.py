@@ -1,0 +1,57 @@
+"""Everything that can happen to a batch. What becomes of its rows is told by their executions."""
+
+from typing import Annotated, ClassVar
+from uuid import UUID
+
+from pydantic import Field
+
+from domain.batch.values import Concurrency, RowNumber
+from domain.kernel import Event
+from domain.values import Failure, PayloadRef
+
+
+class BatchRequested(Event):
+    """``chunks`` are payloads, each a JSON array of ``rows_a_chunk`` inputs, but for the last.
+
+    The rows run on behalf of ``requested_by``, whoever has the batch carried on later.
+    """
+
+    TOPIC: ClassVar[str] = "batch.requested"
+
+    program_id: UUID
+    program_version: Annotated[int, Field(ge=1)]
+    chunks: Annotated[tuple[PayloadRef, ...], Field(min_length=1)]
+    rows_a_chunk: Annotated[int, Field(ge=1)]
+    count: RowNumber
+    concurrency: Concurrency
+    deadline_s: Annotated[float, Field(gt=0)] | None
+    requested_by: str
+
+
+class BatchPaused(Event):
+    """A row could not be asked for, so no more are until somebody resumes the batch."""
+
+    TOPIC: ClassVar[str] = "batch.paused"
+
+    failure: Failure
+
+
+class BatchResumed(Event):
+    TOPIC: ClassVar[str] = "batch.resumed"
+
+
+class BatchCancelled(Event):
+    """No more rows begin; those under way end by themselves."""
+
+    TOPIC: ClassVar[str] = "batch.cancelled"
+
+    reason: str
+
+
+class BatchCompleted(Event):
+    """Every row has ended, in one way or another."""
+
+    TOPIC: ClassVar[str] = "batch.completed"
+
+
+BatchEvent = BatchRequested | BatchPaused | BatchResumed | BatchCancelled | BatchCompleted
