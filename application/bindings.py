@@ -9,9 +9,10 @@ from pydantic import Field, PositiveInt, StringConstraints
 
 from application.authorization import Permission
 from application.bound import BoundPrograms, full_name
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.errors import AggregateNotFound
 from application.ports import Claim, Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from application.runnable import resolve_version
 from domain.binding.aggregate import Binding
 from domain.binding.errors import TooManyBindings

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from application.attempts import insist
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.credit import ONE_FOR_EACH_COVER, Credit
 from application.errors import RuleRefused
 from application.ports import Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from domain.budget.aggregate import Budget
 from domain.budget.errors import BudgetExists
 from domain.budget.values import Amount, Cover

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,9 +14,6 @@ from application.ports import Receipt
 
 C = TypeVar("C", bound="Command")
 S = TypeVar("S")
-
-NO_REASON: Final = "No reason was given."
-"""What the log says where nobody said why."""
 
 
 class Command(BaseModel):

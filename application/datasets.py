@@ -8,12 +8,13 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.context import current, within
 from application.errors import AggregateNotFound, ConcurrentWrite
 from application.fitting import fit
 from application.payloads import Payload
 from application.ports import Claim, Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from domain.dataset.aggregate import Dataset
 from domain.dataset.shape import common_fields
 from domain.dataset.values import Purpose, RowId, Split

@@ -10,7 +10,7 @@ from pydantic import JsonValue, PositiveInt
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.caching import NO_CACHES, Caches
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.datasets import fitting_rows
 from application.examples import pinned_rows
 from application.extensions import NOTHING_MORE, Extensions
@@ -18,6 +18,7 @@ from application.journal import Decision, RunJournal
 from application.lm_ports import Engine
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.reasons import NO_REASON
 from application.runnable import resolve_version
 from application.scoring import ScoredRow, scored
 from application.scrubbing import scrubbed

@@ -9,12 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.extensions import NOTHING_MORE, Extensions
 from application.graphs import GraphReader, WrittenProgram
 from application.payloads import Payload, canonical_json
 from application.pointing import at, beneath
 from application.ports import Claim, Clock, PayloadStore, Receipt, Repository
+from application.reasons import NO_REASON
 from application.runnable import EDITS, edits_of
 from domain.errors import Fault, InvalidError
 from domain.kernel import ValueObject

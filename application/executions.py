@@ -12,7 +12,7 @@ from pydantic import PositiveInt
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.caching import NO_CACHES, Caches, Kept, Prediction
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.context import Context, current, within
 from application.credit import NO_CREDIT, Holds, set_aside
 from application.foreign import OTHER_DSPY, foreign_states
@@ -20,6 +20,7 @@ from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import Engine, RunnableProgram, RunStopped
 from application.payloads import Payload
 from application.ports import Alarms, Clock, PayloadStore, Receipt, Repository
+from application.reasons import NO_REASON
 from application.runnable import json_object, resolve_version
 from application.supplies import Supplies
 from domain.errors import NotFoundError

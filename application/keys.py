@@ -8,8 +8,9 @@ from uuid import UUID
 from pydantic import Field
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.ports import Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from domain.access.aggregate import LONGEST_LIFE, ApiKey
 from domain.access.events import ApiKeyIssued
 from domain.access.values import ActorName, Role

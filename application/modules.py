@@ -8,10 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.errors import AggregateNotFound
 from application.pointing import at
 from application.ports import Claim, Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from application.shelf import SignatureShelf
 from application.supplies import Supplies
 from domain.errors import Fault, InvalidError

@@ -14,7 +14,7 @@ from application import lm_ports
 from application.attempts import Monotonic, Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.caching import NO_CACHES, Caches
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.datasets import CHUNK_ROWS, fitting_rows, written_in_place
 from application.examples import pinned_rows
 from application.extensions import NOTHING_MORE, Extensions
@@ -22,6 +22,7 @@ from application.journal import Decision, RunJournal
 from application.lm_ports import Engine, OptimizerJob, RunnableProgram
 from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.reasons import NO_REASON
 from application.runnable import resolve_version
 from application.scoring import scored
 from application.supplies import Supplies

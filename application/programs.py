@@ -8,12 +8,13 @@ from pydantic import AfterValidator, Field, PositiveInt
 from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.errors import AggregateNotFound
 from application.extensions import NOTHING_MORE, Extensions
 from application.graphs import GraphReader, WrittenProgram
 from application.pointing import at
 from application.ports import Claim, Clock, Pinning, Receipt, Repository
+from application.reasons import NO_REASON
 from domain.errors import Fault
 from domain.evaluation.aggregate import Evaluation
 from domain.program.aggregate import Program

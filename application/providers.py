@@ -6,10 +6,11 @@ from uuid import UUID
 
 from application.attempts import MAX_TRIES
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.context import current
 from application.errors import AggregateNotFound, ConcurrentWrite
 from application.ports import Claim, Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from domain.provider.aggregate import DefaultProvider, Provider
 from domain.provider.allowance import ProviderAllowance
 from domain.provider.values import BaseUrl, Models, ProviderKind, SecretRef

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.payloads import Payload
 from application.ports import Clock, Receipt
+from application.reasons import NO_REASON
 from application.record_changes import RecordChanges, kept
 from application.runnable import json_object
 from domain.binding.values import Trigger

@@ -8,9 +8,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.pointing import at, beneath
 from application.ports import Claim, Clock, Receipt, Repository, SignatureUsers
+from application.reasons import NO_REASON
 from application.shelf import SignatureShelf
 from domain.signature.aggregate import Signature
 from domain.signature.fields import SignatureSpec

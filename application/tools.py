@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import AfterValidator
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.ports import Claim, Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from application.supplies import Supplies
 from domain.program.needs import tool_needs
 from domain.text import LongText, storable

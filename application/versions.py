@@ -7,10 +7,11 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.graphs import GraphReader, WrittenProgram
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Pinning, Receipt, Repository
+from application.reasons import NO_REASON
 from application.runnable import EDITS, edits_of
 from domain.comparison.versions import VersionContent
 from domain.errors import Fault

@@ -8,9 +8,10 @@ from uuid import UUID
 from pydantic import Field, PositiveInt
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.payloads import Payload
 from application.ports import Claim, Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from domain.text import LongText, Name
 from domain.tool.allowance import Allowance
 from domain.tool.values import ServerName

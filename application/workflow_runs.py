@@ -8,13 +8,14 @@ from pydantic import JsonValue, PositiveInt
 
 from application.attempts import ComeBackLater, insist
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.context import current, within
 from application.deeds import DeedFailed, Deeds
 from application.errors import ConcurrentWrite
 from application.payloads import Payload
 from application.pointing import beneath
 from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.reasons import NO_REASON
 from application.runnable import json_object
 from domain.signature.fields import FieldSpec, SignatureSpec
 from domain.signature.validation import validate_arguments, validate_inputs

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.ports import Claim, Clock, Receipt, Repository
+from application.reasons import NO_REASON
 from application.workflow_wishes import Inputs, Steps, WorkflowPinning
 from domain.text import LongText, Name
 from domain.workflow.aggregate import Workflow

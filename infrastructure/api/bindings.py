@@ -14,8 +14,8 @@ from application.bindings import (
     RemoveBinding,
     ResumeBinding,
 )
-from application.commands import NO_REASON
 from application.errors import AggregateNotFound
+from application.reasons import NO_REASON
 from domain.binding.values import BindingStatus, InputSource, Trigger
 from domain.record.values import ResourceName
 from domain.text import LongText, SafeText

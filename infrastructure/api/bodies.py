@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from application.commands import NO_REASON
+from application.reasons import NO_REASON
 from domain.text import LongText
 
 

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from application.authorization import Permission
 from application.budgets import CloseBudget, GrantCredit, OpenBudget, ReviseBudget
-from application.commands import NO_REASON
 from application.credit import Standing
+from application.reasons import NO_REASON
 from domain.budget.aggregate import Budget
 from domain.budget.values import Amount, Cover
 from domain.text import LongText

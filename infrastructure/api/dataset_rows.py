@@ -8,11 +8,11 @@ from uuid import UUID
 from fastapi import Body, Path, Query, Request, Response, status
 from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 
-from application.commands import NO_REASON
 from application.datasets import LoadRows, RemoveRow, ReplaceRow
 from application.examples import Example, RowHashes, example, examples
 from application.fitting import fit
 from application.ports import Receipt
+from application.reasons import NO_REASON
 from application.rows import RowFormat, parse_rows
 from domain.dataset.aggregate import Dataset
 from domain.dataset.duplicates import Duplicates, Repeats, content_hash, duplicates, repeats

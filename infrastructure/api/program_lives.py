@@ -3,7 +3,6 @@
 from fastapi import Response
 from pydantic import Field
 
-from application.commands import NO_REASON
 from application.programs import (
     ArchiveProgram,
     ConfigureProgram,
@@ -11,6 +10,7 @@ from application.programs import (
     RenameProgram,
     RestoreProgram,
 )
+from application.reasons import NO_REASON
 from domain.text import JsonObject, LongText, Name
 from infrastructure.api.bodies import Body
 from infrastructure.api.dependencies import Expected, IdOrName, Writing, wish

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Path, Query, Response, status
 from pydantic import AliasChoices, Field, JsonValue, PositiveInt
 
-from application.commands import NO_REASON
 from application.errors import AggregateNotFound
 from application.graphs import ModuleChoice
 from application.programs import CreateProgram, DeployProgram, RetireProgram, StartTesting
+from application.reasons import NO_REASON
 from domain.errors import NotFoundError
 from domain.program.errors import ProgramVersionNotFound
 from domain.program.graph import ProgramGraph

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Response
 from pydantic import BaseModel, Field
 
-from application.commands import NO_REASON
 from application.optimizations import ApproveOptimization, RejectOptimization, proposed
+from application.reasons import NO_REASON
 from application.versions import content_of
 from domain.comparison.values import Breakage, Change, Severity, gravest
 from domain.comparison.versions import broken_by, compare_versions

@@ -8,8 +8,8 @@ from uuid import UUID
 from fastapi import Body, Path, Query, Response, status
 from pydantic import Field, JsonValue
 
-from application.commands import NO_REASON
 from application.errors import AggregateNotFound
+from application.reasons import NO_REASON
 from application.records import CreateRecord, DeleteRecord, RepeatCall, UpdateRecord
 from domain.record.values import ResourceName
 from domain.text import JsonObject, LongText

@@ -8,9 +8,9 @@ from uuid import UUID
 from fastapi import Path, Query, Response, status
 from pydantic import AliasChoices, BaseModel, Field, JsonValue, PositiveInt
 
-from application.commands import NO_REASON
 from application.exchange import ExportedProgram, ImportProgram, exported
 from application.graphs import ModuleChoice
+from application.reasons import NO_REASON
 from application.versions import (
     EditPredictors,
     PredictorChange,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import typer
 
-from application.commands import NO_REASON
+from application.reasons import NO_REASON
 from infrastructure.cli.connection import Json
 from infrastructure.cli.output import plain, say, show_json, show_table
 
