@@ -11,12 +11,13 @@ from pydantic import PositiveInt
 
 from application.attempts import insist
 from application.authorization import Permission
-from application.commands import NO_REASON, Command, handles
+from application.commands import Command, handles
 from application.context import current, within
 from application.errors import AggregateNotFound, ConcurrentWrite, StoreIsUnavailable
 from application.executions import RequestExecution, RunExecution
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.reasons import NO_REASON
 from application.rows import object_lines
 from application.runnable import json_object, resolve_version
 from application.scrubbing import scrubbed_text
