@@ -32,6 +32,8 @@ class Permission(StrEnum):
     """Say what runs may cost: open, grant to, change and close budgets."""
     MANAGE_PROVIDERS = "provider.manage"
     """Say which models there are, where they are asked, with which keys, and which is usual."""
+    MANAGE_PRICES = "price.manage"
+    """Say what models cost: set and withdraw prices."""
     WORK = "work"
     """Carry out what was asked for and what follows of it: only processes of the service do."""
 

@@ -18,6 +18,7 @@ from application.journal import Decision, RunJournal
 from application.lm_ports import Engine
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.pricing import NO_PRICES, PriceBook
 from application.reasons import NO_REASON
 from application.runnable import resolve_version
 from application.scoring import ScoredRow, scored
@@ -71,6 +72,7 @@ class EvaluationHandlers:
     reading: Reading = AS_DSPY
     extensions: Extensions = NOTHING_MORE
     caches: Caches = NO_CACHES
+    prices: PriceBook = NO_PRICES
 
     @handles(RequestEvaluation, Permission.COMPILE)
     def request(self, command: RequestEvaluation) -> Receipt:
@@ -115,7 +117,7 @@ class _EvaluationWork:
 
     def journal(self, run: Evaluation) -> RunJournal[Evaluation]:
         ports = self.ports
-        return RunJournal(run, ports.evaluations, ports.payloads, ports.clock)
+        return RunJournal(run, ports.evaluations, ports.payloads, ports.clock, ports.prices)
 
     def perform(self, run: Evaluation, journal: RunJournal[Evaluation]) -> Decision[Evaluation]:
         ports, wish = self.ports, run.wish

@@ -20,6 +20,7 @@ from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import Engine, RunnableProgram, RunStopped
 from application.payloads import Payload
 from application.ports import Alarms, Clock, PayloadStore, Receipt, Repository
+from application.pricing import NO_PRICES, PriceBook
 from application.reasons import NO_REASON
 from application.runnable import json_object, resolve_version
 from application.supplies import Supplies
@@ -87,6 +88,7 @@ class ExecutionHandlers:
     dspy: str | None = None
     credit: Holds = NO_CREDIT
     caches: Caches = NO_CACHES
+    prices: PriceBook = NO_PRICES
 
     @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
@@ -148,7 +150,7 @@ class _ExecutionWork:
 
     def journal(self, run: Execution) -> RunJournal[Execution]:
         ports = self.ports
-        return ExecutionJournal(run, ports.executions, ports.payloads, ports.clock)
+        return ExecutionJournal(run, ports.executions, ports.payloads, ports.clock, ports.prices)
 
     def perform(self, run: Execution, journal: RunJournal[Execution]) -> Decision[Execution]:
         ports = self.ports

@@ -27,6 +27,7 @@ from application.lm_ports import (
 )
 from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.pricing import PriceBook, billed
 from application.scrubbing import scrubbed_call, scrubbed_text
 from domain.errors import DomainError, NotFoundError
 from domain.run import AttemptIsFenced, Run
@@ -57,11 +58,17 @@ class RunJournal(Generic[R]):
     """
 
     def __init__(
-        self, run: R, repository: Repository[R], payloads: PayloadStore, clock: Clock
+        self,
+        run: R,
+        repository: Repository[R],
+        payloads: PayloadStore,
+        clock: Clock,
+        prices: PriceBook,
     ) -> None:
         """Write for the attempt that holds *run* now, on behalf of the current context."""
         self._run, self._attempt = run, run.attempt
         self._repository, self._payloads, self._clock = repository, payloads, clock
+        self._prices = prices
         self._context = current()  # a program's threads do not inherit it
         self._refs = dict(run.answers)
         self._answers: dict[Digest, JsonObject] = {}
@@ -157,7 +164,9 @@ class RunJournal(Generic[R]):
             return self._write([*self._drain(), decision])
 
     def _enqueue(self, call: LmCall, request: Payload, response: Payload | None) -> None:
-        booked, at = scrubbed_call(call), self._clock.now()
+        at = self._clock.now()
+        with self._stopping(), within(self._context):
+            booked = billed(scrubbed_call(call), self._prices, at=at)
         texts = [request] if response is None else [request, response]
         decision: Decision[R] = Decision(lambda run: run.record_call(booked, at=at), texts)
         self._await(decision, call.key, response)

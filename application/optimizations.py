@@ -22,6 +22,7 @@ from application.journal import Decision, RunJournal
 from application.lm_ports import Engine, OptimizerJob, RunnableProgram
 from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.pricing import NO_PRICES, PriceBook
 from application.reasons import NO_REASON
 from application.runnable import resolve_version
 from application.scoring import scored
@@ -133,6 +134,7 @@ class OptimizationHandlers:
     reading: Reading = AS_DSPY
     extensions: Extensions = NOTHING_MORE
     caches: Caches = NO_CACHES
+    prices: PriceBook = NO_PRICES
 
     @handles(RequestOptimization, Permission.COMPILE)
     def request(self, command: RequestOptimization) -> Receipt:
@@ -259,7 +261,7 @@ class _OptimizationWork:
 
     def journal(self, run: Optimization) -> RunJournal[Optimization]:
         ports = self.ports
-        return RunJournal(run, ports.optimizations, ports.payloads, ports.clock)
+        return RunJournal(run, ports.optimizations, ports.payloads, ports.clock, ports.prices)
 
     def perform(
         self, run: Optimization, journal: RunJournal[Optimization]

@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import LiteralString, Protocol
 
-from application.budgets import BudgetHandlers
 from application.caching import Caches
 from application.commands import Command, CommandBus
 from application.context import Context
@@ -39,7 +38,6 @@ from application.turns import Turns
 from application.versions import VersionHandlers
 from application.warming import WarmingHandlers, warming
 from domain.access.aggregate import ApiKey
-from domain.budget.aggregate import Budget
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -65,6 +63,7 @@ from infrastructure.handlers import (
     workflow_handlers,
 )
 from infrastructure.limits import provider_turns
+from infrastructure.money import money
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
@@ -72,7 +71,7 @@ from infrastructure.pins import InstalledPins, installed_dspy
 from infrastructure.pools import POOLS
 from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.budgets import MIGRATIONS as BUDGET_MIGRATIONS
-from infrastructure.postgres.budgets import PostgresCredit, write_budgets
+from infrastructure.postgres.budgets import write_budgets
 from infrastructure.postgres.caches import MIGRATIONS as CACHE_MIGRATIONS
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
@@ -319,7 +318,7 @@ def _run_handlers(
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
     clock, monotonic = SystemClock(), time.monotonic
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    credit = PostgresCredit(log.receipts.recorder.pool)
+    credit, prices, money_handlers = money(log)
     executions = EventSourcedRepository(log, Execution)
     running = ExecutionHandlers(
         executions,
@@ -327,13 +326,14 @@ def _run_handlers(
         installed_dspy(),
         credit,
         caches,
+        prices,
     )
     ports = programs, datasets, payloads, supplies, engine, clock, monotonic, worker, reading
-    learning = *ports, extensions, caches
+    learning = *ports, extensions, caches, prices
     return (
         running,
         batch_handlers(log, running),
-        BudgetHandlers(EventSourcedRepository(log, Budget), credit, clock),
+        *money_handlers,
         *record_handlers(log, supplies, executions, running.request),
         *workflow_handlers(
             log, supplies, Deeds(running, runtime.toolbox, records(log, supplies)), worker

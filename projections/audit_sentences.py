@@ -21,6 +21,7 @@ from domain.kernel import Event, Recorded
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleEvent, ModuleRetired
 from domain.optimization.events import OptimizationEvent
 from domain.parking.events import EventParked, ParkedEventReplayed, ParkingEvent
+from domain.price.events import PriceEvent
 from domain.probe.events import ProbeAccepted, ProbeEvent, ProbeRefused, ProbeRequested
 from domain.program.events import (
     ProgramArchived,
@@ -54,7 +55,7 @@ from domain.webhook.events import WebhookEvent
 from domain.workflow.events import WorkflowEvent
 from domain.workflow_run.events import WorkflowRunEvent
 from projections.batch_sentences import batch
-from projections.budget_sentences import budget
+from projections.money_sentences import budget, price
 from projections.provider_sentences import default_provider, provider
 from projections.record_sentences import binding, record
 from projections.run_sentences import evaluation, execution, optimization
@@ -285,6 +286,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (BudgetEvent, budget),
         (ProviderEvent, provider),
         (DefaultProviderEvent, default_provider),
+        (PriceEvent, price),
         (RecordEvent, record),
         (BindingEvent, binding),
         (ParkingEvent, _parking),

@@ -1,4 +1,7 @@
-"""One row for each language-model call of every execution, optimization and evaluation."""
+"""One row for each language-model call of every execution, optimization and evaluation.
+
+Beside them lie the prices of models: what calls cost by the book is one question, of any time.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -12,6 +15,7 @@ from domain.evaluation.events import EvaluationLmCalled, EvaluationRequested
 from domain.execution.events import ExecutionLmCalled, ExecutionRequested
 from domain.kernel import Event, Recorded
 from domain.optimization.events import OptimizationLmCalled, OptimizationRequested
+from domain.price.events import PriceSet, PriceWithdrawn
 from domain.program.events import ProgramCreated
 from domain.program.graph import module_nodes
 from domain.values import Digest, Failure, LmCall, LmUsage, PayloadRef, RunRef
@@ -19,6 +23,8 @@ from projections.folding import document, row
 from projections.kernel import Projection, ReadStore, Write
 from projections.paging import DEFAULT_LIMIT, NEWEST_FIRST, OLDEST_FIRST, Cursor, Page, Row, Select
 from projections.past import grown
+from projections.price_rows import SCHEMA as PRICES
+from projections.price_rows import written
 
 RunKind = Literal["execution", "optimization", "evaluation"]
 
@@ -55,8 +61,9 @@ class LmCallRow(Row):
 
 class LmCalls(Projection):
     name: ClassVar[str] = "lm_calls"
-    version: ClassVar[int] = 3
-    schema: ClassVar[LiteralString] = """
+    version: ClassVar[int] = 4
+    schema: ClassVar[LiteralString] = (
+        """
         CREATE TABLE lm_call_run (
             tenant          text NOT NULL,
             run_id          uuid NOT NULL,
@@ -104,7 +111,12 @@ class LmCalls(Projection):
         CREATE INDEX lm_call_by_module ON lm_call (tenant, module_id, position);
         CREATE INDEX lm_call_by_model ON lm_call (tenant, model, position);
     """
-    past: ClassVar[tuple[LiteralString, ...]] = (grown("lm_call"),)
+        + PRICES
+    )
+    indexes: ClassVar[LiteralString] = """
+        CREATE INDEX lm_call_cost ON lm_call (tenant, program_id, called_at) INCLUDE (cost_usd);
+    """
+    past: ClassVar[tuple[LiteralString, ...]] = (grown("lm_call"), grown("lm_price"))
     events: ClassVar[tuple[type[Event], ...]] = (
         ProgramCreated,
         ExecutionRequested,
@@ -113,6 +125,8 @@ class LmCalls(Projection):
         OptimizationLmCalled,
         EvaluationRequested,
         EvaluationLmCalled,
+        PriceSet,
+        PriceWithdrawn,
     )
 
     def project(self, recorded: Recorded) -> Iterable[Write]:
@@ -134,6 +148,8 @@ class LmCalls(Projection):
                 | EvaluationLmCalled(call=call)
             ):
                 yield Write(_CALL, row(recorded, **_call(call)))
+            case PriceSet() | PriceWithdrawn() as event:
+                yield from written(recorded, event)
             case _:
                 pass
 

@@ -43,7 +43,7 @@ from projections.past import Kept
 Sorting = Literal["newest", "updated"]
 """What comes first: the newest, or what was changed last."""
 
-_ORDERS: Final = {"newest": NEWEST_FIRST, "updated": LATEST_CHANGE_FIRST}
+ORDERS: Final = {"newest": NEWEST_FIRST, "updated": LATEST_CHANGE_FIRST}
 
 
 class ProgramMetrics(Row):
@@ -233,18 +233,24 @@ def programs(
 
     Those in the archive are a list of their own.
     """
-    select = Select(_SELECT, of=ProgramCatalog, tenant=tenant).where("name = %(name)s", name=name)
+    select = Select(PROGRAMS, of=ProgramCatalog, tenant=tenant)
+    narrowed(select, name=name, stage=stage, archived=archived)
+    return select.page(store, ProgramRow, ORDERS[order], limit=limit, after=after)
+
+
+def narrowed(select: Select, *, name: str | None, stage: Stage | None, archived: bool) -> None:
+    """Have *select* find the programs of a list; see ``programs``."""
+    select.where("name = %(name)s", name=name)
     select.where("archived_at IS NOT NULL" if archived else "archived_at IS NULL")
     if stage is None:
         select.where("stage <> 'retired'")
     else:
         select.where("stage = %(stage)s", stage=stage.value)
-    return select.page(store, ProgramRow, _ORDERS[order], limit=limit, after=after)
 
 
 def program(store: ReadStore, id_or_name: UUID | str, *, tenant: str) -> ProgramRow | None:
     """One program, in service or not. Of several with the name, the living one, else the newest."""
-    select = Select(_SELECT, of=ProgramCatalog, tenant=tenant).called("program_id", id_or_name)
+    select = Select(PROGRAMS, of=ProgramCatalog, tenant=tenant).called("program_id", id_or_name)
     return select.first(store, ProgramRow, order="stage <> 'retired' DESC, position DESC")
 
 
@@ -302,7 +308,7 @@ def live_score(event: ProgramDeployed) -> Score | None:
     return scores[-1] if scores else None
 
 
-_SELECT: LiteralString = """
+PROGRAMS: LiteralString = """
     SELECT program_id, version, position, name, description, config, graph, default_optimizer,
            stage, latest_version, deployed_version,
            json_build_object('training_score', training_score, 'deployed_score', deployed_score)

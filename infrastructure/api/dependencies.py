@@ -200,6 +200,11 @@ class Reader(Desk):
         self._at: int | None = None
 
     @property
+    def moment(self) -> datetime | None:
+        """The time that is asked about; ``None`` if that is the present, or a position."""
+        return self._as_of if isinstance(self._as_of, datetime) else None
+
+    @property
     def headers(self) -> Mapping[str, str]:
         """What a response of the route's own says of the position that it is exact for."""
         return {} if self._at is None else {POSITION: str(self._at)}

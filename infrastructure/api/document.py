@@ -38,6 +38,7 @@ TAGS: Final = [
     {"name": "catalogs", "description": "What a request may name: metrics and optimizers."},
     {"name": "providers", "description": "Which language models there are, and where."},
     {"name": "budgets", "description": "What runs may cost, set aside before they begin."},
+    {"name": "costs", "description": "What models cost, and what their calls did."},
     {"name": "graphql", "description": "All that is yours by one schema of your own."},
     {"name": "keys", "description": "Who may do what, where access is by keys."},
     {"name": "graphql", "description": "All that is yours by one schema of your own."},

@@ -1,6 +1,7 @@
 """Programs over HTTP: written, tested, compiled into better versions, deployed with a reason."""
 
-from typing import Annotated, ClassVar, Literal
+from functools import partial
+from typing import Annotated, ClassVar, Final, Literal
 from uuid import UUID
 
 from fastapi import Path, Query, Response, status
@@ -15,19 +16,23 @@ from domain.program.errors import ProgramVersionNotFound
 from domain.program.graph import ProgramGraph
 from domain.program.values import Stage
 from domain.text import JsonObject, LongText, Name
+from domain.values import Usd
 from infrastructure.api.bodies import Body, NewThing, Retirement
 from infrastructure.api.dependencies import Expected, IdOrName, Reading, Writing, id_or, wish
 from infrastructure.api.etags import Written, tag, written
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, shown
 from infrastructure.api.route import router
-from projections import program_catalog, program_versions
+from infrastructure.system import SystemClock
+from projections import program_catalog, program_costs, program_versions
 from projections.kernel import ReadStore
 from projections.program_catalog import ProgramRow, Sorting
+from projections.program_costs import Month, PricedProgram
 from projections.program_versions import ProgramVersionRow
 
 KIND = "program"
 PATH = "/v1/programs"
 routes = router(PATH, "programs")
+_CLOCK: Final = SystemClock()
 
 
 class NewProgram(NewThing):
@@ -97,25 +102,40 @@ async def list_programs(
         Stage | None, Query(description="Only those in a stage; retired ones need it.")
     ] = None,
     order: Annotated[
-        Sorting, Query(description="The newest first, or those that were changed last.")
+        Sorting | Literal["monthly_cost"],
+        Query(description="The newest first, those changed last, or those that cost most."),
     ] = "newest",
+    min_monthly_cost_usd: Annotated[
+        Usd | None, Query(description="Only those that cost as much in the last 30 days.")
+    ] = None,
+    monthly_cost: Annotated[
+        bool, Query(description="Tell what each cost in the last 30 days.")
+    ] = False,
     archived: Annotated[bool, Query(description="Those in the archive, instead.")] = False,
     limit: Limit = LIMIT,
     cursor: After = None,
-) -> PageView[ProgramRow]:
-    """List programs, newest first."""
-    after = decode(cursor)
+) -> PageView[PricedProgram]:
+    """List programs, newest first.
+
+    What they cost is told if it is asked for, or if they are ordered or chosen by it.
+    """
+    month = Month(
+        until=desk.moment or _CLOCK.now(),
+        min_usd=min_monthly_cost_usd,
+        dearest_first=order == "monthly_cost",
+    )
     return shown(
         await desk.read(
-            lambda store: program_catalog.programs(
-                store,
+            partial(
+                program_costs.priced_programs,
                 tenant=desk.tenant,
+                month=month if monthly_cost or month.chooses else None,
                 name=name,
                 stage=stage,
                 archived=archived,
-                order=order,
+                order="newest" if order == "monthly_cost" else order,
                 limit=limit,
-                after=after,
+                after=decode(cursor),
             )
         )
     )

@@ -22,6 +22,7 @@ from infrastructure.cli.executions import ExecutionCommands
 from infrastructure.cli.keys import KeyCommands
 from infrastructure.cli.models import ModelCommands
 from infrastructure.cli.own_modules import OwnModuleCommands
+from infrastructure.cli.prices import PriceCommands
 from infrastructure.cli.programs import ProgramCommands
 from infrastructure.cli.projections import ProjectionCommands
 from infrastructure.cli.proposals import ProposalCommands
@@ -71,6 +72,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     manifests = ManifestCommands(verbs.connect)
     app.command("plan")(manifests.plan)
     app.command("apply")(manifests.apply)
+    app.command("costs")(PriceCommands(verbs.connect).costs)
     app.command("doctor")(verbs.doctor.__call__)
     audit, trail = verbs.audit.app(), TrailCommands(verbs.connect)
     audit.command("download")(trail.download)
@@ -111,6 +113,7 @@ def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
         "batch": BatchCommands(connect).app(),
         "budget": BudgetCommands(connect).app(),
         "provider": ProviderCommands(connect).app(),
+        "price": PriceCommands(connect).app(),
         "execution": ExecutionCommands(connect).app(),
         "client": ClientCommands(connect).app(),
     }

@@ -30,7 +30,7 @@ class ProgramCommands:
 
     def app(self) -> typer.Typer:
         verbs = typer.Typer(no_args_is_help=True, help="Programs and their versions.")
-        for verb in (self.create, self.show, self.versions, self.deploy, self.run):
+        for verb in (self.create, self.list, self.show, self.versions, self.deploy, self.run):
             verbs.command()(verb)
         return verbs
 
@@ -157,6 +157,32 @@ class ProgramCommands:
         if ran["status"] != "completed":
             raise typer.Exit(1)
 
+    def list(
+        self,
+        *,
+        dearest: Annotated[
+            bool, typer.Option("--dearest", help="Those first that cost most in 30 days.")
+        ] = False,
+        min_cost: Annotated[
+            str | None, typer.Option(help="Only those that cost as many US dollars in 30 days.")
+        ] = None,
+        as_of: AsOf = None,
+        json: Json = False,
+    ) -> None:
+        """List programs, newest first, with what each cost in 30 days. + marks what is partial."""
+        found = self.connect().programs.list(
+            order="monthly_cost" if dearest else "newest",
+            min_monthly_cost_usd=min_cost,
+            monthly_cost=True,
+            as_of=as_of,
+        )
+        if json:
+            show_json([*found])
+        else:
+            show_table(
+                ("program", "stage", "live", "30 days, USD"), [_listed(each) for each in found]
+            )
+
 
 def _inputs(pairs: Sequence[str]) -> dict[str, object]:
     inputs: dict[str, object] = {}
@@ -184,6 +210,12 @@ def _graph(file: Path) -> dict[str, object]:
 def _kind(node: Data) -> str:
     kind: str = node["module"]["kind"] if node["kind"] == "module" else node["kind"]
     return kind
+
+
+def _listed(row: Data) -> Sequence[object]:
+    cost = row["monthly_cost"]
+    usd = f"{cost['usd']} +" if cost["usd"] is not None and cost["is_partial"] else cost["usd"]
+    return row["name"], row["stage"], row["deployed_version"], usd
 
 
 def _signature(spec: Data) -> str:

@@ -13,6 +13,7 @@ from infrastructure.client.budgets import Budgets
 from infrastructure.client.datasets import Datasets
 from infrastructure.client.errors import StratalUnreachable
 from infrastructure.client.keys import Keys
+from infrastructure.client.prices import Prices
 from infrastructure.client.probes import Probes
 from infrastructure.client.providers import Providers
 from infrastructure.client.records import Bindings, Records
@@ -61,6 +62,7 @@ class Stratal:
         self.tools = Tools(self)
         self.budgets = Budgets(self)
         self.providers = Providers(self)
+        self.prices = Prices(self)
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.batches = Batches(self)
@@ -219,6 +221,10 @@ class Stratal:
     def usage(self, **filters: object) -> JsonObject:
         """What models were used for: a page of sums, and their total."""
         return self.get("/v1/usage", **filters)
+
+    def costs(self, by: str = "model", **filters: object) -> JsonObject:
+        """What calls cost *by* run, program, model or day, as billed and by the price book."""
+        return self.get("/v1/costs", by=by, **filters)
 
     def execution_periods(self, by: str = "day", **filters: object) -> JsonObject:
         """How executions went *by* hour or day, newest first: success, durations, tokens, cost."""

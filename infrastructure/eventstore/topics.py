@@ -15,6 +15,7 @@ from domain.kernel import Event
 from domain.module.events import ModuleEvent
 from domain.optimization.events import OptimizationEvent
 from domain.parking.events import ParkingEvent
+from domain.price.events import PriceEvent
 from domain.probe.events import ProbeEvent
 from domain.program.events import ProgramEvent
 from domain.provider.events import DefaultProviderEvent, ProviderEvent
@@ -46,6 +47,7 @@ UNIONS = (
     BudgetEvent,
     ProviderEvent,
     DefaultProviderEvent,
+    PriceEvent,
     RecordEvent,
     BindingEvent,
     ParkingEvent,

@@ -38,7 +38,7 @@ def started(world: World) -> Execution:
 
 def journal(world: World, execution: Execution) -> RunJournal[Execution]:
     with within(CONTEXT):
-        return RunJournal(execution, world.executions, world.payloads, world.clock)
+        return RunJournal(execution, world.executions, world.payloads, world.clock, world.prices)
 
 
 def booked(world: World, execution: Execution) -> list[str]:
@@ -221,7 +221,9 @@ def test_a_missing_answer_stops_the_run_for_good(world: World) -> None:
 def test_an_execution_writes_behind_by_one_call(world: World) -> None:
     execution = started(world)
     with within(CONTEXT):
-        run = ExecutionJournal(execution, world.executions, world.payloads, world.clock)
+        run = ExecutionJournal(
+            execution, world.executions, world.payloads, world.clock, world.prices
+        )
     run.record(*answered("one"))
     assert booked(world, execution) == []
     assert run.find(key("one")) == {"say": "one"}

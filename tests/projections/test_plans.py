@@ -9,6 +9,7 @@ from domain.execution.events import ReplayRequested, ReplayVerified
 from domain.kernel import Event
 from projections.audit_trail import audit
 from projections.bindings import binding, bindings
+from projections.costs import CostFilters, costs_total, monthly_costs
 from projections.datasets import dataset, datasets
 from projections.evaluations import Evaluations, evaluations
 from projections.execution_periods import execution_periods
@@ -18,6 +19,7 @@ from projections.lm_calls import lm_calls, recent_lm_calls
 from projections.lm_usage import lm_usage
 from projections.modules import modules
 from projections.optimization_board import OptimizationBoard, optimizations, trials
+from projections.prices import prices
 from projections.probes import Probes, probes
 from projections.program_catalog import program, programs
 from projections.program_versions import deployments, program_versions
@@ -27,6 +29,7 @@ from projections.unfinished import unfinished_work
 from tests.support import histories as build
 from tests.support.histories import NOW, Log, an_id
 from tests.support.postgres import copy_of
+from tests.support.prices import price_set
 from tests.support.probes import a_probe
 from tests.support.projecting import Eavesdropper, ReadModels, for_tenant, read_models, writes_of
 from tests.support.records import a_binding, a_record
@@ -62,6 +65,7 @@ def _a_long_log() -> Log:
         log.append(an_id(f"p{number}"), compiled, build.program_deployed())
         log.append(an_id(f"v{number}"), *build.an_evaluation())
         log.append(an_id(f"b{number}"), *a_probe())
+        log.append(an_id(f"price {number}"), price_set(model=f"model-{number}"))
         log.append(an_id(f"r{number}"), *a_record(name)[:4])
         log.append(an_id(f"bound {number}"), *a_binding(f"b.{number}"))
         log.append(an_id(name), *build.an_execution(program=f"p{number}"))
@@ -106,6 +110,15 @@ QUERIES: dict[str, tuple[str, Query]] = {
         "lm_call_pkey",
         lambda store: recent_lm_calls(store, tenant=TENANT, limit=10),
     ),
+    "what a run cost": (
+        "lm_call_by_run",
+        lambda store: costs_total(store, CostFilters(run_id=ID), tenant=TENANT),
+    ),
+    "what programs cost in a month": (
+        "lm_call_cost",
+        lambda store: monthly_costs(store, tenant=TENANT, now=NOW, program_ids=[an_id("p7")]),
+    ),
+    "the price book": ("lm_price_pkey", lambda store: prices(store, tenant=TENANT)),
     "optimizations": (
         "optimization_newest",
         lambda store: optimizations(store, tenant=TENANT, limit=10),

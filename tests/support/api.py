@@ -28,6 +28,8 @@ from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
 from application.policies import reactions
 from application.ports import Receipt
+from application.prices import PriceHandlers
+from application.pricing import RememberedPrices
 from application.probes import ProbeHandlers
 from application.programs import ProgramHandlers
 from application.replays import ReplayHandlers
@@ -46,6 +48,7 @@ from domain.execution.aggregate import Execution
 from domain.kernel import Recorded
 from domain.module.aggregate import Module
 from domain.optimization.aggregate import Optimization
+from domain.price.aggregate import Price
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.signature.aggregate import Signature
@@ -242,7 +245,8 @@ class ApiWorld:
             "clock": self.clock,
             "monotonic": lambda: next(ticks) * 0.25,
         }
-        run = timed | {"programs": programs, "worker": "worker-1"}
+        prices = RememberedPrices(repository(Price), lambda: 0.0)
+        run = timed | {"programs": programs, "worker": "worker-1", "prices": prices}
         running = ExecutionHandlers(
             executions=executions, alarms=FakeAlarms(), credit=self.credit, **run
         )
@@ -264,6 +268,7 @@ class ApiWorld:
                 *(programs, executions, self.payloads, running.request, running.run, self.clock),
             ),
             BudgetHandlers(repository(Budget), self.credit, self.clock),
+            PriceHandlers(prices.prices, prices, self.clock),
             *record_handlers(self.log, self.payloads, self.clock, running.request),
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),
             webhook_handlers(self.log, self.clock),

@@ -1,6 +1,7 @@
 """Hypothesis strategies of legal histories: every stream as its aggregate could have made it."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from decimal import Decimal
 from typing import TypeVar
 from uuid import UUID
@@ -37,6 +38,7 @@ from domain.optimization.events import (
     OptimizationToolCalled,
 )
 from domain.optimization.values import Adoption, HeldOut
+from domain.price.values import Rates
 from domain.program.events import ProgramRetired, ProgramTestingStarted
 from domain.signature.events import SignatureRetired
 from domain.tool.events import ToolCreated, ToolRetired
@@ -45,6 +47,7 @@ from tests.support import histories as build
 from tests.support.access import a_key
 from tests.support.budgets import HELD, SETTLED
 from tests.support.histories import Log, an_id, ref, spend_of
+from tests.support.prices import price_set, price_withdrawn
 from tests.support.probes import a_probe
 from tests.support.providers import a_default, a_provider
 from tests.support.records import a_binding, a_record
@@ -74,6 +77,14 @@ _USAGES = st.builds(
     total_tokens=_COUNTS,
 )
 _COSTS = st.none() | st.decimals(0, 2, places=9) | st.just(Decimal("1E-12"))
+_USD = st.decimals(0, 100, places=9)
+RATES = st.builds(
+    Rates,
+    input_usd=_USD,
+    cached_input_usd=st.none() | _USD,
+    output_usd=_USD,
+    reasoning_usd=st.none() | _USD,
+)
 FAILURES = st.builds(Failure, code=st.just("program.failed"), message=TEXTS)
 
 
@@ -179,6 +190,18 @@ def executions(draw: st.DrawFn) -> Stream:
 
 
 @st.composite
+def prices(draw: st.DrawFn) -> Stream:
+    """Prices of one model, before and after the calls of a log, some for the same moment."""
+    model = draw(st.sampled_from((build.MODEL, "local:smollm2")))
+    moments = st.integers(-1, 9).map(lambda seconds: build.NOW + timedelta(seconds=seconds))
+    changes = st.builds(price_set, RATES, model=st.just(model), valid_from=moments) | st.builds(
+        price_withdrawn, model=st.just(model), valid_from=moments
+    )
+    first: Stream = [price_set(draw(RATES), model=model, valid_from=draw(moments))]
+    return first + draw(st.lists(changes, max_size=4))
+
+
+@st.composite
 def _replays(draw: st.DrawFn) -> Stream:
     stream: Stream = []
     for replay in range(1, 1 + draw(st.integers(0, 2))):
@@ -248,6 +271,7 @@ STREAMS = (
     | executions()
     | optimizations()
     | evaluations()
+    | prices()
     | st.sampled_from((a_probe(), a_probe(refused=True))).map(list)
     | st.sampled_from((a_workflow(), a_webhook(), a_provider(), a_default())).map(list)
     | st.sampled_from((a_run_undone(), a_run_with_all(), a_run_completed())).map(list)

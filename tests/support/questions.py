@@ -21,6 +21,7 @@ from domain.workflow_run.values import WorkflowRunStatus
 from projections.audit_trail import audit
 from projections.batches import batch, batched_rows, batches
 from projections.bindings import binding, bindings
+from projections.costs import costs, costs_total, monthly_costs
 from projections.datasets import dataset, datasets, loads
 from projections.evaluations import evaluation, evaluations
 from projections.execution_periods import execution_periods
@@ -31,8 +32,10 @@ from projections.lm_usage import lm_usage, lm_usage_total
 from projections.modules import module, modules
 from projections.optimization_board import optimization, optimizations, trials
 from projections.paging import Page, Row
+from projections.prices import prices
 from projections.probes import probe, probes
 from projections.program_catalog import program, programs
+from projections.program_costs import Month, priced_programs
 from projections.program_types import catalog_state, program_types
 from projections.program_versions import deployments, program_version, program_versions
 from projections.providers import provider, providers
@@ -93,6 +96,8 @@ def asked(store: ReadStore, tenant: str, ids: Iterable[UUID]) -> Mapping[str, ob
         for name, question in ABOUT_ONE.items():
             answers[f"{name} {of}"] = _plain(question(store, tenant, of), tenant)
     answers["usage total"] = _plain(lm_usage_total(store, tenant=tenant), tenant)
+    answers["costs total"] = _plain(costs_total(store, tenant=tenant), tenant)
+    answers["monthly costs"] = monthly_costs(store, tenant=tenant, now=NOW)
     return answers
 
 
@@ -106,6 +111,10 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "retired programs": (programs, {"stage": Stage.RETIRED, "limit": 1}),
     "programs by name": (programs, {"name": "triage"}),
     "programs that changed last": (programs, {"order": "updated", "limit": 2}),
+    "dearest programs": (
+        priced_programs,
+        {"month": Month(NOW, dearest_first=True), "limit": 1},
+    ),
     "datasets": (datasets, {"limit": 2}),
     "datasets to learn from": (datasets, {"purpose": Purpose.TRAINING}),
     "executions": (executions, {"limit": 3}),
@@ -135,6 +144,11 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "calls": (recent_lm_calls, {"limit": 3}),
     "calls of a model": (recent_lm_calls, {"model": MODEL}),
     "usage": (lm_usage, {"limit": 1}),
+    "prices": (prices, {"limit": 1}),
+    "costs of models": (costs, {"by": "model", "limit": 1}),
+    "costs of programs": (costs, {"by": "program", "limit": 1}),
+    "costs of runs": (costs, {"by": "run", "limit": 2}),
+    "costs of days": (costs, {"by": "day", "limit": 1}),
     "audit": (audit, {"limit": 7}),
     "audit from the beginning": (audit, {"order": "oldest", "actor": "bob"}),
 }

@@ -33,6 +33,8 @@ from application.optimizations import OptimizationHandlers
 from application.payloads import Payload
 from application.policies import reactions
 from application.ports import Claim, Receipt
+from application.prices import PriceHandlers
+from application.pricing import RememberedPrices
 from application.replays import ReplayHandlers
 from application.supplies import Supplies
 from domain.budget.aggregate import Budget
@@ -42,6 +44,7 @@ from domain.execution.aggregate import Execution
 from domain.kernel import Aggregate, Event
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
 from domain.optimization.aggregate import Optimization
+from domain.price.aggregate import Price
 from domain.program.aggregate import Program
 from domain.program.graph import ModuleNode, ProgramGraph, Source
 from domain.signature.fields import FieldSpec, SignatureSpec
@@ -318,6 +321,8 @@ class World:
         self.answers, self.predictions = MemoryCache(), MemoryCache()
         self.caches = Caches(self.answers, self.predictions)
         self.credit = MemoryCredit(lambda: self.log.recorded)
+        self.book = MortalRepository(Price, self.log)
+        self.prices = RememberedPrices(self.book, lambda: 0.0)
         self.bus = self.bus_with(self.engine)
 
     def bus_with(self, engine: Engine) -> CommandBus:
@@ -331,6 +336,7 @@ class World:
             "monotonic": lambda: next(ticks) * 0.25,
         }
         run = {**replay, "programs": self.programs, "worker": "worker-1"}
+        run["prices"] = self.prices
         learn = {**run, "datasets": self.datasets, "caches": self.caches}
         running = ExecutionHandlers(
             executions=self.executions,
@@ -344,6 +350,7 @@ class World:
         return CommandBus(
             DatasetHandlers(self.datasets, self.clock),
             BudgetHandlers(self.budgets, self.credit, self.clock),
+            PriceHandlers(self.book, self.prices, self.clock),
             running,
             *self.beside(running.request),
             ReplayHandlers(executions=self.executions, **replay),

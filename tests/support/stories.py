@@ -34,6 +34,7 @@ from tests.support.access import a_key
 from tests.support.batches import tell_a_batch
 from tests.support.budgets import HELD, SETTLED, a_budget
 from tests.support.histories import TENANT, Log, an_id
+from tests.support.prices import a_price
 from tests.support.probes import a_probe
 from tests.support.providers import a_default, a_provider
 from tests.support.records import a_binding, a_record
@@ -126,6 +127,7 @@ def everything() -> Log:
     log.append(an_id("budget"), *a_budget())
     log.append(an_id("provider"), *a_provider())
     log.append(an_id("default"), *a_default())
+    log.append(an_id("price"), *a_price())
     log.append(an_id("paid"), build.execution_requested(), HELD, SETTLED, stopped)
     tell_a_batch(log)
     log.append(an_id("record"), *a_record())

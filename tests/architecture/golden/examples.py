@@ -109,6 +109,7 @@ from tests.architecture.golden.workflows import WORKFLOWS
 from tests.support.batches import EXAMPLES as BATCHES
 from tests.support.budgets import EXAMPLES as BUDGETS
 from tests.support.histories import an_id, digest_of, ref
+from tests.support.prices import EXAMPLES as PRICES
 from tests.support.providers import EXAMPLES as PROVIDERS
 
 AT: Final = datetime(2030, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
@@ -563,5 +564,5 @@ _UPKEEP: Final = (*_PARKINGS, *_QUEUES)
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
     examples[0].TOPIC: examples
-    for examples in (*_THINGS, *_RUNS, *_OUTWARD, *RECORDS, *WORKFLOWS, *_PROBES, *_UPKEEP)
+    for examples in (*_THINGS, *_RUNS, *_OUTWARD, *PRICES, *RECORDS, *WORKFLOWS, *_PROBES, *_UPKEEP)
 }

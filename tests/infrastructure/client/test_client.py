@@ -4,7 +4,8 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from uuid import uuid4
 
@@ -55,6 +56,17 @@ def test_sig_05_the_client_says_what_http_says(api: Stratal) -> None:
     assert api.signatures.revise("route", "message -> queue")["version"] == 2
     assert [each["name"] for each in api.signatures.list()] == ["route"]
     assert api.signatures.retire("route", "Done.")["version"] == 3
+
+
+def test_prices_are_set_withdrawn_and_calls_cost_by_them(api: Stratal) -> None:
+    api.programs.create("triage", SYNTAX)
+    api.prices.set("scripted", Decimal(1000), "1000", cached_input_usd="0", reasoning_usd="0")
+    later = datetime(2031, 1, 1, tzinfo=UTC)
+    api.prices.withdraw("scripted", valid_from=later, reason="The contract ends.")
+    api.programs.execute("triage", {"message": "It crashes."})
+    assert [each["input_usd"] for each in api.prices.list(model="scripted")] == [None, "1000"]
+    [row] = api.costs("model")["items"]
+    assert (row["billed_usd"], row["billed_unpriced"], row["calls"]) == (None, 2, 2)
 
 
 def test_budgets_are_opened_filled_changed_and_closed(api: Stratal) -> None:

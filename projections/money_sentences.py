@@ -1,4 +1,4 @@
-"""What happens to budgets, in sentences."""
+"""What happens to budgets and to prices, in sentences."""
 
 from typing import assert_never
 from uuid import UUID
@@ -11,6 +11,7 @@ from domain.budget.events import (
     BudgetRanLow,
     BudgetRevised,
 )
+from domain.price.events import PriceEvent, PriceSet, PriceWithdrawn
 from projections.words import Words, plain, quoted
 
 
@@ -27,5 +28,18 @@ def budget(id: UUID, event: BudgetEvent) -> Words:
             return ("found budget ", id, f" to have less than {alert:f} USD left")
         case BudgetClosed(reason=reason):
             return ("closed budget ", id, f" because {quoted(reason)}")
+        case _:
+            assert_never(event)
+
+
+def price(id: UUID, event: PriceEvent) -> Words:
+    del id
+    since = f" from {event.valid_from.isoformat()} on because {quoted(event.reason)}"
+    match event:
+        case PriceSet(rates=rates):
+            told = f" to {rates.input_usd:f} USD in and {rates.output_usd:f} USD out a million"
+            return (f"set the price of {plain(event.model)}{told}{since}",)
+        case PriceWithdrawn():
+            return (f"withdrew the price of {plain(event.model)}{since}",)
         case _:
             assert_never(event)
