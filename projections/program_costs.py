@@ -1,6 +1,6 @@
 """The list of programs with what each cost in the last 30 days, the dearest first if asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -20,6 +20,7 @@ from projections.program_catalog import (
     ProgramRow,
     Sorting,
     narrowed,
+    program,
     programs,
 )
 
@@ -82,11 +83,25 @@ def priced_programs(
         limit=limit,
         after=after,
     )
-    found = None
-    if month is not None:
-        ids = [row.program_id for row in page.rows]
-        found = monthly_costs(store, tenant=tenant, now=month.until, program_ids=ids)
+    found = _months_of(page.rows, store, tenant, month)
     return Page(tuple(_priced(row, found) for row in page.rows), page.next)
+
+
+def priced_program(
+    store: ReadStore, id_or_name: UUID | str, *, tenant: str, month: Month | None = None
+) -> PricedProgram | None:
+    """As ``program``, with what it cost in a *month*, if that is asked for."""
+    row = program(store, id_or_name, tenant=tenant)
+    return None if row is None else _priced(row, _months_of([row], store, tenant, month))
+
+
+def _months_of(
+    rows: Sequence[ProgramRow], store: ReadStore, tenant: str, month: Month | None
+) -> Mapping[UUID, MonthlyCost] | None:
+    if month is None:
+        return None
+    ids = [row.program_id for row in rows]
+    return monthly_costs(store, tenant=tenant, now=month.until, program_ids=ids)
 
 
 def _ranked(

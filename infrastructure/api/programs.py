@@ -25,7 +25,7 @@ from infrastructure.api.route import router
 from infrastructure.system import SystemClock
 from projections import program_catalog, program_costs, program_versions
 from projections.kernel import ReadStore
-from projections.program_catalog import ProgramRow, Sorting
+from projections.program_catalog import Sorting
 from projections.program_costs import Month, PricedProgram
 from projections.program_versions import ProgramVersionRow
 
@@ -77,6 +77,7 @@ class NothingIsDeployed(NotFoundError):
         )
 
 
+MonthlyCost = Annotated[bool, Query(description="Tell what it cost in the last 30 days.")]
 Role = Literal["production", "latest"]
 VersionOrRole = Annotated[
     PositiveInt | Role,
@@ -108,9 +109,7 @@ async def list_programs(
     min_monthly_cost_usd: Annotated[
         Usd | None, Query(description="Only those that cost as much in the last 30 days.")
     ] = None,
-    monthly_cost: Annotated[
-        bool, Query(description="Tell what each cost in the last 30 days.")
-    ] = False,
+    monthly_cost: MonthlyCost = False,
     archived: Annotated[bool, Query(description="Those in the archive, instead.")] = False,
     limit: Limit = LIMIT,
     cursor: After = None,
@@ -142,15 +141,17 @@ async def list_programs(
 
 
 @routes.get("/{program}")
-async def get_program(program: IdOrName, desk: Reading, response: Response) -> ProgramRow:
+async def get_program(
+    program: IdOrName, desk: Reading, response: Response, monthly_cost: MonthlyCost = False
+) -> PricedProgram:
     """Read one program, by id or name, retired or not. A former name leads to it, too."""
+    month = Month(until=desk.moment or _CLOCK.now()) if monthly_cost else None
+    query = partial(program_costs.priced_program, tenant=desk.tenant, month=month)
     wanted = id_or(program)
-    row = await desk.read(lambda store: program_catalog.program(store, wanted, tenant=desk.tenant))
+    row = await desk.read(lambda store: query(store, wanted))
     if row is None and isinstance(wanted, str):
         holder = await desk.id_of(KIND, wanted)
-        row = await desk.read(
-            lambda store: program_catalog.program(store, holder, tenant=desk.tenant)
-        )
+        row = await desk.read(lambda store: query(store, holder))
     if row is None:
         raise AggregateNotFound(KIND, wanted)
     tag(response, row.version)

@@ -234,6 +234,11 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
         Ask({"mode": "snapshot"}, path={"resource": resource, "thing": f"${kind}"})
         for kind, resource in RESOURCES.items()
     ),
+    "GET /v1/costs": (
+        *(Ask({"by": each}) for each in ("run", "program", "model", "day")),
+        Ask({"program_id": "$program"}),
+        Ask({"run_id": "$execution"}),
+    ),
     "GET /v1/usage": (Ask(), Ask({"program_id": "$program"})),
     "GET /v1/usage/executions": (Ask(), Ask({"program_id": "$program"})),
     "GET /v1/lm-calls": _lists("module", "program"),
@@ -302,6 +307,9 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "GET /v1/budgets/{budget_id}": (Ask(),),
     "POST /v1/budgets/{budget_id}/grant": (Ask(body={"usd": "1"}),),
     "POST /v1/budgets/{budget_id}/revise": (Ask(body={"hold_usd": "0.01"}),),
+    "POST /v1/prices": (Ask(body={"model": "m", "rates": {"input_usd": "1", "output_usd": "1"}}),),
+    "POST /v1/prices/withdraw": (Ask(body={"model": "m"}),),
+    "GET /v1/prices": _lists(),
     "POST /graphql": (
         Ask(body={"query": get_introspection_query()}),
         Ask(body={"query": "{ listPrograms(first: 50) { items { name } next } }"}),

@@ -52,6 +52,8 @@ def made(walled: Walled, name: str) -> Tenant:
         assert api.post(f"/v1/datasets/tickets/rows?split={split}", json=rows).status_code == 201
     things |= _connected(story, secret)
     story.post(f"/v1/budgets/{things['budget']}/grant", usd="100", reason=secret)
+    rates = {"input_usd": "1", "output_usd": "2"}
+    story.post("/v1/prices", model="of/both", rates=rates, reason=secret)
     walled.settle()
     runs = {"dataset": "tickets", "metric": "exact_match"}
     things["execution"] = story.post(

@@ -39,6 +39,9 @@ def test_cst_01_programs_are_sorted_and_chosen_by_their_monthly_cost(
         "cheap": {"usd": "0.002", "calls": 2, "unpriced": 0, "is_partial": False},
         "idle": {"usd": "0", "calls": 0, "unpriced": 0, "is_partial": False},
     }
+    one = api.get("/v1/programs/dear", params={"monthly_cost": "true"}).json()
+    assert one in told
+    assert api.get("/v1/programs/dear").json() == {**one, "monthly_cost": None}
 
 
 def test_the_month_before_a_time_is_asked_about(api: TestClient, world: ApiWorld) -> None:
