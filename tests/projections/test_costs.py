@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from domain.execution.events import ExecutionLmCalled
 from domain.kernel import Event
 from domain.price.values import Rates
-from domain.values import Failure, LmUsage
+from domain.values import Failure, LmUsage, RunRef
 from projections.costs import (
     NO_CALLS,
     CostFilters,
@@ -58,7 +58,7 @@ FAILED = Failure(code="model.unavailable", message="It is overloaded.")
 
 
 def a_call(chance: random.Random) -> Event:
-    """A call of some model, whose tokens and cost are now and then unknown, or that failed."""
+    """A call of some model, that failed, or whose cost is unknown, or that the cache answered."""
     prompt, completion = chance.randrange(10**6), chance.randrange(10**6)
     usage = LmUsage(
         prompt_tokens=chance.choice([None, *[prompt] * 9]),
@@ -67,15 +67,15 @@ def a_call(chance: random.Random) -> Event:
         reasoning_tokens=chance.choice([None, 0, completion // 3]),
         total_tokens=chance.choice([None, prompt + completion, prompt + completion + 1]),
     )
-    return ExecutionLmCalled(
-        call=build.lm_call(
-            f"{chance.random()}",
-            model=chance.choice(MODELS),
-            usage=usage,
-            cost_usd=chance.choice([None, *[Decimal(chance.randrange(10**9)).scaleb(-12)] * 5]),
-            failure=chance.choice([None] * 9 + [FAILED]),
-        )
+    call = build.lm_call(
+        f"{chance.random()}",
+        model=chance.choice(MODELS),
+        usage=usage,
+        cost_usd=chance.choice([None, *[Decimal(chance.randrange(10**9)).scaleb(-12)] * 5]),
+        failure=chance.choice([None] * 9 + [FAILED]),
     )
+    filled_by = chance.choice([None] * 9 + [RunRef(kind="execution", id=an_id("run"))])
+    return ExecutionLmCalled(call=call.model_copy(update={"filled_by": filled_by}))
 
 
 def two_months(log: Log, *, executions: int = 1_000) -> Log:

@@ -13,6 +13,7 @@ from domain.optimization.events import OptimizationLmCalled, OptimizationRequest
 from domain.price.aggregate import Price
 from domain.price.events import PriceEvent, PriceSet, PriceWithdrawn
 from domain.price.values import Rates, counting_of
+from domain.values import LmCall
 from tests.support.histories import MODEL
 
 SINCE = datetime(2029, 12, 1, tzinfo=UTC)
@@ -95,10 +96,16 @@ def priced_calls(recorded: Sequence[Recorded]) -> Iterator[PricedCall]:
                     call.model,
                     each.timestamp,
                     call.cost_usd,
-                    None if rates is None else rates.cost_of(call.usage, counting_of(call.model)),
+                    _by_the_book(call, rates),
                 )
             case _:
                 pass
+
+
+def _by_the_book(call: LmCall, rates: Rates | None) -> Decimal | None:
+    if call.filled_by is not None:
+        return Decimal(0)
+    return None if rates is None else rates.cost_of(call.usage, counting_of(call.model))
 
 
 def summed(calls: Sequence[PricedCall]) -> dict[str, object]:
