@@ -18,6 +18,7 @@ from application.credit import NO_CREDIT, Holds, set_aside
 from application.foreign import OTHER_DSPY, foreign_states
 from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import Engine, RunnableProgram, RunStopped
+from application.models import WORKERS_MODEL, Models
 from application.payloads import Payload
 from application.ports import Alarms, Clock, PayloadStore, Receipt, Repository
 from application.pricing import NO_PRICES, PriceBook
@@ -33,14 +34,15 @@ from domain.program.deadline import DeadlineS, deadline_s_of
 from domain.program.values import Action
 from domain.signature.validation import validate_inputs
 from domain.text import JsonObject, LongText
-from domain.values import AS_DSPY, Cache, Failure, PayloadRef, Reading
+from domain.values import AS_DSPY, Cache, Failure, ModelRef, PayloadRef, Reading
 
 
 class RequestExecution(Command):
     """Without a version the deployed one runs, or the latest while none is deployed.
 
     Its end is told to ``caller``. It ends within ``deadline_s`` of now, or what its program says,
-    or else ``usual_deadline_s``; or whenever it does, if nobody says anything.
+    or else ``usual_deadline_s``; or whenever it does, if nobody says anything. ``model`` answers,
+    or what its program names, or the tenant's default, or else the model of the workers.
     """
 
     execution_id: UUID
@@ -50,6 +52,7 @@ class RequestExecution(Command):
     deadline_s: DeadlineS | None = None
     usual_deadline_s: DeadlineS | None = None
     caller: Caller | None = None
+    model: ModelRef | None = None
 
 
 class RunExecution(Command):
@@ -89,6 +92,7 @@ class ExecutionHandlers:
     credit: Holds = NO_CREDIT
     caches: Caches = NO_CACHES
     prices: PriceBook = NO_PRICES
+    models: Models = WORKERS_MODEL
 
     @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
@@ -96,6 +100,7 @@ class ExecutionHandlers:
         version = resolve_version(program, command.program_version, Action.EXECUTE)
         signature = program.version_state(version).graph.signature
         inputs = Payload.of(validate_inputs(signature, command.inputs, at="/inputs"))
+        model = self.models.resolved(command.model, program.config)
         deadline = _deadline(command, program, at=(now := self.clock.now()))
 
         def store(holds: Sequence[Hold]) -> Receipt:
@@ -107,7 +112,8 @@ class ExecutionHandlers:
                 deadline=deadline,
                 caller=command.caller,
                 holds=holds,
-                caches=caches_of(program.config),
+                caches=caches_of(program.config) if model is None else (),
+                model=model,
                 at=now,
             )
             return self.executions.save(execution, payloads=[inputs])
@@ -155,7 +161,8 @@ class _ExecutionWork:
     def perform(self, run: Execution, journal: RunJournal[Execution]) -> Decision[Execution]:
         ports = self.ports
         supplied = ports.supplies.runnable(run.program_id, run.program_version)
-        program = replace(supplied, reading=run.reading)
+        model = ports.models.chosen(run.model)
+        program = replace(supplied, reading=run.reading, model=model)
         if (kept := self._predicted(run, program)) is not None:
             return self._ending(kept.content, filled_by=kept.filled_by.id)
         if Cache.ANSWERS in run.caches:

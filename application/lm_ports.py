@@ -17,6 +17,7 @@ from domain.module.values import ModuleSpec
 from domain.program.edits import Edits, PredictorEdit
 from domain.program.graph import ProgramGraph
 from domain.program.values import Adapter
+from domain.tool.allowance import Reach
 from domain.tool.values import Corpus
 from domain.values import AS_DSPY, Digest, Failure, LmCall, Reading, RunRef, ToolCall
 
@@ -33,7 +34,8 @@ class RunnableProgram:
     tools name, by id and version; ``corpora`` are the texts that it searches, in their order,
     ``examples`` the rows to learn from of the datasets in which it looks examples up. ``reading``
     is what is done about answers that are not in the form asked for. ``learned_under`` is the DSPy
-    that the state was found with, where there is one and it is known.
+    that the state was found with, where there is one and it is known. Without a ``model`` that of
+    the workers answers.
     """
 
     key: str
@@ -50,6 +52,7 @@ class RunnableProgram:
     )
     reading: Reading = AS_DSPY
     learned_under: str | None = None
+    model: "ModelChoice | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +183,14 @@ class Forwarded:
 class ModelChoice:
     """Which model answers: its name as in ``STRATAL_LM``, where it is, and the key to it.
 
-    The ``fallback`` answers executions where the model itself fails.
+    The ``fallback`` answers executions where the model itself fails. Addresses beyond ``reach`` are
+    not asked; whoever runs the workers may have any address asked.
     """
 
     name: str
     api_base: str | None = None
     api_key: str | None = field(default=None, repr=False)
+    reach: Reach | None = None
     fallback: "ModelChoice | None" = None
 
 

@@ -21,6 +21,7 @@ from domain.program.aggregate import Program
 from domain.program.caching import CACHE, is_caches
 from domain.program.deadline import DEADLINE, MAX_DEADLINE_S, is_deadline_s
 from domain.program.errors import EvidenceIsInvalid
+from domain.program.model import LM, is_model
 from domain.program.values import Evidence
 from domain.text import JsonObject, LongText, Name, SafeText
 from domain.values import Cache
@@ -36,6 +37,9 @@ def _known_settings(config: JsonObject) -> JsonObject:
         told = "A cache is a list of {caches}, each once."
         where = {"pointer": f"/{CACHE}", "caches": " and ".join(Cache)}
         raise PydanticCustomError("program.cache", told, where)
+    if LM in config and not is_model(config[LM]):
+        told = "A model is named as provider/model, or by its provider alone."
+        raise PydanticCustomError("program.model", told, {"pointer": f"/{LM}"})
     return config
 
 

@@ -9,11 +9,12 @@ from application.authorization import Permission
 from application.commands import Command, handles
 from application.context import current
 from application.errors import AggregateNotFound, ConcurrentWrite
+from application.models import WORKERS_MODEL, Models
 from application.ports import Claim, Clock, Receipt, Repository
 from application.reasons import NO_REASON
 from domain.provider.aggregate import DefaultProvider, Provider
 from domain.provider.allowance import ProviderAllowance
-from domain.provider.values import BaseUrl, Models, ProviderKind, SecretRef
+from domain.provider.values import BaseUrl, OfferedModels, ProviderKind, SecretRef
 from domain.text import LongText, Name
 
 
@@ -25,7 +26,7 @@ class RegisterProvider(Command):
     kind: ProviderKind
     base_url: BaseUrl | None = None
     secret: SecretRef | None = None
-    models: Models = ()
+    models: OfferedModels = ()
 
 
 class ChangeProvider(Command):
@@ -33,7 +34,7 @@ class ChangeProvider(Command):
 
     provider_id: UUID
     base_url: BaseUrl | None = None
-    models: Models = ()
+    models: OfferedModels = ()
     expected_version: int | None = None
 
 
@@ -62,12 +63,13 @@ class ChooseDefaultProvider(Command):
 
 @dataclass(frozen=True, slots=True)
 class ProviderHandlers:
-    """``allowance`` is where models may be asked, with which keys."""
+    """``allowance`` is where models may be asked, with which keys; ``models`` hears of changes."""
 
     providers: Repository[Provider]
     defaults: Repository[DefaultProvider]
     allowance: ProviderAllowance
     clock: Clock
+    models: Models = WORKERS_MODEL
 
     @handles(RegisterProvider, Permission.MANAGE_PROVIDERS)
     def register(self, command: RegisterProvider) -> Receipt:
@@ -82,33 +84,33 @@ class ProviderHandlers:
         )
         self._require_allowed(provider)
         claim = Claim(Provider.KIND, command.name, provider.id)
-        return self.providers.save(provider, claim=claim)
+        return self._saved(provider, claim)
 
     @handles(ChangeProvider, Permission.MANAGE_PROVIDERS)
     def change(self, command: ChangeProvider) -> Receipt:
         provider = self._expected(command)
         provider.change(base_url=command.base_url, models=command.models, at=self.clock.now())
         self._require_allowed(provider)
-        return self.providers.save(provider)
+        return self._saved(provider)
 
     @handles(RotateProviderKey, Permission.MANAGE_PROVIDERS)
     def rotate(self, command: RotateProviderKey) -> Receipt:
         provider = self._expected(command)
         provider.rotate(command.secret, at=self.clock.now())
         self._require_allowed(provider)
-        return self.providers.save(provider)
+        return self._saved(provider)
 
     @handles(DisableProvider, Permission.MANAGE_PROVIDERS)
     def disable(self, command: DisableProvider) -> Receipt:
         provider = self._expected(command)
         provider.disable(command.reason, at=self.clock.now())
-        return self.providers.save(provider)
+        return self._saved(provider)
 
     @handles(EnableProvider, Permission.MANAGE_PROVIDERS)
     def enable(self, command: EnableProvider) -> Receipt:
         provider = self._expected(command)
         provider.enable(at=self.clock.now())
-        return self.providers.save(provider)
+        return self._saved(provider)
 
     @handles(ChooseDefaultProvider, Permission.MANAGE_PROVIDERS)
     def choose_default(self, command: ChooseDefaultProvider) -> Receipt:
@@ -129,7 +131,14 @@ class ProviderHandlers:
             default.clear(at=self.clock.now())
         else:
             default.choose(provider_id, at=self.clock.now())
-        return self.defaults.save(default)
+        receipt = self.defaults.save(default)
+        self.models.changed()
+        return receipt
+
+    def _saved(self, provider: Provider, claim: Claim | None = None) -> Receipt:
+        receipt = self.providers.save(provider, claim=claim)
+        self.models.changed()
+        return receipt
 
     def _expected(
         self, command: ChangeProvider | RotateProviderKey | DisableProvider | EnableProvider

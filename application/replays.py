@@ -15,6 +15,7 @@ from application.divergences import Parting, parting
 from application.errors import ConcurrentWrite
 from application.journal import RecordedRefusal, ReplayJournal
 from application.lm_ports import Diverged, Engine, JsonObject, ProgramFailed, RunStopped
+from application.models import WORKERS_MODEL, Models
 from application.payloads import Payload, canonical_json
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.runnable import json_object
@@ -70,6 +71,7 @@ class ReplayHandlers:
     engine: Engine
     clock: Clock
     monotonic: Monotonic
+    models: Models = WORKERS_MODEL
 
     @handles(RequestReplay, Permission.EXECUTE)
     def request(self, command: RequestReplay) -> Receipt:
@@ -117,7 +119,8 @@ class ReplayHandlers:
         try:
             inputs = json_object(self.payloads.get(execution.inputs))
             supplied = self.supplies.runnable(execution.program_id, execution.program_version)
-            work = replace(supplied, reading=execution.reading)
+            model = self.models.chosen(execution.model, live=False)
+            work = replace(supplied, reading=execution.reading, model=model)
             outputs = self.engine.execute(work, inputs, journal, live=False)
             repeated = Payload.of(dict(outputs))
             return _Ending(repeated, self._answered_otherwise(execution, repeated, outputs))

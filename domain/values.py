@@ -21,6 +21,10 @@ Usd = Annotated[Decimal, Field(ge=0)]
 TokenCount = Annotated[int, Field(ge=0)]
 
 
+ModelRef = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+"""A provider of the tenant by its name, or a model of one: ``provider/model``."""
+
+
 class PayloadRef(ValueObject):
     """Where a large or personal text lies: the digest and the size of its canonical JSON."""
 

@@ -20,6 +20,7 @@ from application.extensions import Extensions, Plugins
 from application.graphs import GraphReader
 from application.keys import KeyHandlers
 from application.lm_ports import Engine
+from application.models import Models
 from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
 from application.policies import reactions
@@ -58,6 +59,7 @@ from infrastructure.eventstore.repository import EventLog, EventSourcedRepositor
 from infrastructure.handlers import (
     batch_handlers,
     outward_handlers,
+    provider_models,
     record_handlers,
     records,
     workflow_handlers,
@@ -276,7 +278,8 @@ def _bus(
     alarms: Watch,
     caches: Caches,
 ) -> CommandBus:
-    clock, pinning = SystemClock(), InstalledPins(settings.lm)
+    models, pinning = provider_models(settings, log), InstalledPins(settings.lm)
+    clock = SystemClock()
     signatures = EventSourcedRepository(log, Signature)
     modules = EventSourcedRepository(log, Module)
     programs = EventSourcedRepository(log, Program)
@@ -298,9 +301,11 @@ def _bus(
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
         ToolHandlers(tools, supplies, clock),
-        *outward_handlers(settings, log),
+        *outward_handlers(settings, log, models),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
-        *_run_handlers(log, supplies, evaluations, runtime, alarms, reading, extensions, caches),
+        *_run_handlers(
+            log, supplies, evaluations, runtime, alarms, reading, extensions, caches, models
+        ),
     )
 
 
@@ -313,6 +318,7 @@ def _run_handlers(
     reading: Reading,
     extensions: Extensions,
     caches: Caches,
+    models: Models,
 ) -> Sequence[object]:
     engine = runtime.engine
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
@@ -324,9 +330,7 @@ def _run_handlers(
         executions,
         *(programs, payloads, supplies, engine, clock, monotonic, alarms, worker, reading),
         installed_dspy(),
-        credit,
-        caches,
-        prices,
+        *(credit, caches, prices, models),
     )
     ports = programs, datasets, payloads, supplies, engine, clock, monotonic, worker, reading
     learning = *ports, extensions, caches, prices
@@ -338,7 +342,7 @@ def _run_handlers(
         *workflow_handlers(
             log, supplies, Deeds(running, runtime.toolbox, records(log, supplies)), worker
         ),
-        ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic),
+        ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic, models),
         WarmingHandlers(programs, supplies, engine),
         OptimizationHandlers(EventSourcedRepository(log, Optimization), *learning),
         EvaluationHandlers(evaluations, *learning),

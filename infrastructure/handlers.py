@@ -1,5 +1,7 @@
 """Handlers of what asks for runs: of batches, records and workflows; and of who is told."""
 
+import os
+import time
 from collections.abc import Callable, Sequence
 
 from application.batches import BatchHandlers
@@ -8,6 +10,7 @@ from application.bound import BoundPrograms
 from application.calls import CallHandlers
 from application.deeds import Deeds
 from application.executions import ExecutionHandlers, RequestExecution
+from application.models import Models, ProviderModels
 from application.ports import Receipt
 from application.providers import ProviderHandlers
 from application.record_changes import RecordChanges
@@ -61,18 +64,31 @@ def records(log: EventLog, supplies: Supplies) -> RecordHandlers:
     return RecordHandlers(changes, SystemClock())
 
 
-def outward_handlers(settings: Settings, log: EventLog) -> Sequence[object]:
+def outward_handlers(settings: Settings, log: EventLog, models: Models) -> Sequence[object]:
     """The handlers of what leads out of the service, with what is allowed of it."""
-    return _webhook_handlers(settings, log), _provider_handlers(settings, log)
+    return _webhook_handlers(settings, log), _provider_handlers(settings, log, models)
 
 
-def _provider_handlers(settings: Settings, log: EventLog) -> ProviderHandlers:
+def provider_models(settings: Settings, log: EventLog) -> Models:
+    """The models of the tenants' providers; their keys are in the environment of this process."""
+    return ProviderModels.over(
+        EventSourcedRepository(log, Provider),
+        EventSourcedRepository(log, DefaultProvider),
+        PostgresNames(log.receipts.recorder),
+        settings.provider_allowance,
+        key_in=os.environ.get,
+        monotonic=time.monotonic,
+    )
+
+
+def _provider_handlers(settings: Settings, log: EventLog, models: Models) -> ProviderHandlers:
     """What registers providers of language models, as far as *settings* allow them."""
     return ProviderHandlers(
         EventSourcedRepository(log, Provider),
         EventSourcedRepository(log, DefaultProvider),
         settings.provider_allowance,
         SystemClock(),
+        models,
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from application.lm_ports import ModelChoice
+from application.models import MADE_UP
 from application.tracing import Tracing
 from application.turns import Turns
 from infrastructure.choices import chosen_model
@@ -15,9 +16,10 @@ from infrastructure.dspy_runtime.engine import DspyEngine
 from infrastructure.dspy_runtime.interpreter import Limits
 from infrastructure.dspy_runtime.retries import Retries
 from infrastructure.models.binding import ModelBinding, ModelKeyIsMissing
-from infrastructure.models.catalog import build_engine, plugged
+from infrastructure.models.catalog import build_engine, made_up, plugged
 from infrastructure.settings import Settings
 from infrastructure.toolboxes import allowed_toolbox
+from infrastructure.tools.addresses import may_reach
 
 
 def dspy_engine(settings: Settings, tracing: Tracing, turns: Turns | None = None) -> DspyEngine:
@@ -64,6 +66,12 @@ def _alone(settings: Settings, model: ModelChoice) -> ModelBinding:
     if kind == "plugin":
         made = custom.engine_of(path, api_base=model.api_base, api_key=model.api_key)
         return plugged(path, made)
+    if model.name == MADE_UP:
+        return made_up()
     return build_engine(
-        model.name, api_base=model.api_base, api_key=model.api_key, home=settings.home
+        model.name,
+        api_base=model.api_base,
+        api_key=model.api_key,
+        home=settings.home,
+        may_ask=None if model.reach is None else partial(may_reach, reach=model.reach),
     )

@@ -65,6 +65,7 @@ class Execution(Run[ExecutionEvent]):
         self.replays: dict[int, ReplayStatus] = {}
         self.deadline: datetime | None = None
         self.caches: tuple[Cache, ...] = ()
+        self.model: str | None = None
         self.warnings: list[ExecutionWarned] = []
         self.holds: tuple[Hold, ...] = ()
 
@@ -80,6 +81,7 @@ class Execution(Run[ExecutionEvent]):
         caller: Caller | None = None,
         holds: Sequence[Hold] = (),
         caches: Sequence[Cache] = (),
+        model: str | None = None,
         at: datetime,
     ) -> Self:
         """Wish for a run that ends by its *deadline*; a worker takes it up later.
@@ -94,6 +96,7 @@ class Execution(Run[ExecutionEvent]):
             deadline=deadline,
             caller=caller,
             caches=tuple(caches),
+            model=model,
         )
         execution = cls.begin(id, event, at=at)
         if holds:
@@ -284,6 +287,7 @@ class Execution(Run[ExecutionEvent]):
                 self.program_version = event.program_version
                 self.inputs, self.deadline = event.inputs, event.deadline
                 self.caller, self.caches = event.caller, event.caches
+                self.model = event.model
             case ExecutionStarted(attempt=attempt, reading=reading):
                 self._taken(attempt)
                 self.reading = reading

@@ -13,6 +13,7 @@ from domain.values import (
     Failure,
     LmCall,
     LmSpend,
+    ModelRef,
     PayloadRef,
     Reading,
     ToolCall,
@@ -22,7 +23,7 @@ from domain.values import (
 
 class ExecutionRequested(Event):
     TOPIC: ClassVar[str] = "execution.requested"
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
@@ -32,6 +33,8 @@ class ExecutionRequested(Event):
     """It has ended by then, whatever became of it."""
     caches: tuple[Cache, ...] = ()
     """What may answer in place of the model."""
+    model: ModelRef | None = None
+    """What answers, as ``provider/model``; without one the model of the workers does."""
 
 
 class ExecutionCreditHeld(Event):

@@ -25,6 +25,16 @@ class ProviderIsNotAllowed(ForbiddenError):
         super().__init__(message, [Fault(pointer, self.code, message)])
 
 
+class ProviderIsUnknown(InvalidError):
+    """A model was named of a provider that the tenant does not have."""
+
+    code: ClassVar[str] = "provider.unknown"
+
+    def __init__(self, name: str) -> None:
+        message = f"There is no provider called {name[:200]}. See which there are, or register it."
+        super().__init__(message, [Fault("/model", self.code, message)])
+
+
 class ProviderIsDisabled(ConflictError):
     code: ClassVar[str] = "provider.disabled"
 

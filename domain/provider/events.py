@@ -4,7 +4,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from domain.kernel import Event
-from domain.provider.values import BaseUrl, Models, ProviderKind, SecretRef
+from domain.provider.values import BaseUrl, OfferedModels, ProviderKind, SecretRef
 
 
 class ProviderRegistered(Event):
@@ -16,14 +16,14 @@ class ProviderRegistered(Event):
     kind: ProviderKind
     base_url: BaseUrl | None
     secret: SecretRef | None
-    models: Models
+    models: OfferedModels
 
 
 class ProviderChanged(Event):
     TOPIC: ClassVar[str] = "provider.changed"
 
     base_url: BaseUrl | None
-    models: Models
+    models: OfferedModels
 
 
 class ProviderKeyRotated(Event):

@@ -65,7 +65,7 @@ class OfferedModel(ValueObject):
     max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
 
 
-Models = Annotated[tuple[OfferedModel, ...], Field(max_length=100)]
+OfferedModels = Annotated[tuple[OfferedModel, ...], Field(max_length=100)]
 
 _REFERENCE: Final = re.compile(r"env:[A-Z][A-Z0-9_]{0,99}")
 

@@ -26,7 +26,7 @@ from domain.kernel import Recorded
 from domain.program.deadline import DeadlineS
 from domain.run import RunStatus
 from domain.text import JsonObject
-from domain.values import Failure
+from domain.values import Failure, ModelRef
 from infrastructure.api.bodies import Cancellation, NewThing
 from infrastructure.api.call_views import TraceView, call_view, calls
 from infrastructure.api.dependencies import (
@@ -132,6 +132,11 @@ class NewExecution(NewThing):
         description="Seconds after which it is ended as timed out. If left out, deadline_s of the"
         " program's config holds, or else 30 for a caller who says of no time to wait.",
     )
+    model: ModelRef | None = Field(
+        default=None,
+        description="What answers: a provider, or a model of one as `provider/model`. If left out,"
+        " `lm` of the program's config holds, or else the tenant's default.",
+    )
 
 
 @program_routes.post(
@@ -194,6 +199,7 @@ async def run_program(
         program_version=body.program_version,
         inputs=body.inputs,
         deadline_s=body.deadline_s,
+        model=body.model,
         usual_deadline_s=desk.deps.deadline_s if body.wait is None else None,
     )
     with desk.deps.expect(execution_id, _ENDS) as expectation:

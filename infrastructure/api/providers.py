@@ -17,7 +17,7 @@ from application.providers import (
     RotateProviderKey,
 )
 from domain.provider.aggregate import Provider
-from domain.provider.values import BaseUrl, Models, ProviderKind, SecretRef
+from domain.provider.values import BaseUrl, OfferedModels, ProviderKind, SecretRef
 from domain.text import Name
 from infrastructure.api.bodies import Body, NewThing, Retirement
 from infrastructure.api.dependencies import Expected, IdOrName, Reading, Writing, id_or, wish
@@ -36,7 +36,8 @@ Url = Annotated[
     Field(description="Where it is asked, if not where all of its kind are; with its version."),
 ]
 Offered = Annotated[
-    Models, Field(description="The first one answers by default; openai has gpt-4 without any.")
+    OfferedModels,
+    Field(description="The first one answers by default; openai has gpt-4 without any."),
 ]
 
 

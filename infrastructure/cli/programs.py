@@ -147,11 +147,14 @@ class ProgramCommands:
         *,
         version: Annotated[int | None, typer.Option(help="The deployed one if left out.")] = None,
         wait: Annotated[float, typer.Option(help="Seconds to wait for the end.")] = 60,
+        model: Annotated[
+            str | None, typer.Option(help="What answers: a provider, or provider/model.")
+        ] = None,
         json: Json = False,
     ) -> None:
         """Run a program and print its outputs."""
         ran = self.connect().programs.execute(
-            program, _inputs(inputs or []), program_version=version, wait_s=wait
+            program, _inputs(inputs or []), program_version=version, wait_s=wait, model=model
         )
         show_json(ran) if json else show_answer(ran)
         if ran["status"] != "completed":

@@ -234,9 +234,12 @@ class Programs(Retirable):
         program_version: int | None = None,
         wait_s: float | None = None,
         deadline_s: float | None = None,
+        model: str | None = None,
         id: str | None = None,
     ) -> JsonObject:
         """Run it and wait for the end, for *wait_s* or until its deadline; see ``status``.
+
+        *model* is a provider, or a model of one as ``provider/model``.
 
         Raises:
             StratalProblem: Among others ``execution.timed_out``: it was ended at its deadline.
@@ -248,6 +251,7 @@ class Programs(Retirable):
             program_version=program_version,
             wait=wait_s,
             deadline_s=deadline_s,
+            model=model,
             id=id,
         )
 

@@ -1,7 +1,9 @@
 """DSPy in this very process, as the engine that carries everything."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from threading import Lock
+from typing import Final, NamedTuple
 
 from application.lm_ports import (
     CallJournal,
@@ -10,6 +12,7 @@ from application.lm_ports import (
     ModelChoice,
     OptimizedProgram,
     OptimizerJob,
+    ProgramFailed,
     RunnableProgram,
 )
 from application.tool_ports import Toolbox
@@ -17,6 +20,7 @@ from application.tracing import Tracing
 from application.turns import Turns
 from domain.module.values import ModuleSpec
 from domain.program.graph import single
+from domain.values import Failure
 from infrastructure.dspy_runtime.compiler import source
 from infrastructure.dspy_runtime.evaluator import DspyEvaluator
 from infrastructure.dspy_runtime.interpreter import Limits
@@ -26,6 +30,9 @@ from infrastructure.dspy_runtime.pins import pins
 from infrastructure.dspy_runtime.retries import Retries
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from infrastructure.dspy_runtime.trials import OnTrial
+
+KEPT_MODELS: Final = 32
+"""So many models of providers stay ready in a worker; the one that was used least goes."""
 
 
 class NoModelIsConfigured(RuntimeError):
@@ -60,18 +67,13 @@ class DspyEngine:
         self._bind, self._tracing, self._turns = bind, tracing, turns
         self._toolbox, self._code, self._retries = toolbox, code, retries
         self._made: _Parts | None = None
+        self._chosen: OrderedDict[ModelChoice, DspyRunner] = OrderedDict()
+        self._lock = Lock()
 
     def configure(self, model: ModelChoice) -> None:
         """Have *model* answer whatever is asked from now on."""
         bound = self._bind(model)
-        runner = DspyRunner(
-            bound,
-            self._tracing,
-            toolbox=self._toolbox,
-            code=self._code,
-            retries=self._retries,
-            turns=self._turns,
-        )
+        runner = self._runner(bound, self._turns)
         self._made = _Parts(runner, DspyEvaluator(runner, bound), DspyOptimizers(runner, bound))
 
     def create_module(self, module: ModuleSpec) -> None:
@@ -106,7 +108,8 @@ class DspyEngine:
             RunStopped: The journal refused, the time is over, or with ``live=False`` a call was not
                 in the journal.
         """
-        return self._parts.runner.run(program, inputs, journal, live=live, within_s=within_s)
+        runner = self._on(program.model)
+        return runner.run(program, inputs, journal, live=live, within_s=within_s)
 
     def forward(
         self, program: RunnableProgram, batch: Sequence[JsonObject], journal: CallJournal
@@ -133,6 +136,38 @@ class DspyEngine:
     def pins(self, seed: int) -> dict[str, str]:
         """Library versions and seeds that a resumed optimization must find unchanged."""
         return pins(seed)
+
+    def _on(self, model: ModelChoice | None) -> DspyRunner:
+        """What runs programs on *model*; a run that goes on keeps the one that it has.
+
+        The limits in the settings are those of the provider in the settings: others have none.
+        """
+        if model is None:
+            return self._parts.runner
+        with self._lock:
+            if model not in self._chosen:
+                self._chosen[model] = self._runner(self._bound(model), None)
+            self._chosen.move_to_end(model)
+            while len(self._chosen) > KEPT_MODELS:
+                self._chosen.popitem(last=False)
+            return self._chosen[model]
+
+    def _bound(self, model: ModelChoice) -> Model:
+        try:
+            return self._bind(model)
+        except Exception as error:
+            code = getattr(error, "code", "model.error")
+            raise ProgramFailed(Failure(code=code, message=str(error))) from error
+
+    def _runner(self, model: Model, turns: Turns | None) -> DspyRunner:
+        return DspyRunner(
+            model,
+            self._tracing,
+            toolbox=self._toolbox,
+            code=self._code,
+            retries=self._retries,
+            turns=turns,
+        )
 
     @property
     def _parts(self) -> _Parts:

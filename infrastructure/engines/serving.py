@@ -149,7 +149,8 @@ class EngineServer:
             if program is None:
                 raise wire.ProgramIsUnknown
             self._programs.move_to_end(program.key)
-        return wire.read_with(program, told.get("reading"))
+        read = wire.read_with(program, told.get("reading"))
+        return wire.on_model(read, told.get("model"))
 
 
 _MODEL: Final = TypeAdapter(ModelChoice)

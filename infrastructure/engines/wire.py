@@ -6,13 +6,14 @@ from dataclasses import asdict, replace
 from typing import Any, Final, cast
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter
 
 from application.lm_ports import (
     Diverged,
     Forwarded,
     JsonObject,
     Missed,
+    ModelChoice,
     OptimizedProgram,
     OptimizerJob,
     ProgramFailed,
@@ -123,6 +124,18 @@ def reading_json(reading: Reading) -> JsonValue:
 def read_with(program: RunnableProgram, told: JsonValue) -> RunnableProgram:
     """*program*, whose answers are read as was *told*."""
     return program if told is None else replace(program, reading=Reading.model_validate(told))
+
+
+def model_json(model: ModelChoice | None) -> JsonValue:
+    """The model that a run is on; nothing for that of the process."""
+    return None if model is None else cast("Params", asdict(model))
+
+
+def on_model(program: RunnableProgram, told: JsonValue) -> RunnableProgram:
+    """*program* on the model that was *told*."""
+    if told is None:
+        return program
+    return replace(program, model=TypeAdapter(ModelChoice).validate_python(told))
 
 
 def json_of(value: BaseModel) -> Params:

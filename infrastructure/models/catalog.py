@@ -10,14 +10,20 @@ from infrastructure.models.binding import (
     free_of_charge,
 )
 from infrastructure.models.local import LocalEngine
-from infrastructure.models.scripted import ScriptedEngine
+from infrastructure.models.scripted import Script, ScriptedEngine
+from infrastructure.models.transport import MayAsk
 from infrastructure.models.weights import SMOLLM2, located
 
 SCRIPTED_CONCURRENCY = 4
 
 
 def build_engine(
-    setting: str, *, api_base: str | None, api_key: str | None, home: Path
+    setting: str,
+    *,
+    api_base: str | None,
+    api_key: str | None,
+    home: Path,
+    may_ask: MayAsk | None = None,
 ) -> ModelBinding:
     """The model that *setting* names; weights are loaded and connections opened at the first call.
 
@@ -44,7 +50,13 @@ def build_engine(
             f"{setting} names no model. Set STRATAL_LM to local, local:NAME, scripted:FILE, "
             "or provider/model such as openai/gpt-4o-mini."
         )
-    return native.bind(setting, api_base=api_base, api_key=api_key)
+    return native.bind(setting, api_base=api_base, api_key=api_key, may_ask=may_ask)
+
+
+def made_up() -> ModelBinding:
+    """A model that makes its answers up, of the right types: nobody is asked."""
+    engine = ScriptedEngine(Script())
+    return ModelBinding(engine, "scripted/made-up", "chat", free_of_charge, SCRIPTED_CONCURRENCY)
 
 
 def plugged(import_path: str, engine: Engine) -> ModelBinding:

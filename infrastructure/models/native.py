@@ -15,7 +15,7 @@ from dspy.clients.engines.lm15_engine import LM15Engine
 
 from application.deadlines import ending_at, ends_s
 from infrastructure.models.binding import ModelBinding, ModelKeyIsMissing, ModelSettingIsInvalid
-from infrastructure.models.transport import AnswerIsTooLarge, BoundedTransport
+from infrastructure.models.transport import AnswerIsTooLarge, BoundedTransport, MayAsk
 
 CONCURRENCY: Final = 8
 ATTEMPT_S: Final = 60.0
@@ -26,7 +26,15 @@ class NativeEngine:
 
     seeded = False
 
-    def __init__(self, model: str, *, provider: str, api_base: str | None, api_key: str | None):
+    def __init__(
+        self,
+        model: str,
+        *,
+        provider: str,
+        api_base: str | None,
+        api_key: str | None,
+        may_ask: MayAsk | None = None,
+    ):
         can = capabilities(dspy.LM(model, api_key="unused", cache=False))
         self.supports_response_schema = bool(can.response_schema)
         self.supports_function_calling = bool(can.function_calling)
@@ -38,7 +46,11 @@ class NativeEngine:
                 api_keys=None if api_key is None else {provider: api_key},
                 base_urls=None if api_base is None else {provider: api_base},
                 transport=BoundedTransport(
-                    name=provider, connect_timeout=10.0, read_timeout=ATTEMPT_S, max_connections=64
+                    name=provider,
+                    may_ask=may_ask,
+                    connect_timeout=10.0,
+                    read_timeout=ATTEMPT_S,
+                    max_connections=64,
                 ),
             )
         )
@@ -68,7 +80,9 @@ class NativeEngine:
         self._inner.close()
 
 
-def bind(model: str, *, api_base: str | None, api_key: str | None) -> ModelBinding:
+def bind(
+    model: str, *, api_base: str | None, api_key: str | None, may_ask: MayAsk | None = None
+) -> ModelBinding:
     """The provider's model named by *model*, such as ``openai/gpt-4o-mini``.
 
     Raises:
@@ -82,7 +96,13 @@ def bind(model: str, *, api_base: str | None, api_key: str | None) -> ModelBindi
     definition = lookup(resolution.provider)
     if api_key is None and (definition is None or definition.placeholder_key is None):
         raise ModelKeyIsMissing(model)
-    engine = NativeEngine(model, provider=resolution.provider, api_base=api_base, api_key=api_key)
+    engine = NativeEngine(
+        model,
+        provider=resolution.provider,
+        api_base=api_base,
+        api_key=api_key,
+        may_ask=may_ask,
+    )
 
     def cost_of(response: lm15.Response) -> Decimal | None:
         if api_base is not None:

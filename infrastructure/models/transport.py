@@ -9,7 +9,12 @@ from threading import Lock
 from time import monotonic
 from typing import Any, Final
 
-from dspy._vendor.lm15.transports import ProtocolError, StdlibTransport, TransportError
+from dspy._vendor.lm15.transports import (
+    ConnectError,
+    ProtocolError,
+    StdlibTransport,
+    TransportError,
+)
 
 from application.deadlines import ends_s
 from infrastructure.pools import POOLS, PoolState
@@ -23,6 +28,9 @@ _READ_BYTES: Final = 16 * 1024
 _LEAST_S: Final = 0.001
 
 _AT_ONCE: Final = 0.0
+
+MayAsk = Callable[[str, int], bool]
+"""Whether all addresses of a host may be connected to."""
 
 
 class AnswerIsTooLarge(ProtocolError):  # type: ignore[misc]  # DSPy ships no types
@@ -71,8 +79,11 @@ class BoundedTransport(StdlibTransport):  # type: ignore[misc]  # as above
     Whoever watches the pools of this process sees its connections, called *name*.
     """
 
-    def __init__(self, *, name: str = "model", **bounds: Any) -> None:
+    def __init__(
+        self, *, name: str = "model", may_ask: MayAsk | None = None, **bounds: Any
+    ) -> None:
         super().__init__(**bounds)
+        self._may_ask = may_ask
         self._slots = Slots(self._pool.acquire_slot)
         self._pool.acquire_slot = self._slots.acquire
         self._name = name
@@ -100,8 +111,12 @@ class BoundedTransport(StdlibTransport):  # type: ignore[misc]  # as above
         request.write_timeout = _left_s(self._write_timeout)
         return super().stream(request)
 
-    def _open(self, *where: Any, **options: Any) -> Any:
-        opened = super()._open(*where, **options)
+    def _open(self, parsed: Any, **options: Any) -> Any:
+        if self._may_ask is not None:
+            _require_allowed(self._may_ask, parsed.host, parsed.port)
+        opened = super()._open(parsed, **options)
+        if self._may_ask is not None and options.get("proxy") is None:
+            _require_peer(self._may_ask, opened.sock, parsed.port)
         opened.sock = _Timed(opened.sock)
         return opened
 
@@ -116,6 +131,20 @@ class BoundedTransport(StdlibTransport):  # type: ignore[misc]  # as above
                 yield chunk
         finally:
             chunks.close()
+
+
+def _require_allowed(may_ask: MayAsk, host: str, port: int) -> None:
+    if not may_ask(host, port):
+        raise ConnectError(f"{host} leads to an address that providers may not have")
+
+
+def _require_peer(may_ask: MayAsk, opened: Any, port: int) -> None:
+    """Look at what was connected to: the name may lead elsewhere by now."""
+    try:
+        _require_allowed(may_ask, opened.getpeername()[0], port)
+    except BaseException:
+        opened.close()
+        raise
 
 
 class _Timed:

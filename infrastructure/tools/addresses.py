@@ -40,6 +40,15 @@ def address_of(host: str, port: int, reach: Reach) -> str:
     return addresses[0]
 
 
+def may_reach(host: str, port: int, reach: Reach) -> bool:
+    """Whether *host* is known, and all of its addresses are ones that *reach* allows."""
+    try:
+        address_of(host, port, reach)
+    except ToolFailed:
+        return False
+    return True
+
+
 def is_allowed(address: str, reach: Reach) -> bool:
     """Whether *reach* leads to *address*, and to the one inside it where it holds another."""
     outer = ipaddress.ip_address(address.partition("%")[0])

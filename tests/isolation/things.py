@@ -13,7 +13,7 @@ from tests.support.walled import Walled
 Things = dict[str, str]
 """The id of one of each kind; what is counted is a number."""
 
-KINDS: Final = (*RESOURCES, "batch", "budget", "correlation", "call")
+KINDS: Final = (*RESOURCES, "batch", "budget", "provider", "correlation", "call")
 
 SIGNED: Final = ("size", "old", "new")
 """What is the same for every tenant: the sizes of checkpoints."""
@@ -102,6 +102,9 @@ def _connected(story: "_Story", secret: str) -> Things:
             "/v1/webhooks", name="crm", url=f"https://hooks.example.com/{secret}"
         ),
         "budget": story.post("/v1/budgets", hold_usd="0.01"),
+        "provider": story.post(
+            "/v1/providers", name="gpt", kind="openai", secret="env:OPENAI_API_KEY"
+        ),
         "binding": story.post("/v1/bindings", **BINDING),
         "key": story.post("/v1/keys", name=f"ci-{secret}", roles=["viewer"]),
     }

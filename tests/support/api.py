@@ -73,7 +73,7 @@ from tests.support.nothing_signed import NothingSigned
 from tests.support.payloads import MemoryPayloads
 from tests.support.probes import PACKAGES, FakeProber
 from tests.support.projecting import ReadModels
-from tests.support.providers import provider_handlers
+from tests.support.providers import provider_handlers, provider_models
 from tests.support.run_world import (
     FakeAlarms,
     ScriptedEvaluator,
@@ -237,7 +237,9 @@ class ApiWorld:
         ticks = count()
         tools = repository(Tool)
         supplies = Supplies(programs, datasets, tools, self.payloads, ALLOWED)
-        engine = WorldEngine(self.runner, ScriptedEvaluator(self.runner), self.optimizer)
+        engine = self.engine = WorldEngine(
+            self.runner, ScriptedEvaluator(self.runner), self.optimizer
+        )
         timed: dict[str, Any] = {
             "payloads": self.payloads,
             "supplies": supplies,
@@ -247,8 +249,13 @@ class ApiWorld:
         }
         prices = RememberedPrices(repository(Price), lambda: 0.0)
         run = timed | {"programs": programs, "worker": "worker-1", "prices": prices}
+        models = provider_models(self.log)
         running = ExecutionHandlers(
-            executions=executions, alarms=FakeAlarms(), credit=self.credit, **run
+            executions=executions,
+            alarms=FakeAlarms(),
+            credit=self.credit,
+            models=models,
+            **run,
         )
         graphs = GraphReader(modules, signatures, supplies, probes)
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
@@ -272,8 +279,8 @@ class ApiWorld:
             *record_handlers(self.log, self.payloads, self.clock, running.request),
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),
             webhook_handlers(self.log, self.clock),
-            provider_handlers(self.log, self.clock),
-            ReplayHandlers(executions=executions, **timed),
+            provider_handlers(self.log, self.clock, models),
+            ReplayHandlers(executions=executions, models=models, **timed),
             OptimizationHandlers(
                 optimizations=repository(Optimization),
                 datasets=datasets,

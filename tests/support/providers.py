@@ -1,5 +1,6 @@
 """A provider with all that can happen to one, and the handlers of providers over a memory log."""
 
+from application.models import Models, ProviderModels
 from application.providers import ProviderHandlers
 from domain.kernel import Event
 from domain.provider.aggregate import DefaultProvider, Provider
@@ -16,7 +17,7 @@ from domain.provider.events import (
 from domain.provider.values import OfferedModel, ProviderKind
 from domain.tool.allowance import Allowance
 from tests.support.histories import an_id
-from tests.support.memory import FixedClock, MemoryLog, MemoryRepository
+from tests.support.memory import FixedClock, MemoryLog, MemoryNames, MemoryRepository
 
 GPT_4 = OfferedModel(name="gpt-4")
 WARM = OfferedModel(name="org/model-2:free", temperature=0.7, max_tokens=64)
@@ -32,11 +33,22 @@ ALLOWED = ProviderAllowance(
 )
 
 
-def provider_handlers(log: MemoryLog, clock: FixedClock) -> ProviderHandlers:
-    """Models may be asked where ``ALLOWED`` says."""
-    return ProviderHandlers(
-        MemoryRepository(Provider, log), MemoryRepository(DefaultProvider, log), ALLOWED, clock
+def provider_models(log: MemoryLog) -> ProviderModels:
+    """The models of the providers in *log*; each key is the name of its variable."""
+    return ProviderModels.over(
+        MemoryRepository(Provider, log),
+        MemoryRepository(DefaultProvider, log),
+        MemoryNames(log),
+        ALLOWED,
+        key_in=str,
+        monotonic=lambda: 0.0,
     )
+
+
+def provider_handlers(log: MemoryLog, clock: FixedClock, models: Models) -> ProviderHandlers:
+    """Models may be asked where ``ALLOWED`` says."""
+    providers, defaults = MemoryRepository(Provider, log), MemoryRepository(DefaultProvider, log)
+    return ProviderHandlers(providers, defaults, ALLOWED, clock, models)
 
 
 REGISTERED = ProviderRegistered(

@@ -225,6 +225,7 @@ class WorldEngine:
     evaluator: ScriptedEvaluator
     optimizer: Optimizes
     left_s: list[float | None] = field(default_factory=list[float | None])
+    models: list[ModelChoice | None] = field(default_factory=list[ModelChoice | None])
 
     def configure(self, model: ModelChoice) -> None:
         raise AssertionError("nothing here has a model")
@@ -245,6 +246,7 @@ class WorldEngine:
         within_s: float | None = None,
     ) -> JsonObject:
         self.left_s.append(within_s)
+        self.models.append(program.model)
         return self.runner.run(program, inputs, journal, live=live)
 
     def forward(

@@ -121,6 +121,7 @@ def walled(database: str, home: Path) -> Generator[Walled, None, None]:
         modules="acme_rag",
         tools="shop.tools",
         webhook_hosts="hooks.example.com",
+        provider_keys="OPENAI_API_KEY@api.openai.com",
     )
     runtime, streams = ScriptedRuntime(), Streams()
 

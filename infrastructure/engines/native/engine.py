@@ -133,6 +133,8 @@ class NativeEngine:
             RunStopped: The journal refused, the time is over, the model is not available; or with
                 ``live=False`` a call was not in the journal.
         """
+        if program.model is not None:
+            raise NotCarried(ENGINE, "models of providers")
         ends_s = None if within_s is None else time.monotonic() + within_s
         # A replay asks no model, so it stands in no line.
         line = self._turns.line() if live else NoLimits()

@@ -366,6 +366,7 @@ _RUNS: Sequence[Sequence[Event]] = (
             caller=_CALLER,
             deadline=AT,
             caches=tuple(Cache),
+            model="mine/gpt-4",
         ),
         ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),
     ),

@@ -1,12 +1,14 @@
 """Providers over HTTP: their keys are nowhere, and what is not allowed is refused by name."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.support.api import ApiWorld
+from domain.execution.events import ExecutionRequested
+from domain.values import Cache
+from tests.support.api import ApiWorld, a_program
 
 CANARY = "sk-canary-83a1"
 
@@ -101,3 +103,50 @@ def test_lmp_21_a_key_itself_is_refused_and_kept_nowhere(
     assert rotated.status_code == 422
     for told in (refused.text, rotated.text, str(world.log.recorded), str(world.attempts.noted)):
         assert CANARY not in told
+
+
+def test_a_run_is_on_the_model_that_was_resolved_when_it_was_asked_for(
+    api: TestClient, world: ApiWorld, gpt: dict[str, Any]
+) -> None:
+    a_program(api)
+    run = {"inputs": {"message": "It crashes."}}
+    first = api.post("/v1/programs/triage/execute", json=run).json()["execution_id"]
+    assert _model_of(world, first) is None, "nobody chose: the model of the workers answers"
+    api.post("/v1/providers/gpt/default")
+    usual = api.post("/v1/programs/triage/execute", json=run).json()["execution_id"]
+    named = {**run, "model": "gpt/gpt-4"}
+    chosen = api.post("/v1/programs/triage/execute", json=named).json()["execution_id"]
+    assert _model_of(world, usual) == _model_of(world, chosen) == "gpt/gpt-4"
+    api.post("/v1/providers/gpt/disable", json={})
+    refused = api.post("/v1/programs/triage/execute", json=run)
+    assert (refused.status_code, refused.json()["code"]) == (409, "provider.disabled")
+    unknown = api.post("/v1/programs/triage/execute", json={**run, "model": "other"})
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "provider.unknown")
+    replayed = api.post(f"/v1/executions/{chosen}/replay").json()
+    assert replayed["outcome"] == "verified", "a replay asks nobody"
+    keys = [each and each.api_key for each in world.engine.models]
+    assert keys == [None, "OPENAI_API_KEY", "OPENAI_API_KEY", "none"]
+    assert gpt["id"]
+
+
+def test_a_run_on_a_model_of_a_provider_is_answered_from_no_cache(
+    api: TestClient, world: ApiWorld, gpt: dict[str, Any]
+) -> None:
+    modules = [{"kind": "predict", "signature_syntax": "message -> queue"}]
+    body = {"name": "kept", "modules": modules, "config": {"cache": list(Cache)}}
+    assert api.post("/v1/programs", json=body).is_success
+    run = {"inputs": {"message": "It crashes."}, "wait": 0}
+    for model, caches in ((None, tuple(Cache)), ("gpt", ())):
+        ran = api.post("/v1/programs/kept/execute", json={**run, "model": model}).json()
+        assert _requested(world, ran["execution_id"]).caches == caches
+    assert gpt["id"]
+
+
+def _model_of(world: ApiWorld, execution_id: str) -> str | None:
+    return _requested(world, execution_id).model
+
+
+def _requested(world: ApiWorld, execution_id: str) -> ExecutionRequested:
+    requested = world.log.stream(UUID(execution_id))[0].event
+    assert isinstance(requested, ExecutionRequested)
+    return requested

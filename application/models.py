@@ -1,0 +1,229 @@
+"""Which model answers: resolved when a run is asked for, looked up when it is carried out."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final, Protocol, TypeVar, cast
+
+from pydantic import JsonValue
+
+from application.attempts import Monotonic
+from application.context import current
+from application.errors import AggregateNotFound
+from application.lm_ports import ModelChoice, ProgramFailed
+from application.ports import Names, Repository
+from domain.program.model import model_of
+from domain.provider.aggregate import DefaultProvider, Provider
+from domain.provider.allowance import ProviderAllowance
+from domain.provider.errors import ProviderIsUnknown
+from domain.provider.values import STANDARDS, ProviderKind, variable_of
+from domain.values import Failure
+
+T = TypeVar("T")
+
+FRESH_S: Final = 1.0
+"""How long another process may not know what was changed of a provider here."""
+
+MADE_UP: Final = "made-up"
+"""The model that makes its answers up; no setting names it."""
+
+_KEPT: Final = 1000
+
+_ASKED_AS: Final[Mapping[ProviderKind, str]] = {
+    ProviderKind.ANTHROPIC: "anthropic/{}",
+    ProviderKind.LOCAL: "local:{}",
+    ProviderKind.SCRIPTED: MADE_UP,
+}
+"""How a kind is asked, as ``STRATAL_LM`` has it; the others speak OpenAI's interface."""
+
+
+class Models(Protocol):
+    """The models that the providers of the current context's tenant offer."""
+
+    def resolved(self, asked: str | None, config: Mapping[str, JsonValue]) -> str | None:
+        """The model for a run, as ``provider/model``: the call's, the program's, or the default.
+
+        ``None`` is the model of the workers, which answers for a tenant that chose nothing.
+
+        Args:
+            asked: What the call names: a provider, or a model of one, as ``provider/model``.
+            config: The config of the program.
+
+        Raises:
+            ProviderIsUnknown, ModelIsNotOffered: What is named is not there.
+            ProviderIsDisabled: Its provider is asked nothing more.
+        """
+        ...
+
+    def changed(self) -> None:
+        """Forget what is kept of providers: one of them changed, or the default did."""
+        ...
+
+    def chosen(self, model: str | None, *, live: bool = True) -> ModelChoice | None:
+        """How the resolved *model* is asked, with its key; ``None`` is the model of the workers.
+
+        With ``live=False`` it is never asked, so that it may be gone and its key unknown.
+
+        Raises:
+            ProgramFailed: It may not be asked any more, or this worker does not have its key.
+        """
+        ...
+
+
+class _WorkersModel:
+    """Where there are no providers."""
+
+    def resolved(self, asked: str | None, config: Mapping[str, JsonValue]) -> None:
+        del asked, config
+
+    def chosen(self, model: str | None, *, live: bool = True) -> None:
+        del model, live
+
+    def changed(self) -> None:
+        """There is nothing to forget."""
+
+
+WORKERS_MODEL: Final = _WorkersModel()
+
+
+@dataclass(frozen=True, slots=True)
+class _Fresh:
+    """What was read lately, by its key, so that not every run reads it."""
+
+    monotonic: Monotonic
+    lock: Lock = field(default_factory=Lock)
+    found: OrderedDict[object, tuple[float, object]] = field(
+        default_factory=OrderedDict[object, tuple[float, object]]
+    )
+
+    def get(self, key: object, read: Callable[[], T]) -> T:
+        """What *read* gives, or gave for *key* within the last second."""
+        now = self.monotonic()
+        with self.lock:
+            kept = self.found.get(key)
+        if kept is not None and now - kept[0] < FRESH_S:
+            return cast("T", kept[1])
+        value = read()
+        with self.lock:
+            self.found[key] = now, value
+            self.found.move_to_end(key)
+            while len(self.found) > _KEPT:
+                self.found.popitem(last=False)
+        return value
+
+    def forget(self) -> None:
+        """Read everything anew."""
+        with self.lock:
+            self.found.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderModels:
+    """``Models`` over the log; ``key_in`` reads a variable of this process.
+
+    What it reads is kept for a second, so a run seldom waits for the database because of it.
+    """
+
+    providers: Repository[Provider]
+    defaults: Repository[DefaultProvider]
+    names: Names
+    allowance: ProviderAllowance
+    key_in: Callable[[str], str | None]
+    fresh: _Fresh
+
+    @classmethod
+    def over(
+        cls,
+        providers: Repository[Provider],
+        defaults: Repository[DefaultProvider],
+        names: Names,
+        allowance: ProviderAllowance,
+        *,
+        key_in: Callable[[str], str | None],
+        monotonic: Monotonic,
+    ) -> "ProviderModels":
+        return cls(providers, defaults, names, allowance, key_in, _Fresh(monotonic))
+
+    def resolved(self, asked: str | None, config: Mapping[str, JsonValue]) -> str | None:
+        named = asked or model_of(config)
+        if named is not None:
+            name, slash, model = named.partition("/")
+            provider = self._named(name)
+            wanted = model if slash else None
+        else:
+            default = self._default()
+            if default is None:
+                return None
+            provider, wanted = default, None
+        provider.require_enabled()
+        return f"{provider.name}/{provider.model(wanted).name}"
+
+    def chosen(self, model: str | None, *, live: bool = True) -> ModelChoice | None:
+        if model is None:
+            return None
+        name, _, wanted = model.partition("/")
+        provider = self._named(name)
+        asked_as = _ASKED_AS.get(provider.kind, "openai/{}").format(wanted)
+        reach = self.allowance.reach_of(provider.kind, provider.base_url)
+        if live and provider.is_disabled:
+            raise _failed("provider.disabled", f"The provider {name} was disabled meanwhile.")
+        if live and reach is None:
+            message = f"The provider {name} is not allowed on this worker."
+            raise _failed("provider.not_allowed", f"{message} See STRATAL_PROVIDER_HOSTS.")
+        return ModelChoice(
+            asked_as,
+            api_base=provider.base_url or _usual_address(provider.kind),
+            api_key=self._key(provider) if live else _NO_KEY,
+            reach=reach,
+        )
+
+    def changed(self) -> None:
+        self.fresh.forget()
+
+    def _key(self, provider: Provider) -> str | None:
+        if provider.secret is None:
+            return None if STANDARDS[provider.kind].is_here else _NO_KEY
+        variable = variable_of(provider.secret)
+        if not self.allowance.is_key_for(provider.kind, provider.base_url, provider.secret):
+            message = f"The key in {variable} may not be sent to {provider.name} by this worker."
+            raise _failed("provider.not_allowed", f"{message} See STRATAL_PROVIDER_KEYS.")
+        key = self.key_in(variable)
+        if not key:
+            message = f"This worker has no key in {variable} for the provider {provider.name}."
+            raise _failed("provider.key_missing", f"{message} Set it, and start the workers anew.")
+        return key
+
+    def _named(self, name: str) -> Provider:
+        def read() -> Provider:
+            holder = self.names.holder(Provider.KIND, name)
+            if holder is None:
+                raise ProviderIsUnknown(name)
+            return self.providers.get(holder)
+
+        return self.fresh.get((current().tenant, name), read)
+
+    def _default(self) -> Provider | None:
+        tenant = current().tenant
+
+        def read() -> Provider | None:
+            try:
+                chosen = self.defaults.get(DefaultProvider.id_of(tenant)).provider_id
+            except AggregateNotFound:
+                return None
+            return None if chosen is None else self.providers.get(chosen)
+
+        return self.fresh.get((tenant, None), read)
+
+
+_NO_KEY: Final = "none"
+"""What is sent to a server that asks for no key: its interface wants one to be sent."""
+
+
+def _usual_address(kind: ProviderKind) -> str | None:
+    """Where a kind is asked over another one's interface; the others are known to be somewhere."""
+    return STANDARDS[kind].address if kind is ProviderKind.COHERE else None
+
+
+def _failed(code: str, message: str) -> ProgramFailed:
+    return ProgramFailed(Failure(code=code, message=message))
