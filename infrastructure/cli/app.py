@@ -83,13 +83,7 @@ def build_app(verbs: Verbs) -> typer.Typer:
     signatures.command("diff")(DiffCommands(verbs.connect).signatures)
     app.add_typer(signatures, name="signature")
     app.command("plugins")(verbs.own_modules.plugins)
-    programs = ProgramCommands(verbs.connect).app()
-    programs.command("add")(verbs.own_modules.add)
-    programs.command("draw")(DrawingCommands(verbs.connect).draw)
-    programs.command("diff")(DiffCommands(verbs.connect).versions)
-    programs.command("batch")(BatchCommands(verbs.connect).request)
-    VersionCommands(verbs.connect).add_to(programs)
-    app.add_typer(programs, name="program")
+    app.add_typer(_programs(verbs), name="program")
     for name, verbs_of_it in _of_the_api(verbs.connect).items():
         app.add_typer(verbs_of_it, name=name)
     app.add_typer(verbs.keys.app(), name="key")
@@ -98,6 +92,17 @@ def build_app(verbs: Verbs) -> typer.Typer:
     app.add_typer(verbs.queues.app(), name="queue")
     app.add_typer(verbs.database.app(), name="db")
     return app
+
+
+def _programs(verbs: Verbs) -> typer.Typer:
+    """The verbs of programs, wherever they come from."""
+    programs = ProgramCommands(verbs.connect).app()
+    programs.command("add")(verbs.own_modules.add)
+    programs.command("draw")(DrawingCommands(verbs.connect).draw)
+    programs.command("diff")(DiffCommands(verbs.connect).versions)
+    programs.command("batch")(BatchCommands(verbs.connect).request)
+    VersionCommands(verbs.connect).add_to(programs)
+    return programs
 
 
 def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
