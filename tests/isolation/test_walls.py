@@ -1,5 +1,6 @@
 """The second wall: the database shows a request its tenant's rows, whatever is asked of it."""
 
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -129,7 +130,7 @@ class Forgetful:
     def rows(
         self, sql: Any, params: Mapping[str, object], *, of: type[Projection] | None = None
     ) -> Sequence[Mapping[str, object]]:
-        wide = sql.replace("tenant = %(tenant)s", "%(tenant)s::text IS NOT NULL")
+        wide = re.sub(r"(\w+\.)?tenant = %\(tenant\)s", "%(tenant)s::text IS NOT NULL", sql)
         self.forgotten.extend([sql] if wide != sql else [])
         return self.store.rows(wide, params, of=of)
 
