@@ -19,6 +19,7 @@ class Execution(TypedDict, Generic[Outputs]):
     program_version: int
     status: Literal["pending", "running", "completed", "failed", "cancelled"]
     outputs: Outputs | None
+    filled_by: str | None
     failure: JsonObject | None
     cancelled_because: str | None
     warnings: Sequence[JsonObject]
