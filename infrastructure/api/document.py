@@ -39,7 +39,6 @@ TAGS: Final = [
     {"name": "providers", "description": "Which language models there are, and where."},
     {"name": "budgets", "description": "What runs may cost, set aside before they begin."},
     {"name": "costs", "description": "What models cost, and what their calls did."},
-    {"name": "graphql", "description": "All that is yours by one schema of your own."},
     {"name": "keys", "description": "Who may do what, where access is by keys."},
     {"name": "graphql", "description": "All that is yours by one schema of your own."},
     {"name": "service", "description": "Whether it lives, and what its problems mean."},

@@ -38,9 +38,14 @@ def the_second_half(http: Http) -> None:
 
 
 def listed(http: Http, **query: Any) -> list[Any]:
-    """The list as the API has it, once its read models have seen all there is."""
+    """The list as the API has it, once its read models have seen all there is.
+
+    What programs cost is told beside them, and not asked for here.
+    """
     head = http.get("/v1/events")["head"]
-    return http.pages("/v1/programs", at_least=head, **query)
+    rows = http.pages("/v1/programs", at_least=head, **query)
+    assert {row.pop("monthly_cost") for row in rows} == {None}
+    return rows
 
 
 @pytest.mark.feature("VIS-16")

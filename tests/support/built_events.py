@@ -1,7 +1,7 @@
 """Strategies that build any event of the product, and any envelope, from their fields alone."""
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from functools import cache
@@ -18,6 +18,7 @@ from domain.kernel import Envelope, Event
 from domain.module.kinds import ModuleKind
 from domain.module.parameters import PARAMETERS
 from domain.module.values import ModuleConfig, ModuleSpec
+from domain.provider.values import SecretRef
 from domain.signature.fields import SignatureSpec
 from infrastructure.eventstore.topics import EVENTS
 
@@ -26,7 +27,7 @@ M = TypeVar("M", bound=BaseModel)
 _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
 _TEXT = st.text(_CHARACTERS, max_size=8)
 _FLOATS = st.floats(allow_nan=False, allow_infinity=False)
-_TIMES = st.datetimes(timezones=st.just(UTC))
+_REFERENCE = get_args(SecretRef)[1]
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | _FLOATS | _TEXT,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_TEXT, inner, max_size=2),
@@ -116,19 +117,29 @@ def _plain(kind: Any, limits: list[Any]) -> st.SearchStrategy[Any]:
     if kind in (int, float):
         return _numbers(kind, limits)
     if kind is Decimal:
-        # Money: none is below zero, and 18 digits of it are kept.
-        return st.integers(int(_limit(limits, "gt", -1)) + 1, 10**18 - 1).map(_nano)
+        # Money: none is below zero, and so many digits of it are kept.
+        most = 10 ** _limit(limits, "max_digits", 18) - 1
+        return st.integers(int(_limit(limits, "gt", -1)) + 1, most).map(_nano)
+    if kind in (datetime, AwareDatetime):
+        return _times(limits)
     plain: dict[type, st.SearchStrategy[Any]] = {
         NoneType: st.none(),
         bool: st.booleans(),
         UUID: st.uuids(),
-        datetime: _TIMES,
-        AwareDatetime: _TIMES,
     }
     return plain[kind]
 
 
+def _times(limits: list[Any]) -> st.SearchStrategy[datetime]:
+    first = _limit(limits, "ge", datetime(1, 1, 1, tzinfo=UTC))
+    end = _limit(limits, "lt", datetime(9999, 12, 31, tzinfo=UTC)) - timedelta(microseconds=1)
+    within = first.replace(tzinfo=None), end.replace(tzinfo=None)
+    return st.datetimes(*within, timezones=st.just(UTC))
+
+
 def _texts(limits: list[Any]) -> st.SearchStrategy[str]:
+    if _REFERENCE in limits:
+        return st.from_regex("env:[A-Z][A-Z0-9_]{0,9}", fullmatch=True)
     pattern = _limit(limits, "pattern", None)
     if pattern is not None:
         return st.from_regex(pattern, fullmatch=True)

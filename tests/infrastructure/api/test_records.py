@@ -144,7 +144,7 @@ def test_vis_02_what_was_called_is_told_with_the_record(api: TestClient, world: 
     (call,) = told["calls"]
     run = api.get(f"/v1/executions/{call['execution_id']}").json()
     assert (run["status"], run["inputs"]["message"]) == ("completed", POST["content"])
-    assert run["caller"] == {"kind": "record", "id": told["record_id"]}
+    assert run["caller"] == {"kind": "record", "id": told["record_id"], "place": None}
     assert (call["status"], call["program_id"], call["program_version"]) == (
         "done",
         run["program_id"],
