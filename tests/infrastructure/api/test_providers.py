@@ -140,6 +140,7 @@ def test_a_run_on_a_model_of_a_provider_is_answered_from_no_cache(
     for model, caches in ((None, tuple(Cache)), ("gpt", ())):
         ran = api.post("/v1/programs/kept/execute", json={**run, "model": model}).json()
         assert _requested(world, ran["execution_id"]).caches == caches
+    world.work()  # or the next test's worker does
     assert gpt["id"]
 
 
