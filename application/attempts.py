@@ -11,7 +11,7 @@ from application.errors import ConcurrentWrite
 from application.journal import Decision, RunJournal
 from application.lm_ports import ProgramFailed, RunStopped
 from application.payloads import Payload
-from application.ports import Receipt, Repository
+from application.ports import Monotonic, Receipt, Repository
 from application.scrubbing import scrubbed, scrubbed_text
 from domain.errors import NotFoundError
 from domain.kernel import Aggregate
@@ -20,9 +20,6 @@ from domain.values import Failure
 
 A = TypeVar("A", bound=Aggregate[Any])
 R = TypeVar("R", bound=Run[Any])
-
-Monotonic = Callable[[], float]
-"""Seconds on a clock that never goes back, such as ``time.monotonic``."""
 
 MAX_TRIES = 10
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import JsonValue, PositiveInt
 
-from application.attempts import Monotonic, Stopwatch, carry_out, insist
+from application.attempts import Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.caching import NO_CACHES, Caches
 from application.commands import Command, handles
@@ -17,7 +17,7 @@ from application.extensions import NOTHING_MORE, Extensions
 from application.journal import Decision, RunJournal
 from application.lm_ports import Engine
 from application.payloads import Payload
-from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.ports import Clock, Monotonic, PayloadStore, Receipt, Repository
 from application.pricing import NO_PRICES, PriceBook
 from application.reasons import NO_REASON
 from application.runnable import resolve_version

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import PositiveInt
 
-from application.attempts import Monotonic, Stopwatch, carry_out, insist
+from application.attempts import Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.caching import NO_CACHES, Caches, Kept, Prediction
 from application.commands import Command, handles
@@ -20,7 +20,7 @@ from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import Engine, RunnableProgram, RunStopped
 from application.models import WORKERS_MODEL, Models
 from application.payloads import Payload
-from application.ports import Alarms, Clock, PayloadStore, Receipt, Repository
+from application.ports import Alarms, Clock, Monotonic, PayloadStore, Receipt, Repository
 from application.pricing import NO_PRICES, PriceBook
 from application.reasons import NO_REASON
 from application.runnable import json_object, resolve_version

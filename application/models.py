@@ -1,18 +1,15 @@
 """Which model answers: resolved when a run is asked for, looked up when it is carried out."""
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from threading import Lock
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, Protocol
 
 from pydantic import JsonValue
 
-from application.attempts import Monotonic
 from application.context import current
 from application.errors import AggregateNotFound
+from application.fresh import Fresh
 from application.lm_ports import ModelChoice, ProgramFailed
-from application.ports import Names, Repository
+from application.ports import Monotonic, Names, Repository
 from domain.program.model import model_of
 from domain.provider.aggregate import DefaultProvider, Provider
 from domain.provider.allowance import ProviderAllowance
@@ -20,15 +17,8 @@ from domain.provider.errors import ProviderIsUnknown
 from domain.provider.values import STANDARDS, ProviderKind, variable_of
 from domain.values import Failure
 
-T = TypeVar("T")
-
-FRESH_S: Final = 1.0
-"""How long another process may not know what was changed of a provider here."""
-
 MADE_UP: Final = "made-up"
 """The model that makes its answers up; no setting names it."""
-
-_KEPT: Final = 1000
 
 _ASKED_AS: Final[Mapping[ProviderKind, str]] = {
     ProviderKind.ANTHROPIC: "anthropic/{}",
@@ -87,54 +77,14 @@ class _WorkersModel:
 WORKERS_MODEL: Final = _WorkersModel()
 
 
-@dataclass(frozen=True, slots=True)
-class _Fresh:
-    """What was read lately, by its key, so that not every run reads it."""
-
-    monotonic: Monotonic
-    lock: Lock = field(default_factory=Lock)
-    found: OrderedDict[object, tuple[float, object]] = field(
-        default_factory=OrderedDict[object, tuple[float, object]]
-    )
-
-    def get(self, key: object, read: Callable[[], T]) -> T:
-        """What *read* gives, or gave for *key* within the last second."""
-        now = self.monotonic()
-        with self.lock:
-            kept = self.found.get(key)
-        if kept is not None and now - kept[0] < FRESH_S:
-            return cast("T", kept[1])
-        value = read()
-        with self.lock:
-            self.found[key] = now, value
-            self.found.move_to_end(key)
-            while len(self.found) > _KEPT:
-                self.found.popitem(last=False)
-        return value
-
-    def forget(self) -> None:
-        """Read everything anew."""
-        with self.lock:
-            self.found.clear()
-
-
-@dataclass(frozen=True, slots=True)
 class ProviderModels:
     """``Models`` over the log; ``key_in`` reads a variable of this process.
 
     What it reads is kept for a second, so a run seldom waits for the database because of it.
     """
 
-    providers: Repository[Provider]
-    defaults: Repository[DefaultProvider]
-    names: Names
-    allowance: ProviderAllowance
-    key_in: Callable[[str], str | None]
-    fresh: _Fresh
-
-    @classmethod
-    def over(
-        cls,
+    def __init__(
+        self,
         providers: Repository[Provider],
         defaults: Repository[DefaultProvider],
         names: Names,
@@ -142,8 +92,11 @@ class ProviderModels:
         *,
         key_in: Callable[[str], str | None],
         monotonic: Monotonic,
-    ) -> "ProviderModels":
-        return cls(providers, defaults, names, allowance, key_in, _Fresh(monotonic))
+    ) -> None:
+        self._providers, self._defaults, self._names = providers, defaults, names
+        self._allowance, self._key_in = allowance, key_in
+        self._kept = Fresh[Provider](monotonic)
+        self._kept_defaults = Fresh[Provider | None](monotonic)
 
     def resolved(self, asked: str | None, config: Mapping[str, JsonValue]) -> str | None:
         named = asked or model_of(config)
@@ -165,7 +118,7 @@ class ProviderModels:
         name, _, wanted = model.partition("/")
         provider = self._named(name)
         asked_as = _ASKED_AS.get(provider.kind, "openai/{}").format(wanted)
-        reach = self.allowance.reach_of(provider.kind, provider.base_url)
+        reach = self._allowance.reach_of(provider.kind, provider.base_url)
         if live and provider.is_disabled:
             raise _failed("provider.disabled", f"The provider {name} was disabled meanwhile.")
         if live and reach is None:
@@ -179,16 +132,17 @@ class ProviderModels:
         )
 
     def changed(self) -> None:
-        self.fresh.forget()
+        self._kept.forget_all()
+        self._kept_defaults.forget_all()
 
     def _key(self, provider: Provider) -> str | None:
         if provider.secret is None:
             return None if STANDARDS[provider.kind].is_here else _NO_KEY
         variable = variable_of(provider.secret)
-        if not self.allowance.is_key_for(provider.kind, provider.base_url, provider.secret):
+        if not self._allowance.is_key_for(provider.kind, provider.base_url, provider.secret):
             message = f"The key in {variable} may not be sent to {provider.name} by this worker."
             raise _failed("provider.not_allowed", f"{message} See STRATAL_PROVIDER_KEYS.")
-        key = self.key_in(variable)
+        key = self._key_in(variable)
         if not key:
             message = f"This worker has no key in {variable} for the provider {provider.name}."
             raise _failed("provider.key_missing", f"{message} Set it, and start the workers anew.")
@@ -196,24 +150,24 @@ class ProviderModels:
 
     def _named(self, name: str) -> Provider:
         def read() -> Provider:
-            holder = self.names.holder(Provider.KIND, name)
+            holder = self._names.holder(Provider.KIND, name)
             if holder is None:
                 raise ProviderIsUnknown(name)
-            return self.providers.get(holder)
+            return self._providers.get(holder)
 
-        return self.fresh.get((current().tenant, name), read)
+        return self._kept.get((current().tenant, name), read)
 
     def _default(self) -> Provider | None:
         tenant = current().tenant
 
         def read() -> Provider | None:
             try:
-                chosen = self.defaults.get(DefaultProvider.id_of(tenant)).provider_id
+                chosen = self._defaults.get(DefaultProvider.id_of(tenant)).provider_id
             except AggregateNotFound:
                 return None
-            return None if chosen is None else self.providers.get(chosen)
+            return None if chosen is None else self._providers.get(chosen)
 
-        return self.fresh.get((tenant, None), read)
+        return self._kept_defaults.get(tenant, read)
 
 
 _NO_KEY: Final = "none"

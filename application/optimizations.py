@@ -11,7 +11,7 @@ from pydantic import Field, PositiveInt, model_validator
 from pydantic_core import PydanticCustomError
 
 from application import lm_ports
-from application.attempts import Monotonic, Stopwatch, carry_out, insist
+from application.attempts import Stopwatch, carry_out, insist
 from application.authorization import Permission
 from application.caching import NO_CACHES, Caches
 from application.commands import Command, handles
@@ -21,7 +21,7 @@ from application.extensions import NOTHING_MORE, Extensions
 from application.journal import Decision, RunJournal
 from application.lm_ports import Engine, OptimizerJob, RunnableProgram
 from application.payloads import Payload, canonical_json
-from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.ports import Clock, Monotonic, PayloadStore, Receipt, Repository
 from application.pricing import NO_PRICES, PriceBook
 from application.reasons import NO_REASON
 from application.runnable import resolve_version

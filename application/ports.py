@@ -17,6 +17,10 @@ from domain.values import Digest, PayloadRef
 A = TypeVar("A", bound=Aggregate[Any])
 
 
+Monotonic = Callable[[], float]
+"""Seconds on a clock that never goes back, such as ``time.monotonic``."""
+
+
 class Clock(Protocol):
     def now(self) -> datetime:
         """The current instant, aware, in UTC."""

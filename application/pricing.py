@@ -1,21 +1,16 @@
 """What a model call is billed: by the price book, or else as its provider is known to charge."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
-from threading import Lock
 from typing import Final, Protocol
 from uuid import UUID, uuid5
 
 from application.context import current
 from application.errors import AggregateNotFound
-from application.ports import Repository
+from application.fresh import Fresh
+from application.ports import Monotonic, Repository
 from domain.price.aggregate import Price
 from domain.price.values import Rates, counting_of
 from domain.values import LmCall
-
-FRESH_S: Final = 1.0
-"""How long another process may not know of a price that was set here."""
 
 _IDS: Final = UUID("0c0f6a56-3f0b-4f57-8f5e-52f1f1a1c0d7")
 """Namespace of the ids of prices, one for each model of a tenant. Never change it."""
@@ -61,41 +56,21 @@ class _NoPrices:
 NO_PRICES: Final = _NoPrices()
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    at_s: float
-    price: Price | None
-
-
-@dataclass(slots=True)
 class RememberedPrices:
-    """A price book over the log, which reads the price of a model at most once in ``FRESH_S``."""
+    """A price book over the log, which does not read the price of a model for every call."""
 
-    prices: Repository[Price]
-    monotonic: Callable[[], float]
-    _kept: dict[UUID, _Kept] = field(default_factory=dict[UUID, _Kept])
-    _lock: Lock = field(default_factory=Lock)
+    def __init__(self, prices: Repository[Price], monotonic: Monotonic) -> None:
+        self._prices, self._fresh = prices, Fresh[Price | None](monotonic)
 
     def rates(self, model: str, at: datetime) -> Rates | None:
-        price = self._price(price_id(model))
+        price = self._fresh.get(key := price_id(model), lambda: self._read(key))
         return None if price is None else price.at(at)
 
     def changed(self) -> None:
-        with self._lock:
-            self._kept.clear()
-
-    def _price(self, id: UUID) -> Price | None:
-        at_s = self.monotonic()
-        with self._lock:
-            kept = self._kept.get(id)
-        if kept is None or kept.at_s + FRESH_S < at_s:
-            kept = _Kept(at_s, self._read(id))
-            with self._lock:
-                self._kept[id] = kept
-        return kept.price
+        self._fresh.forget_all()
 
     def _read(self, id: UUID) -> Price | None:
         try:
-            return self.prices.get(id)
+            return self._prices.get(id)
         except AggregateNotFound:
             return None

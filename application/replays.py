@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import PositiveInt
 
-from application.attempts import Monotonic, RunInterrupted, Stopwatch, insist
+from application.attempts import RunInterrupted, Stopwatch, insist
 from application.authorization import Permission
 from application.commands import Command, handles
 from application.divergences import Parting, parting
@@ -17,7 +17,7 @@ from application.journal import RecordedRefusal, ReplayJournal
 from application.lm_ports import Diverged, Engine, JsonObject, ProgramFailed, RunStopped
 from application.models import WORKERS_MODEL, Models
 from application.payloads import Payload, canonical_json
-from application.ports import Clock, PayloadStore, Receipt, Repository
+from application.ports import Clock, Monotonic, PayloadStore, Receipt, Repository
 from application.runnable import json_object
 from application.scrubbing import scrubbed
 from application.supplies import Supplies

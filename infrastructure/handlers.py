@@ -71,7 +71,7 @@ def outward_handlers(settings: Settings, log: EventLog, models: Models) -> Seque
 
 def provider_models(settings: Settings, log: EventLog) -> Models:
     """The models of the tenants' providers; their keys are in the environment of this process."""
-    return ProviderModels.over(
+    return ProviderModels(
         EventSourcedRepository(log, Provider),
         EventSourcedRepository(log, DefaultProvider),
         PostgresNames(log.receipts.recorder),

@@ -6,17 +6,18 @@ check of the table refuses what would leave less than nothing, so the event with
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from threading import Lock
 from time import monotonic
-from typing import Any, Final, LiteralString
+from typing import Any, LiteralString
 from uuid import UUID
 
 from application.context import current
 from application.credit import Standing
 from application.errors import AggregateNotFound
+from application.fresh import Fresh
 from application.payloads import Payload
+from application.ports import Monotonic
 from domain.budget.aggregate import Budget
 from domain.budget.errors import BudgetIsSpent
 from domain.budget.events import BudgetClosed, BudgetGranted, BudgetOpened, BudgetRevised
@@ -59,9 +60,6 @@ MIGRATIONS: tuple[tuple[str, LiteralString], ...] = (
     ("budgets.1", _TABLE),
     ("budgets.2", _WALL),
 )
-
-FRESH_S: Final = 1.0
-"""How long another process may not know of a budget that was opened here."""
 
 # For the rest of the transaction: rows are changed that only their tenant sees.
 _ENTER: LiteralString = "SELECT set_config('stratal.tenant', %s, true)"
@@ -180,19 +178,11 @@ def _write(
             into.execute(_HOLD, told | {"held": of.held}, prepare=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    at_s: float
-    standings: Sequence[Standing]
-
-
-@dataclass(slots=True)
 class PostgresCredit:
     """``application.credit.Credit`` over the rows, of which it keeps some for a second."""
 
-    pool: Pool
-    _kept: dict[str, _Kept] = field(default_factory=dict[str, _Kept])
-    _lock: Lock = field(default_factory=Lock)
+    def __init__(self, pool: Pool, monotonic: Monotonic = monotonic) -> None:
+        self.pool, self._fresh = pool, Fresh[Sequence[Standing]](monotonic)
 
     def holds(self, program_id: UUID) -> Sequence[Hold]:
         context = current()
@@ -225,18 +215,12 @@ class PostgresCredit:
             return [_standing(row) for row in cursor.fetchall()]
 
     def changed(self) -> None:
-        with self._lock:
-            self._kept.pop(current().tenant, None)
+        self._fresh.forget(current().tenant)
 
     def _recent(self, tenant: str) -> Sequence[Standing]:
-        with self._lock:
-            kept = self._kept.get(tenant)
-        if kept is None or kept.at_s + FRESH_S < monotonic():
-            at_s = monotonic()
-            kept = _Kept(at_s, [each for each in self.standings() if each.closed_at is None])
-            with self._lock:
-                self._kept[tenant] = kept
-        return kept.standings
+        return self._fresh.get(
+            tenant, lambda: [each for each in self.standings() if each.closed_at is None]
+        )
 
 
 def _standing(row: tuple[Any, ...]) -> Standing:

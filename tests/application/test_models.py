@@ -73,7 +73,7 @@ class Scene:
         return MemoryRepository(Provider, self.log), MemoryRepository(DefaultProvider, self.log)
 
     def _models(self) -> ProviderModels:
-        return ProviderModels.over(
+        return ProviderModels(
             *self._repositories(),
             MemoryNames(self.log),
             self.allowance,
@@ -195,14 +195,3 @@ def test_another_key_is_used_at_once_here_and_within_a_second_elsewhere(scene: S
     assert keys() == ["sk-2", "sk-1"]
     scene.now_s = 1.0
     assert keys() == ["sk-2", "sk-2"]
-
-
-def test_what_is_kept_of_providers_is_bounded(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("application.models._KEPT", 1)
-    scene.registered(**GPT)
-    scene.registered(name="here", kind="local")
-    for model in ("gpt/gpt-4", "here/smollm2", "gpt/gpt-4"):
-        scene.chosen(model)
-    assert len(scene.models.fresh.found) == 1

@@ -10,8 +10,9 @@ from application.context import Context, within
 from application.datasets import CreateDataset, LoadRows
 from application.evaluations import RequestEvaluation, RunEvaluation
 from application.executions import RequestExecution, RunExecution
+from application.fresh import FRESH_S
 from application.prices import SetPrice, WithdrawPrice
-from application.pricing import FRESH_S, NO_PRICES, RememberedPrices, billed, price_id
+from application.pricing import NO_PRICES, RememberedPrices, billed, price_id
 from domain.dataset.values import Split
 from domain.evaluation.events import EvaluationLmCalled
 from domain.execution.events import ExecutionCompleted, ExecutionLmCalled
@@ -157,10 +158,10 @@ def test_the_book_is_read_at_most_once_a_second(world: World) -> None:
         for _ in range(100):
             assert book.rates(MODEL, NOW) == CHEAP
         assert len(reads) == 1
-        now_s += FRESH_S
+        now_s = FRESH_S - 0.001
         priced(world, RATES)
         assert book.rates(MODEL, NOW) == CHEAP
-        now_s += 0.001
+        now_s = FRESH_S
         assert book.rates(MODEL, NOW) == RATES
         book.changed()
         assert book.rates(MODEL, NOW) == RATES

@@ -275,7 +275,7 @@ class ApiWorld:
                 *(programs, executions, self.payloads, running.request, running.run, self.clock),
             ),
             BudgetHandlers(repository(Budget), self.credit, self.clock),
-            PriceHandlers(prices.prices, prices, self.clock),
+            PriceHandlers(repository(Price), prices, self.clock),
             *record_handlers(self.log, self.payloads, self.clock, running.request),
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),
             webhook_handlers(self.log, self.clock),

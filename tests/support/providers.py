@@ -35,7 +35,7 @@ ALLOWED = ProviderAllowance(
 
 def provider_models(log: MemoryLog) -> ProviderModels:
     """The models of the providers in *log*; each key is the name of its variable."""
-    return ProviderModels.over(
+    return ProviderModels(
         MemoryRepository(Provider, log),
         MemoryRepository(DefaultProvider, log),
         MemoryNames(log),

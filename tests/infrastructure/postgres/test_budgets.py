@@ -17,6 +17,7 @@ from application.budgets import BudgetHandlers, CloseBudget, GrantCredit, OpenBu
 from application.context import within
 from application.credit import Standing, set_aside
 from application.errors import ConcurrentWrite
+from application.fresh import FRESH_S
 from application.payloads import Payload
 from application.ports import Receipt
 from domain.budget.aggregate import Budget
@@ -46,7 +47,8 @@ class Process:
 
     def __init__(self, pool: Pool) -> None:
         self.log = EventLog(PostgresRecorder(pool), inline=[write_budgets])
-        self.credit = PostgresCredit(pool)
+        self.now_s = 0.0
+        self.credit = PostgresCredit(pool, lambda: self.now_s)
         self.executions = EventSourcedRepository(self.log, Execution)
         budgets = EventSourcedRepository(self.log, Budget)
         self.handlers = BudgetHandlers(budgets, self.credit, FixedClock())
@@ -188,12 +190,12 @@ def test_the_same_runs_have_one_open_budget(processes: Sequence[Process]) -> Non
 
 
 def test_another_process_hears_of_a_budget_within_a_second(
-    processes: Sequence[Process], monkeypatch: pytest.MonkeyPatch
+    processes: Sequence[Process],
 ) -> None:
     here, there = processes
     there.request()
     here.open()
-    monkeypatch.setattr("infrastructure.postgres.budgets.FRESH_S", 0.0)
+    there.now_s = FRESH_S
     with pytest.raises(BudgetIsSpent):
         there.request()
 
