@@ -12,7 +12,7 @@ from application.lm_ports import RunnableProgram
 from application.payloads import canonical_json
 from application.ports import Repository
 from domain.execution.aggregate import Execution
-from domain.values import Digest, PayloadRef, RunRef
+from domain.values import Digest, LmCall, PayloadRef, RunRef
 
 Provider = tuple[str, ...]
 """What answers: the model as the settings name it, and where it is."""
@@ -20,10 +20,15 @@ Provider = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A text that is kept for a while, and the run that it came from."""
+    """A text that is kept for a while, and the run that it came from.
+
+    Whoever fills a cache says of which program the run is, and which ``models`` took part.
+    """
 
     content: PayloadRef
     filled_by: RunRef
+    program_id: UUID | None = field(default=None, compare=False)
+    models: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 class Debt(Protocol):
@@ -97,9 +102,13 @@ class Prediction:
             return
         kept = None
         try:
-            outputs = executions.get(id).outputs
-            if outputs is not None:
-                kept = Kept(outputs, RunRef(kind="execution", id=id))
+            execution = executions.get(id)
+            if execution.outputs is not None:
+                models = frozenset(
+                    call.model for call in execution.calls if isinstance(call, LmCall)
+                )
+                run = RunRef(kind="execution", id=id)
+                kept = Kept(execution.outputs, run, execution.program_id, models)
         finally:
             self._debt.settle(kept)
 

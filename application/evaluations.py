@@ -130,7 +130,7 @@ class _EvaluationWork:
             count=wish.dataset_rows,
         )
         if Cache.ANSWERS in caches_of(ports.programs.get(wish.program_id).config):
-            journal.share(ports.caches.answers)
+            journal.share(ports.caches.answers, wish.program_id)
         program = ports.supplies.runnable(wish.program_id, wish.program_version)
         rows = scored(
             ports.engine,

@@ -166,7 +166,7 @@ class _ExecutionWork:
         if (kept := self._predicted(run, program)) is not None:
             return self._ending(kept.content, filled_by=kept.filled_by.id)
         if Cache.ANSWERS in run.caches:
-            journal.share(ports.caches.answers)
+            journal.share(ports.caches.answers, run.program_id)
         for warning in foreign_states(program, ports.dspy):
             journal.note(self._warning(warning))
         inputs = json_object(ports.payloads.get(run.inputs))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import dropwhile, islice
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar, cast
+from uuid import UUID
 
 from application.caching import Debt, Kept, KeptTexts
 from application.context import current, within
@@ -76,16 +77,18 @@ class RunJournal(Generic[R]):
         self._booking, self._writing = Lock(), Lock()
         self._failure: Failure | None = None
         self._cache: KeptTexts | None = None
+        self._program_id: UUID | None = None
         self._owed: dict[Digest, Debt] = {}
+        self._makers: dict[Digest, tuple[str]] = {}
 
     @property
     def shares(self) -> bool:
         """Whether its answers come from a cache and go there."""
         return self._cache is not None
 
-    def share(self, cache: KeptTexts) -> None:
-        """Have *cache* answer calls, and keep what models answered that could be read."""
-        self._cache = cache
+    def share(self, cache: KeptTexts, program_id: UUID) -> None:
+        """Have *cache* answer calls, and keep what models answered that program, if it was read."""
+        self._cache, self._program_id = cache, program_id
 
     def shared(self, key: Digest, *, within_s: float) -> SharedAnswer | None:
         """What an equal call of another run was answered, after waiting for one under way."""
@@ -106,12 +109,12 @@ class RunJournal(Generic[R]):
         """Let other runs have the recorded answer to *key*, if it could be read."""
         if (debt := self._owed.pop(key, None)) is None:
             return
-        kept = None
+        kept, models = None, frozenset(self._makers.pop(key, ()))
         try:
             if is_read:
                 self.flush()  # whoever is answered by it finds it on record
                 run = RunRef.model_validate({"kind": self._run.KIND, "id": self._run.id})
-                kept = Kept(self._run.answers[key], run)
+                kept = Kept(self._run.answers[key], run, self._program_id, models)
         finally:
             with within(self._context):
                 debt.settle(kept)
@@ -169,6 +172,8 @@ class RunJournal(Generic[R]):
             booked = billed(scrubbed_call(call), self._prices, at=at)
         texts = [request] if response is None else [request, response]
         decision: Decision[R] = Decision(lambda run: run.record_call(booked, at=at), texts)
+        if call.key in self._owed:
+            self._makers[call.key] = (call.model,)
         self._await(decision, call.key, response)
 
     def _enqueue_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:

@@ -277,7 +277,7 @@ class _OptimizationWork:
             )
 
         if Cache.ANSWERS in caches_of(ports.programs.get(run.wish.program_id).config):
-            journal.share(ports.caches.answers)
+            journal.share(ports.caches.answers, run.wish.program_id)
         job = self._job(run)
         found = ports.engine.optimize(job, journal, on_trial)
         heldout = self._heldout(run, job.program, found.state, journal)

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -31,6 +31,11 @@ class Event(ValueObject):
 
     TOPIC: ClassVar[str]
     VERSION: ClassVar[int] = 1
+
+
+def members(union: Any) -> tuple[type[Event], ...]:
+    """The events of *union*; one event alone is a union, too."""
+    return get_args(union) or (union,)
 
 
 class Envelope(ValueObject):

@@ -28,6 +28,7 @@ from application.ports import Receipt
 from application.probes import ProbeHandlers
 from application.probing import ModuleProber
 from application.programs import ProgramHandlers
+from application.purges import PurgeHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
@@ -39,6 +40,7 @@ from application.turns import Turns
 from application.versions import VersionHandlers
 from application.warming import WarmingHandlers, warming
 from domain.access.aggregate import ApiKey
+from domain.cache.aggregate import CachePurge
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -75,6 +77,7 @@ from infrastructure.postgres.attempts import MIGRATIONS as ATTEMPT_MIGRATIONS
 from infrastructure.postgres.budgets import MIGRATIONS as BUDGET_MIGRATIONS
 from infrastructure.postgres.budgets import write_budgets
 from infrastructure.postgres.caches import MIGRATIONS as CACHE_MIGRATIONS
+from infrastructure.postgres.caches import write_purges
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
@@ -165,6 +168,7 @@ RIGHTS = Rights(
         "paused_queues",
         "budgets",
         "cache",
+        "cache_purges",
     ),
     adds=("payloads", "notary_log", "notary_leaves", "notary_nodes", "checkpoints"),
 )
@@ -267,6 +271,7 @@ def _inline_writers() -> Sequence[InlineWriter]:
         JobWriter(LANES, reactions),
         BroadcastWriter(warming),
         write_budgets,
+        write_purges,
     )
 
 
@@ -338,6 +343,7 @@ def _run_handlers(
         running,
         batch_handlers(log, running),
         *money_handlers,
+        PurgeHandlers(EventSourcedRepository(log, CachePurge), programs, clock),
         *record_handlers(log, supplies, executions, running.request),
         *workflow_handlers(
             log, supplies, Deeds(running, runtime.toolbox, records(log, supplies)), worker

@@ -1,13 +1,14 @@
 """What each event says in plain English; names of things are left open until they are known."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, assert_never, get_args
+from typing import Any, Final, assert_never
 from uuid import UUID
 
 from domain.access.events import ApiKeyEvent, ApiKeyIssued, ApiKeyRevoked
 from domain.batch.events import BatchEvent
 from domain.binding.events import BindingEvent
 from domain.budget.events import BudgetEvent
+from domain.cache.events import CachePurged
 from domain.dataset.events import (
     DatasetCreated,
     DatasetEvent,
@@ -17,7 +18,7 @@ from domain.dataset.events import (
 )
 from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import ExecutionEvent
-from domain.kernel import Event, Recorded
+from domain.kernel import Event, Recorded, members
 from domain.module.events import ModuleConfigured, ModuleCreated, ModuleEvent, ModuleRetired
 from domain.optimization.events import OptimizationEvent
 from domain.parking.events import EventParked, ParkedEventReplayed, ParkingEvent
@@ -55,7 +56,7 @@ from domain.webhook.events import WebhookEvent
 from domain.workflow.events import WorkflowEvent
 from domain.workflow_run.events import WorkflowRunEvent
 from projections.batch_sentences import batch
-from projections.money_sentences import budget, price
+from projections.money_sentences import budget, price, purge
 from projections.provider_sentences import default_provider, provider
 from projections.record_sentences import binding, record
 from projections.run_sentences import evaluation, execution, optimization
@@ -287,13 +288,14 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (ProviderEvent, provider),
         (DefaultProviderEvent, default_provider),
         (PriceEvent, price),
+        (CachePurged, purge),
         (RecordEvent, record),
         (BindingEvent, binding),
         (ParkingEvent, _parking),
         (QueueEvent, _queue),
     )
     for union, say in unions:
-        for event in get_args(union):
+        for event in members(union):
             yield event, say
 
 

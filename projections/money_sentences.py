@@ -1,4 +1,4 @@
-"""What happens to budgets and to prices, in sentences."""
+"""What happens to budgets, prices and caches, in sentences."""
 
 from typing import assert_never
 from uuid import UUID
@@ -11,6 +11,7 @@ from domain.budget.events import (
     BudgetRanLow,
     BudgetRevised,
 )
+from domain.cache.events import CachePurged
 from domain.price.events import PriceEvent, PriceSet, PriceWithdrawn
 from projections.words import Words, plain, quoted
 
@@ -43,3 +44,11 @@ def price(id: UUID, event: PriceEvent) -> Words:
             return (f"withdrew the price of {plain(event.model)}{since}",)
         case _:
             assert_never(event)
+
+
+def purge(id: UUID, event: CachePurged) -> Words:
+    del id
+    what = "caches" if event.cache is None else f"cache of {event.cache.value}"
+    of = () if event.program_id is None else (" of program ", event.program_id)
+    by = "" if event.model is None else f" of what {plain(event.model)} answered"
+    return (f"emptied the {what}", *of, f"{by} because {quoted(event.reason)}")

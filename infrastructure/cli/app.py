@@ -11,6 +11,7 @@ from infrastructure.cli.audit import AuditCommands
 from infrastructure.cli.batches import BatchCommands
 from infrastructure.cli.bindings import BindingCommands
 from infrastructure.cli.budgets import BudgetCommands
+from infrastructure.cli.caches import CacheCommands
 from infrastructure.cli.clients import ClientCommands
 from infrastructure.cli.comparisons import DiffCommands
 from infrastructure.cli.connection import Connect
@@ -117,6 +118,7 @@ def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
         "proposal": ProposalCommands(connect).app(),
         "batch": BatchCommands(connect).app(),
         "budget": BudgetCommands(connect).app(),
+        "cache": CacheCommands(connect).app(),
         "provider": ProviderCommands(connect).app(),
         "price": PriceCommands(connect).app(),
         "execution": ExecutionCommands(connect).app(),

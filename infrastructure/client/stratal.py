@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from infrastructure.client.batches import Batches
 from infrastructure.client.budgets import Budgets
+from infrastructure.client.caches import Caches
 from infrastructure.client.datasets import Datasets
 from infrastructure.client.errors import StratalUnreachable
 from infrastructure.client.keys import Keys
@@ -63,6 +64,7 @@ class Stratal:
         self.budgets = Budgets(self)
         self.providers = Providers(self)
         self.prices = Prices(self)
+        self.caches = Caches(self)
         self.programs = Programs(self)
         self.executions = Executions(self)
         self.batches = Batches(self)

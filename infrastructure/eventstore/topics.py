@@ -2,16 +2,17 @@
 
 from collections.abc import Iterable, Mapping
 from types import UnionType
-from typing import Any, get_args
+from typing import Any
 
 from domain.access.events import ApiKeyEvent
 from domain.batch.events import BatchEvent
 from domain.binding.events import BindingEvent
 from domain.budget.events import BudgetEvent
+from domain.cache.events import CachePurged
 from domain.dataset.events import DatasetEvent
 from domain.evaluation.events import EvaluationEvent
 from domain.execution.events import ExecutionEvent
-from domain.kernel import Event
+from domain.kernel import Event, members
 from domain.module.events import ModuleEvent
 from domain.optimization.events import OptimizationEvent
 from domain.parking.events import ParkingEvent
@@ -48,6 +49,7 @@ UNIONS = (
     ProviderEvent,
     DefaultProviderEvent,
     PriceEvent,
+    CachePurged,
     RecordEvent,
     BindingEvent,
     ParkingEvent,
@@ -72,7 +74,7 @@ def registry(unions: Iterable[UnionType | Any]) -> Registry:
     """
     found: dict[str, type[Event]] = {}
     for union in unions:
-        for event in get_args(union):
+        for event in members(union):
             topic = event.TOPIC
             if topic in found:
                 raise TopicIsTaken(topic, found[topic], event)

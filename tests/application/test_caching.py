@@ -1,5 +1,6 @@
 """Answers that other runs were given: named on record, paid for once, and replayed like any."""
 
+from dataclasses import replace
 from decimal import Decimal
 from uuid import UUID, uuid4
 
@@ -8,18 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue, ValidationError
 
+from application.authorization import PermissionIsMissing
 from application.budgets import GrantCredit, OpenBudget
 from application.caching import NOTHING_KEPT, PATIENCE_S, cache_key
 from application.context import Context, within
 from application.datasets import CreateDataset, LoadRows
+from application.errors import AggregateNotFound
 from application.evaluations import RequestEvaluation, RunEvaluation
 from application.executions import RequestExecution, RunExecution
 from application.lm_ports import NotShared, ProgramFailed
 from application.optimizations import RequestOptimization, RunOptimization
 from application.payloads import Payload
 from application.programs import ConfigureProgram
+from application.purges import PurgeCache
 from application.replays import RequestReplay, RunReplay
+from domain.access.values import Role
 from domain.budget.values import Cover
+from domain.cache.events import CachePurged
 from domain.dataset.values import Split
 from domain.evaluation.events import EvaluationLmCalled
 from domain.execution.events import (
@@ -82,6 +88,37 @@ def test_lmp_14_an_equal_execution_makes_no_call_and_names_the_one_that_did(
     assert [call.filled_by for call in hits] == [RunRef(kind="execution", id=first)] * 2
     assert [call.key for call in hits] == [call.key for call in made] == [key("one"), key("two")]
     assert [call.response for call in hits] == [call.response for call in made]
+
+
+@pytest.mark.feature("CCH-08")
+def test_cch_08_what_is_kept_says_which_program_and_which_models_it_is_of(world: World) -> None:
+    program_id = world.a_program(GRAPH, Cache.ANSWERS, Cache.PREDICTIONS)
+    executed(world, program_id)
+    kept = [*world.answers.rows.values(), *world.predictions.rows.values()]
+    assert [(each.program_id, each.models) for each in kept] == [(program_id, {"scripted"})] * 3
+
+
+@pytest.mark.feature("CCH-08")
+def test_cch_08_a_purge_is_on_record_with_its_reason(world: World) -> None:
+    program_id, purge_id = world.a_program(), uuid4()
+    told = {"cache": Cache.ANSWERS, "program_id": program_id, "model": "openai/gpt"}
+    world.do(PurgeCache(purge_id=purge_id, **told, reason="It was wrong."))
+    assert world.events(purge_id) == [CachePurged(**told, reason="It was wrong.")]
+
+
+@pytest.mark.feature("CCH-08")
+def test_cch_08_a_purge_of_a_program_that_is_not_there_is_refused(world: World) -> None:
+    purge_id = uuid4()
+    with pytest.raises(AggregateNotFound):
+        world.do(PurgeCache(purge_id=purge_id, program_id=uuid4()))
+    assert not world.events(purge_id)
+
+
+@pytest.mark.feature("CCH-08")
+def test_cch_08_whoever_may_only_run_programs_empties_no_cache(world: World) -> None:
+    user = replace(CONTEXT, roles=frozenset({Role.ML_USER}))
+    with pytest.raises(PermissionIsMissing):
+        world.do(PurgeCache(purge_id=uuid4()), user)
 
 
 @pytest.mark.feature("LMP-14")

@@ -2,16 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import get_args
 
-from domain.kernel import Event
+from domain.kernel import Event, members
 from infrastructure.eventstore.topics import UNIONS
 
 GOLDEN = Path(__file__).parent / "golden" / "events.json"
 
 
 def all_events() -> list[type[Event]]:
-    return [event for union in UNIONS for event in get_args(union)]
+    return [event for union in UNIONS for event in members(union)]
 
 
 def shapes() -> dict[str, object]:

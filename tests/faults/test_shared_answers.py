@@ -89,7 +89,7 @@ def test_cch_09_when_the_one_that_asks_is_killed_another_one_does(
 
 @pytest.mark.feature("CCH-05")
 @pytest.mark.feature("CCH-08")
-def test_cch_05_an_equal_execution_names_the_first_and_cch_08_another_tenant_asks_itself(
+def test_cch_05_an_equal_execution_names_the_first_and_cch_08_a_tenant_asks_and_purges_alone(
     service: Service, http: Http, lm: SlowAtFirst
 ) -> None:
     http.post("/v1/programs/triage/configure", {"config": {"cache": ["predictions"]}})
@@ -111,3 +111,9 @@ def test_cch_05_an_equal_execution_names_the_first_and_cch_08_another_tenant_ask
     stranger.post("/v1/programs", {"name": "triage", "modules": modules, "config": config})
     assert ended(stranger, requested(stranger))["filled_by"] is None
     assert sum(lm.heard.values()) == 2
+
+    assert http.send("DELETE", "/v1/cache?program=triage").status_code == 200
+    assert ended(http, requested(http))["filled_by"] is None
+    assert sum(lm.heard.values()) == 3
+    assert ended(stranger, requested(stranger))["filled_by"] is not None
+    assert sum(lm.heard.values()) == 3

@@ -304,6 +304,7 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "GET /v1/keys": _lists(),
     "GET /v1/keys/{key_id}": (Ask(),),
     "POST /v1/providers": (Ask(body={"name": "again", "kind": "scripted"}),),
+    "DELETE /v1/cache": (Ask({"program": "$program"}), Ask({"cache": "answers"})),
     "GET /v1/providers": _lists(),
     "GET /v1/providers/{provider}": (Ask(),),
     "POST /v1/providers/{provider}/change": (Ask(body={"models": [{"name": "gpt-4o"}]}),),

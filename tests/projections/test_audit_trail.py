@@ -2,13 +2,13 @@
 
 import re
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 from uuid import UUID
 
 import pytest
 
 from domain.execution.events import ExecutionStarted
-from domain.kernel import Event, Recorded
+from domain.kernel import Event, Recorded, members
 from domain.optimization.events import (
     OptimizationApproved,
     OptimizationRejected,
@@ -41,7 +41,7 @@ def every_event_class() -> set[type[Event]]:
 
 def test_every_event_class_has_a_sentence() -> None:
     assert set(SAID) == every_event_class()
-    assert {event for union in UNIONS for event in get_args(union)} == every_event_class()
+    assert {event for union in UNIONS for event in members(union)} == every_event_class()
     assert {type(each.event) for each in everything().recorded} == every_event_class()
 
 

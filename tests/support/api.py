@@ -32,6 +32,7 @@ from application.prices import PriceHandlers
 from application.pricing import RememberedPrices
 from application.probes import ProbeHandlers
 from application.programs import ProgramHandlers
+from application.purges import PurgeHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
@@ -42,6 +43,7 @@ from application.versions import VersionHandlers
 from domain.access.aggregate import ApiKey
 from domain.batch.aggregate import Batch
 from domain.budget.aggregate import Budget
+from domain.cache.aggregate import CachePurge
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -276,6 +278,7 @@ class ApiWorld:
             ),
             BudgetHandlers(repository(Budget), self.credit, self.clock),
             PriceHandlers(repository(Price), prices, self.clock),
+            PurgeHandlers(repository(CachePurge), programs, self.clock),
             *record_handlers(self.log, self.payloads, self.clock, running.request),
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),
             webhook_handlers(self.log, self.clock),

@@ -2,12 +2,21 @@
 
 import threading
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from application.caching import Debt, Kept, cache_key
 from application.context import current
-from domain.values import Digest
+from domain.cache.events import CachePurged
+from domain.values import Cache, Digest
 
 PROVIDER = ("dspy", "fake/model", "")
+
+PURGES: tuple[CachePurged, ...] = (
+    CachePurged(cache=Cache.ANSWERS, program_id=UUID(int=7), model="openai/gpt", reason="Old."),
+    CachePurged(cache=None, program_id=None, model=None, reason="A leak."),
+    CachePurged(cache=Cache.PREDICTIONS, program_id=None, model=None, reason="Old."),
+)
+"""A purge in each of its forms."""
 
 
 @dataclass

@@ -46,6 +46,7 @@ from domain.values import Failure, LmCall, LmUsage, ToolCall
 from tests.support import histories as build
 from tests.support.access import a_key
 from tests.support.budgets import HELD, SETTLED
+from tests.support.caches import PURGES
 from tests.support.histories import Log, an_id, ref, spend_of
 from tests.support.prices import price_set, price_withdrawn
 from tests.support.probes import a_probe
@@ -277,6 +278,7 @@ STREAMS = (
     | st.sampled_from((a_run_undone(), a_run_with_all(), a_run_completed())).map(list)
     | st.integers(1, 7).map(lambda length: [*a_record()[:length]])
     | st.integers(1, 5).map(lambda length: [*a_binding()[:length]])
+    | st.sampled_from(PURGES).map(lambda purge: [purge])
     | st.sampled_from((A_TOOL, [*A_TOOL, ToolRetired(reason="Old.")])).map(list)
     | st.sampled_from((A_KEY, [*A_KEY, ApiKeyRevoked(reason="Lost.")])).map(list)
 )

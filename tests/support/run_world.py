@@ -35,9 +35,11 @@ from application.policies import reactions
 from application.ports import Claim, Receipt
 from application.prices import PriceHandlers
 from application.pricing import RememberedPrices
+from application.purges import PurgeHandlers
 from application.replays import ReplayHandlers
 from application.supplies import Supplies
 from domain.budget.aggregate import Budget
+from domain.cache.aggregate import CachePurge
 from domain.dataset.aggregate import Dataset
 from domain.evaluation.aggregate import Evaluation
 from domain.execution.aggregate import Execution
@@ -353,6 +355,7 @@ class World:
             DatasetHandlers(self.datasets, self.clock),
             BudgetHandlers(self.budgets, self.credit, self.clock),
             PriceHandlers(self.book, self.prices, self.clock),
+            PurgeHandlers(MortalRepository(CachePurge, self.log), self.programs, self.clock),
             running,
             *self.beside(running.request),
             ReplayHandlers(executions=self.executions, **replay),

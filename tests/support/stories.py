@@ -33,6 +33,7 @@ from tests.support import histories as build
 from tests.support.access import a_key
 from tests.support.batches import tell_a_batch
 from tests.support.budgets import HELD, SETTLED, a_budget
+from tests.support.caches import PURGES
 from tests.support.histories import TENANT, Log, an_id
 from tests.support.prices import a_price
 from tests.support.probes import a_probe
@@ -128,6 +129,8 @@ def everything() -> Log:
     log.append(an_id("provider"), *a_provider())
     log.append(an_id("default"), *a_default())
     log.append(an_id("price"), *a_price())
+    for number, purge in enumerate(PURGES):
+        log.append(an_id(f"purge {number}"), purge)
     log.append(an_id("paid"), build.execution_requested(), HELD, SETTLED, stopped)
     tell_a_batch(log)
     log.append(an_id("record"), *a_record())

@@ -108,6 +108,7 @@ from tests.architecture.golden.records import RECORDS
 from tests.architecture.golden.workflows import WORKFLOWS
 from tests.support.batches import EXAMPLES as BATCHES
 from tests.support.budgets import EXAMPLES as BUDGETS
+from tests.support.caches import PURGES
 from tests.support.histories import an_id, digest_of, ref
 from tests.support.prices import EXAMPLES as PRICES
 from tests.support.providers import EXAMPLES as PROVIDERS
@@ -561,7 +562,7 @@ _QUEUES: Final[Sequence[Sequence[Event]]] = (
 )
 
 _OUTWARD: Final = (*BATCHES, *BUDGETS, *PROVIDERS)
-_UPKEEP: Final = (*_PARKINGS, *_QUEUES)
+_UPKEEP: Final = (*_PARKINGS, *_QUEUES, PURGES)
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
     examples[0].TOPIC: examples
