@@ -1,7 +1,9 @@
 """Creating datasets, loading rows into them, replacing some and taking some out."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, ClassVar, Final
 from uuid import UUID, uuid5
 
@@ -107,18 +109,7 @@ class DatasetHandlers:
     def load(self, command: LoadRows) -> Receipt:
         dataset = self.datasets.get(command.dataset_id)
         dataset.expect(command.expected_version)
-        rows = command.rows
-        chunks = [
-            Payload.of(list(rows[first : first + CHUNK_ROWS]))
-            for first in range(0, len(rows), CHUNK_ROWS)
-        ]
-        dataset.load(
-            command.split,
-            tuple(chunk.ref for chunk in chunks),
-            count=len(rows),
-            fields=common_fields(rows),
-            at=self.clock.now(),
-        )
+        chunks = load_rows(dataset, command.split, command.rows, at=self.clock.now())
         return self.datasets.save(dataset, payloads=chunks)
 
     @handles(ReplaceRow, Permission.AUTHOR)
@@ -144,6 +135,24 @@ class DatasetHandlers:
         dataset = self.datasets.get(command.dataset_id)
         dataset.expect(command.expected_version)
         return dataset
+
+
+def load_rows(
+    dataset: Dataset, split: Split, rows: Sequence[JsonObject], *, at: datetime
+) -> list[Payload]:
+    """Append *rows* to a part of *dataset*; returns the texts that are to be stored with it.
+
+    Raises:
+        RowsAreMalformed: They do not all have the same fields.
+        FieldsDiffer: The rows that are there have other fields.
+    """
+    chunks = [
+        Payload.of(list(rows[first : first + CHUNK_ROWS]))
+        for first in range(0, len(rows), CHUNK_ROWS)
+    ]
+    refs = tuple(chunk.ref for chunk in chunks)
+    dataset.load(split, refs, count=len(rows), fields=common_fields(rows), at=at)
+    return chunks
 
 
 def written_in_place(

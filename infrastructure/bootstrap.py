@@ -23,6 +23,7 @@ from application.lm_ports import Engine
 from application.models import Models
 from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
+from application.past_runs import PastRunHandlers
 from application.policies import reactions
 from application.ports import Receipt
 from application.probes import ProbeHandlers
@@ -69,6 +70,7 @@ from infrastructure.handlers import (
 from infrastructure.limits import provider_turns
 from infrastructure.money import money
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
+from infrastructure.past_runs import ProjectedRuns
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
 from infrastructure.payloads.store import PostgresPayloadStore, insert_payloads
 from infrastructure.pins import InstalledPins, installed_dspy
@@ -305,6 +307,7 @@ def _bus(
         ExchangeHandlers(programs, graphs, clock, extensions),
         ProbeHandlers(probes, signatures, runtime.prober, settings.module_packages, clock),
         DatasetHandlers(datasets, clock),
+        PastRunHandlers(datasets, _past_runs(log), payloads, clock),
         ToolHandlers(tools, supplies, clock),
         *outward_handlers(settings, log, models),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
@@ -358,3 +361,8 @@ def _run_handlers(
 def _users(log: EventLog) -> ProjectedUsers:
     store = PostgresReadStore(log.receipts.recorder.pool, PROJECTIONS)
     return ProjectedUsers(store, log.head, store.wait_for)
+
+
+def _past_runs(log: EventLog) -> ProjectedRuns:
+    store = PostgresReadStore(log.receipts.recorder.pool, PROJECTIONS)
+    return ProjectedRuns(store, log.head, store.wait_for)

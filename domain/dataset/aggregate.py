@@ -74,10 +74,12 @@ class Dataset(Aggregate[DatasetEvent]):
     ) -> None:
         """Append *count* rows, which lie in *chunks* and all have *fields*.
 
+        Metadata may come or go with them.
+
         Raises:
             FieldsDiffer: The rows that are there have other fields.
         """
-        if self.fields and set(fields) != set(self.fields):
+        if self.fields and _said(fields) != _said(self.fields):
             raise FieldsDiffer(known=self.fields, given=fields)
         event = DatasetRowsLoaded(split=split, chunks=chunks, count=count, fields=fields)
         self.record(event, at=at)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, JsonValue, TypeAdapter, ValidationError
 from application.datasets import LoadRows, RemoveRow, ReplaceRow
 from application.examples import Example, RowHashes, example, examples
 from application.fitting import fit
+from application.past_runs import LoadExecutions
 from application.ports import Receipt
 from application.reasons import NO_REASON
 from application.rows import RowFormat, parse_rows
@@ -28,12 +29,14 @@ from infrastructure.api.dependencies import (
     IdOrName,
     Reader,
     Reading,
+    Writer,
     Writing,
     wish,
 )
 from infrastructure.api.etags import Written, written
 from infrastructure.api.guard import media_type
 from infrastructure.api.pages import LIMIT, After, Limit, PageView, decode, encode
+from infrastructure.api.past_runs import WhichRuns
 from infrastructure.api.route import router
 from projections.paging import CursorIsInvalid
 
@@ -75,8 +78,15 @@ _ROWS_BODY: Final[dict[str, Any]] = {
 class LoadedRows(Written):
     """What a load did, and what of it the dataset had already; nothing of that is refused."""
 
+    rows: int = Field(description="How many rows were loaded.")
     repeated: int = Field(description="Rows of the load that repeat earlier rows of their part.")
     leaked: int = Field(description="Rows of the load that the other part has, too.")
+
+
+class PastRows(WhichRuns):
+    """Which executions become rows, and of which part."""
+
+    split: Split = Field(description="The part to append to.")
 
 
 class ExampleView(BaseModel):
@@ -115,9 +125,31 @@ async def load_rows(
         )
 
     receipt = await desk.dispatch(await desk.run(command))
-    found = await desk.run(partial(_repeats, desk, receipt, request.app.state.row_hashes))
-    done = written(response, receipt, f"{PATH}/{dataset_id}")
-    return LoadedRows(**done.model_dump(), **found.model_dump())
+    return await _loaded(desk, receipt, request, response)
+
+
+@routes.post("/{dataset}/rows/from-executions", status_code=status.HTTP_201_CREATED)
+async def load_executions(
+    dataset: IdOrName,
+    body: PastRows,
+    desk: Writing,
+    expected: Expected,
+    request: Request,
+    response: Response,
+) -> LoadedRows:
+    """Append what completed executions took and gave, a row for each, oldest first.
+
+    The metadata of a row says in `_execution_id` which execution it is of.
+    """
+    dataset_id = await desk.id_of(KIND, dataset)
+    command = wish(
+        LoadExecutions,
+        dataset_id=dataset_id,
+        split=body.split,
+        which=body.which(await desk.id_of("program", body.program)),
+        expected_version=expected,
+    )
+    return await _loaded(desk, await desk.dispatch(command), request, response)
 
 
 @routes.get("/{dataset}/rows")
@@ -209,6 +241,17 @@ async def dataset_duplicates(
         return duplicates(hashes.of(_dataset(desk, dataset_id), desk.deps.payloads, split))
 
     return await desk.run(read)
+
+
+async def _loaded(
+    desk: Writer, receipt: Receipt, request: Request, response: Response
+) -> LoadedRows:
+    found = await desk.run(partial(_repeats, desk, receipt, request.app.state.row_hashes))
+    rows = await desk.run(
+        lambda: _dataset(desk, receipt.id, version=receipt.version).loads[-1].rows
+    )
+    done = written(response, receipt, f"{PATH}/{receipt.id}")
+    return LoadedRows(**done.model_dump(), **found.model_dump(), rows=rows)
 
 
 def _repeats(desk: Desk, receipt: Receipt, hashes: RowHashes) -> Repeats:

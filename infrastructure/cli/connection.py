@@ -21,6 +21,9 @@ AsOf = Annotated[
         metavar="POSITION|TIME", help="As it was then: 42, or a time such as 2026-11-20T09:30:00Z."
     ),
 ]
+Time = Annotated[
+    str | None, typer.Option(metavar="TIME", help="A time such as 2026-11-20T09:30:00Z.")
+]
 ProgramName = Annotated[str, typer.Argument(help="Id or name of a program.", metavar="PROGRAM")]
 DatasetName = Annotated[str, typer.Argument(help="Id or name of a dataset.", metavar="DATASET")]
 ExecutionId = Annotated[str, typer.Argument(help="Id of an execution.", metavar="EXECUTION")]

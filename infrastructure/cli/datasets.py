@@ -1,7 +1,8 @@
 """``stratal dataset``: labelled rows to learn from and to judge on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -15,11 +16,13 @@ from infrastructure.cli.connection import (
     DatasetName,
     InputIsUnusable,
     Json,
+    ProgramName,
+    Time,
     at,
     json_object,
 )
 from infrastructure.cli.output import moment, people, say, show_json, show_pairs, show_table
-from infrastructure.client import StratalProblem
+from infrastructure.client import Stratal, StratalProblem
 
 FORMATS = {
     ".jsonl": "application/x-ndjson",
@@ -45,6 +48,7 @@ class DatasetCommands:
     def app(self) -> typer.Typer:
         verbs = typer.Typer(no_args_is_help=True, help="Labelled rows.")
         verbs.command()(self.load)
+        verbs.command("from-executions")(self.from_executions)
         verbs.command()(self.show)
         verbs.command()(self.duplicates)
         rows = typer.Typer(no_args_is_help=True, help="Single rows: list, replace, remove.")
@@ -68,19 +72,45 @@ class DatasetCommands:
         """
         form, content = _read(file)
         client, rows = self.connect(), at("datasets", name, "rows")
-        try:
-            done = client.send(rows, content, content_type=form, split=split)
-        except StratalProblem as problem:
-            if problem.code != "not_found":
-                raise
-            client.datasets.create(name, purpose="custom")
-            done = client.send(rows, content, content_type=form, split=split)
-        if json:
-            show_json(done)
-            return
-        say(f"Loaded {file.name} into {name} ({split}).{_had_already(done)}")
-        if done["repeated"] or done["leaked"]:
-            say(f"See stratal dataset duplicates {name}.")
+        send = partial(client.send, rows, content, content_type=form, split=split)
+        _tell(_into_dataset(client, name, send), file.name, name, split, as_json=json)
+
+    def from_executions(
+        self,
+        name: Annotated[str, typer.Argument(help="A new name, or a dataset that is there.")],
+        program: ProgramName,
+        *,
+        split: Annotated[str, typer.Option(help="train or heldout.")] = "train",
+        version: Annotated[int | None, typer.Option(help="Only those of a version.")] = None,
+        actor: Annotated[str | None, typer.Option(help="Only those that they requested.")] = None,
+        since: Time = None,
+        until: Time = None,
+        tokens_above: Annotated[
+            int | None, typer.Option(help="Only those that took more tokens than that.")
+        ] = None,
+        limit: Annotated[
+            int | None, typer.Option(help="The newest so many; 100 if left out.")
+        ] = None,
+        json: Json = False,
+    ) -> None:
+        """Load what completed executions took and gave; each row names its execution.
+
+        The dataset is created when it is not there.
+        """
+        client = self.connect()
+        load = partial(
+            client.datasets.load_executions,
+            *(name, client.programs.get(program)["program_id"]),
+            split=split,
+            program_version=version,
+            actor=actor,
+            since=since,
+            until=until,
+            tokens_above=tokens_above,
+            limit=limit,
+        )
+        done = _into_dataset(client, name, load)
+        _tell(done, f"{done['rows']} executions", name, split, as_json=json)
 
     def show(self, dataset: DatasetName, *, as_of: AsOf = None, json: Json = False) -> None:
         """Show a dataset and the statistics of its rows."""
@@ -160,6 +190,26 @@ class DatasetCommands:
         done = self.connect().datasets.remove_row(dataset, row, reason=reason)
         so = "" if done["position"] else " It was gone already."
         show_json(done) if json else say(f"Removed row {row} of {dataset}.{so}")
+
+
+def _into_dataset(client: Stratal, name: str, load: Callable[[], Data]) -> Data:
+    """What *load* did, once there is a dataset called *name*."""
+    try:
+        return load()
+    except StratalProblem as problem:
+        if problem.code != "not_found":
+            raise
+    client.datasets.create(name, purpose="custom")
+    return load()
+
+
+def _tell(done: Data, what: str, name: str, split: str, *, as_json: bool) -> None:
+    if as_json:
+        show_json(done)
+        return
+    say(f"Loaded {what} into {name} ({split}).{_had_already(done)}")
+    if done["repeated"] or done["leaked"]:
+        say(f"See stratal dataset duplicates {name}.")
 
 
 def _had_already(done: Data) -> str:

@@ -8,17 +8,13 @@ from typing import Annotated, Final
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from infrastructure.cli.connection import Connect, Data, InputIsUnusable, Json
+from infrastructure.cli.connection import Connect, Data, InputIsUnusable, Json, Time
 from infrastructure.cli.output import errors, people, say, show_json
 
 WAIT_S: Final = 60
 MOST_PENDING: Final = 20
 """So many without a verdict in time, and no more are asked for: nobody seems to work."""
 _OUTCOMES: Final = ("verified", "diverged", "pending")
-
-Time = Annotated[
-    str | None, typer.Option(metavar="TIME", help="A time such as 2026-11-20T09:30:00Z.")
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,37 @@ class Datasets(Resource):
         at = self._at(id_or_name, "/rows")
         return self._api.send(at, content, content_type="application/json", key=key, split=split)
 
+    def load_executions(
+        self,
+        id_or_name: str,
+        program: str,
+        *,
+        split: str,
+        program_version: int | None = None,
+        actor: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        tokens_above: int | None = None,
+        limit: int | None = None,
+        key: str | None = None,
+    ) -> JsonObject:
+        """Append what completed executions of *program* took and gave, a row for each.
+
+        They are the newest, 100 unless *limit* says otherwise; ``_execution_id`` names each.
+        """
+        asked = {
+            "program": program,
+            "split": split,
+            "program_version": program_version,
+            "actor": actor,
+            "since": since,
+            "until": until,
+            "tokens_above": tokens_above,
+            "limit": limit,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        return self._api.post(self._at(id_or_name, "/rows/from-executions"), given, key=key)
+
     def rows(
         self, id_or_name: str, *, split: str | None = None, as_of: AsOf | None = None
     ) -> Iterator[JsonObject]:

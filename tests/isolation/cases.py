@@ -211,6 +211,10 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "GET /v1/datasets": _lists(),
     "GET /v1/datasets/{dataset}": (Ask(),),
     "POST /v1/datasets/{dataset}/rows": (Ask({"split": "train"}, _ROWS),),
+    "POST /v1/datasets/{dataset}/rows/from-executions": (
+        Ask(body={"program": "triage", "split": "train"}),
+        Ask(body={"program": "$program", "split": "train"}, path={"dataset": "own"}),
+    ),
     "GET /v1/datasets/{dataset}/statistics": (Ask(),),
     "GET /v1/datasets/{dataset}/fit": (
         Ask({"program": "triage"}),

@@ -26,6 +26,7 @@ from application.graphs import GraphReader
 from application.keys import KeyHandlers
 from application.modules import ModuleHandlers
 from application.optimizations import OptimizationHandlers
+from application.past_runs import PastRunHandlers
 from application.policies import reactions
 from application.ports import Receipt
 from application.prices import PriceHandlers
@@ -59,6 +60,7 @@ from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies, Lag
 from infrastructure.api.execution_views import ExecutionDetail
 from infrastructure.graphql.server import GraphQl
+from infrastructure.past_runs import ProjectedRuns
 from infrastructure.users import ProjectedUsers
 from projections.kernel import Projection
 from tests.support.bound import record_handlers
@@ -269,6 +271,7 @@ class ApiWorld:
             VersionHandlers(programs, graphs, self.payloads, FixedPins(), self.clock),
             ExchangeHandlers(programs, graphs, self.clock),
             DatasetHandlers(datasets, self.clock),
+            PastRunHandlers(datasets, self._past_runs(), self.payloads, self.clock),
             ToolHandlers(tools, supplies, self.clock),
             KeyHandlers(repository(ApiKey), self.clock),
             running,
@@ -299,6 +302,10 @@ class ApiWorld:
     def _users(self) -> ProjectedUsers:
         store = self.models.store if self.models else self
         return ProjectedUsers(store, lambda: 0, lambda position, timeout_s: None)
+
+    def _past_runs(self) -> ProjectedRuns:
+        store = self.models.store if self.models else self
+        return ProjectedRuns(store, lambda: 0, lambda position, timeout_s: None)
 
     def _repository(self, kind: type[Any]) -> MemoryRepository[Any]:
         return MemoryRepository(kind, self.log)

@@ -96,3 +96,15 @@ def test_who_follows_an_optimization_is_told_that_it_waits(mail: Call, proposed:
     told = mail("optimize", "triage", "mail", "--adopt", "approval").out
     assert told.startswith("bootstrap_random_search completed: proposal ")
     assert " is open (2 trials" in told
+
+
+def test_recorded_executions_become_a_dataset(stratal: Call, bench: Bench) -> None:
+    client = bench.connect()
+    client.programs.create("triage", SYNTAX)
+    assert stratal("dataset", "from-executions", "recorded", "nobody").status != 0
+    for message in ("One.", "Two."):
+        client.programs.execute("triage", {"message": message})
+    said = stratal("dataset", "from-executions", "recorded", "triage", "--limit", "1")
+    assert (said.status, said.out) == (0, "Loaded 1 executions into recorded (train).\n"), said
+    told = stratal("dataset", "from-executions", "recorded", "triage", "--json").json
+    assert (told["rows"], told["repeated"]) == (2, 1)
