@@ -24,6 +24,7 @@ from application.ports import Alarms, Clock, Monotonic, PayloadStore, Receipt, R
 from application.pricing import NO_PRICES, PriceBook
 from application.reasons import NO_REASON
 from application.runnable import json_object, resolve_version
+from application.streaming import Audiences, nobody
 from application.supplies import Supplies
 from domain.errors import NotFoundError
 from domain.execution.aggregate import Execution
@@ -42,7 +43,8 @@ class RequestExecution(Command):
 
     Its end is told to ``caller``. It ends within ``deadline_s`` of now, or what its program says,
     or else ``usual_deadline_s``; or whenever it does, if nobody says anything. ``model`` answers,
-    or what its program names, or the tenant's default, or else the model of the workers.
+    or what its program names, or the tenant's default, or else the model of the workers. If it is
+    ``streamed``, what the model says is told to whoever follows it, while the model says it.
     """
 
     execution_id: UUID
@@ -53,6 +55,7 @@ class RequestExecution(Command):
     usual_deadline_s: DeadlineS | None = None
     caller: Caller | None = None
     model: ModelRef | None = None
+    streamed: bool = False
 
 
 class RunExecution(Command):
@@ -93,6 +96,7 @@ class ExecutionHandlers:
     caches: Caches = NO_CACHES
     prices: PriceBook = NO_PRICES
     models: Models = WORKERS_MODEL
+    audiences: Audiences = nobody
 
     @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
@@ -114,6 +118,7 @@ class ExecutionHandlers:
                 holds=holds,
                 caches=caches_of(program.config) if model is None else (),
                 model=model,
+                streamed=command.streamed,
                 at=now,
             )
             return self.executions.save(execution, payloads=[inputs])
@@ -167,6 +172,8 @@ class _ExecutionWork:
             return self._ending(kept.content, filled_by=kept.filled_by.id)
         if Cache.ANSWERS in run.caches:
             journal.share(ports.caches.answers, run.program_id)
+        if run.streamed:
+            journal.audience = ports.audiences(run.id)
         for warning in foreign_states(program, ports.dspy):
             journal.note(self._warning(warning))
         inputs = json_object(ports.payloads.get(run.inputs))

@@ -30,6 +30,7 @@ from application.payloads import Payload
 from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.pricing import PriceBook, billed
 from application.scrubbing import scrubbed_call, scrubbed_text
+from application.streaming import NOBODY, Audience
 from domain.errors import DomainError, NotFoundError
 from domain.run import AttemptIsFenced, Run
 from domain.values import Digest, Failure, LmCall, RunRef, ToolCall
@@ -78,6 +79,7 @@ class RunJournal(Generic[R]):
         self._failure: Failure | None = None
         self._cache: KeptTexts | None = None
         self._program_id: UUID | None = None
+        self.audience: Audience = NOBODY
         self._owed: dict[Digest, Debt] = {}
         self._makers: dict[Digest, tuple[str]] = {}
 

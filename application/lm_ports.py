@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from application.payloads import Payload
+from application.streaming import NOBODY, Audience
 from domain.execution.values import TIMED_OUT
 from domain.module.values import ModuleSpec
 from domain.program.edits import Edits, PredictorEdit
@@ -73,6 +74,11 @@ class CallJournal(Protocol):
     @property
     def shares(self) -> bool: ...
 
+    @property
+    def audience(self) -> Audience:
+        """Who is told what models say while they say it."""
+        ...
+
     def shared(self, key: Digest, *, within_s: float) -> SharedAnswer | None:
         """What an equal call of another run was answered, after waiting for one under way.
 
@@ -107,7 +113,12 @@ class CallJournal(Protocol):
 
 
 class NotShared:
-    """What a journal says that neither takes answers of other runs nor gives its own."""
+    """What a journal says that neither takes answers of other runs nor gives its own.
+
+    Nobody follows what its run does, either.
+    """
+
+    audience: Audience = NOBODY
 
     @property
     def shares(self) -> bool:

@@ -33,6 +33,7 @@ from application.purges import PurgeHandlers
 from application.replays import ReplayHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
+from application.streaming import Audiences
 from application.supplies import Supplies
 from application.tool_ports import KeyedToolbox
 from application.tools import ToolHandlers
@@ -81,6 +82,7 @@ from infrastructure.postgres.budgets import write_budgets
 from infrastructure.postgres.caches import MIGRATIONS as CACHE_MIGRATIONS
 from infrastructure.postgres.caches import write_purges
 from infrastructure.postgres.embedded import EmbeddedPostgres
+from infrastructure.postgres.live import LiveTeller
 from infrastructure.postgres.migrations import check_migrated, migrate
 from infrastructure.postgres.pool import Pool, open_pool
 from infrastructure.postgres.rates import MIGRATIONS as RATE_MIGRATIONS
@@ -260,7 +262,8 @@ def system(
         stack.callback(built.close)
         alarms = Watch()
         caches = stack.enter_context(open_caches(settings, url, pool))
-        bus = _bus(settings, log, payloads, built, alarms, caches)
+        live = stack.enter_context(LiveTeller(url))
+        bus = _bus(settings, log, payloads, built, alarms, caches, live.audience)
         names = PostgresNames(recorder)
         yield System(settings, url, pool, whole, log, payloads, names, tracing, alarms, bus)
 
@@ -284,6 +287,7 @@ def _bus(
     runtime: Runtime,
     alarms: Watch,
     caches: Caches,
+    audiences: Audiences,
 ) -> CommandBus:
     models, pinning = provider_models(settings, log), InstalledPins(settings.lm)
     clock = SystemClock()
@@ -312,7 +316,8 @@ def _bus(
         *outward_handlers(settings, log, models),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
         *_run_handlers(
-            log, supplies, evaluations, runtime, alarms, reading, extensions, caches, models
+            *(log, supplies, evaluations, runtime, alarms, reading, extensions, caches, models),
+            audiences,
         ),
     )
 
@@ -327,6 +332,7 @@ def _run_handlers(
     extensions: Extensions,
     caches: Caches,
     models: Models,
+    audiences: Audiences,
 ) -> Sequence[object]:
     engine = runtime.engine
     programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
@@ -338,7 +344,7 @@ def _run_handlers(
         executions,
         *(programs, payloads, supplies, engine, clock, monotonic, alarms, worker, reading),
         installed_dspy(),
-        *(credit, caches, prices, models),
+        *(credit, caches, prices, models, audiences),
     )
     ports = programs, datasets, payloads, supplies, engine, clock, monotonic, worker, reading
     learning = *ports, extensions, caches, prices

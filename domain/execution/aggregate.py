@@ -66,6 +66,7 @@ class Execution(Run[ExecutionEvent]):
         self.deadline: datetime | None = None
         self.caches: tuple[Cache, ...] = ()
         self.model: str | None = None
+        self.streamed = False
         self.warnings: list[ExecutionWarned] = []
         self.holds: tuple[Hold, ...] = ()
 
@@ -82,12 +83,13 @@ class Execution(Run[ExecutionEvent]):
         holds: Sequence[Hold] = (),
         caches: Sequence[Cache] = (),
         model: str | None = None,
+        streamed: bool = False,
         at: datetime,
     ) -> Self:
         """Wish for a run that ends by its *deadline*; a worker takes it up later.
 
         Its end is told to *caller*, if it has one, and what it *holds* is settled with its end.
-        *caches* may answer in place of the model.
+        *caches* may answer in place of the model; if it is *streamed*, it can be followed closely.
         """
         event = ExecutionRequested(
             program_id=program_id,
@@ -97,6 +99,7 @@ class Execution(Run[ExecutionEvent]):
             caller=caller,
             caches=tuple(caches),
             model=model,
+            streamed=streamed,
         )
         execution = cls.begin(id, event, at=at)
         if holds:
@@ -288,6 +291,7 @@ class Execution(Run[ExecutionEvent]):
                 self.inputs, self.deadline = event.inputs, event.deadline
                 self.caller, self.caches = event.caller, event.caches
                 self.model = event.model
+                self.streamed = event.streamed
             case ExecutionStarted(attempt=attempt, reading=reading):
                 self._taken(attempt)
                 self.reading = reading

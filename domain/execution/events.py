@@ -23,7 +23,7 @@ from domain.values import (
 
 class ExecutionRequested(Event):
     TOPIC: ClassVar[str] = "execution.requested"
-    VERSION: ClassVar[int] = 5
+    VERSION: ClassVar[int] = 6
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
@@ -35,6 +35,8 @@ class ExecutionRequested(Event):
     """What may answer in place of the model."""
     model: ModelRef | None = None
     """What answers, as ``provider/model``; without one the model of the workers does."""
+    streamed: bool = False
+    """What models say is told to whoever follows it, while they say it."""
 
 
 class ExecutionCreditHeld(Event):

@@ -24,6 +24,7 @@ from infrastructure.api.as_of import AsOf, Past
 from infrastructure.api.attempts import Mark, marked
 from infrastructure.api.callers import Anybody, Callers, context
 from infrastructure.api.etags import POSITION, placed, version_in
+from infrastructure.api.live import LiveHub
 from infrastructure.api.problems import invalid_body
 from infrastructure.api.proving import Proofs
 from infrastructure.api.rates import Rates
@@ -45,6 +46,10 @@ _IDS: Final = UUID("5b6c1f0e-2c52-4c0e-9a53-6d1f4d5f7a10")
 class Expectation(Protocol):
     async def await_(self, timeout_s: float) -> bool:
         """Wait until it happened, or may have: look again. False: nothing within *timeout_s*."""
+        ...
+
+    def fulfil(self) -> None:
+        """Wake whoever waits, from any thread."""
         ...
 
 
@@ -100,6 +105,7 @@ class ApiDependencies:
         everything: The same of every tenant, for the one tail that all streams share.
         head: The position of the last event of the log, 0 without any.
         streams: Who follows the log over this process.
+        live: Who follows executions more closely.
         expect: Registers for topics of a stream for as long as the block runs.
         wait_for: Blocks until every read model has reached a position, at most so many seconds;
             raises ``ProjectionIsLate``.
@@ -132,6 +138,7 @@ class ApiDependencies:
     ids: Callable[[], UUID]
     tracing: Tracing
     version: str
+    live: LiveHub
     streams: Streams = field(default_factory=Streams)
     threads: int = 16
     addresses: AddressMode = "network"

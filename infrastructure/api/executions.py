@@ -137,6 +137,11 @@ class NewExecution(NewThing):
         description="What answers: a provider, or a model of one as `provider/model`. If left out,"
         " `lm` of the program's config holds, or else the tenant's default.",
     )
+    stream: bool = Field(
+        default=False,
+        description="Have what the model says told at /v1/executions/{execution_id}/stream while it"
+        " says it. The reply comes at once then, unless wait says otherwise.",
+    )
 
 
 @program_routes.post(
@@ -156,6 +161,7 @@ async def execute_program(
     model is left alone because it only fails.
     """
     program_id = await desk.id_of("program", program)
+    wait = 0 if body.stream and wait is None and body.wait is None else wait
     body = body if wait is None else body.model_copy(update={"wait": wait})
     ran = await run_program(desk, program_id, body, execution_view)
     written(response, ran.receipt, f"{PATH}/{ran.view.execution_id}")
@@ -200,6 +206,7 @@ async def run_program(
         inputs=body.inputs,
         deadline_s=body.deadline_s,
         model=body.model,
+        streamed=body.stream,
         usual_deadline_s=desk.deps.deadline_s if body.wait is None else None,
     )
     with desk.deps.expect(execution_id, _ENDS) as expectation:

@@ -6,9 +6,8 @@ from time import monotonic
 from typing import Annotated, Final
 
 from fastapi import Header, Query, Request, Response
-from fastapi.sse import EventSourceResponse, format_sse_event
+from fastapi.sse import format_sse_event
 from pydantic import BaseModel, Field
-from starlette.types import Receive, Scope, Send
 
 from application.authorization import Permission
 from application.errors import StoreIsUnavailable
@@ -18,17 +17,21 @@ from infrastructure.api.callers import is_welcome
 from infrastructure.api.dependencies import Desk, ReadingNow
 from infrastructure.api.pages import LIMIT, Limit
 from infrastructure.api.route import router
-from infrastructure.api.streams import LOOK_AGAIN_S, Follower, Line, Streams
+from infrastructure.api.streams import (
+    HEARTBEAT_S,
+    LOOK_AGAIN_S,
+    RETRY_MS,
+    EventStream,
+    Follower,
+    Line,
+    Streams,
+)
 from infrastructure.api.trail import Topics
 from projections.paging import MAX_LIMIT
 from projections.topics import matching
 
 routes = router("/v1/events", "trail", needs=Permission.AUDIT)
 
-HEARTBEAT_S: Final = 15.0
-"""A stream that has nothing to tell says so: proxies cut connections that are silent for long."""
-
-_RETRY_MS: Final = 1000
 _AT_ONCE_BYTES: Final = 256 * 1024
 """What a client that hardly reads may have waiting for it: so much, and one event more."""
 _WINDOW: Final = 10_000
@@ -79,7 +82,7 @@ async def read_events(
         return await desk.run(partial(_page, desk, topics, after, limit))
     start = after if last_event_id is None else last_event_id
     told = _Told(desk, topics, start, partial(is_welcome, request))
-    return _Stream(told, desk.deps.streams)
+    return EventStream(told, desk.deps.streams)
 
 
 class _Told:
@@ -103,7 +106,7 @@ class _Told:
 
     async def all(self, streams: Streams, follower: Follower) -> AsyncIterator[bytes]:
         """The stream, until the client goes or may not follow any more, or the server stops."""
-        yield format_sse_event(retry=_RETRY_MS)
+        yield format_sse_event(retry=RETRY_MS)
         told_s = monotonic()
         while not streams.is_closed and await self._is_welcome():
             follower.listen()
@@ -139,24 +142,6 @@ class _Told:
 
     def _concerns(self, line: Line) -> bool:
         return line.tenant == self._desk.tenant and (not self._topics or line.topic in self._topics)
-
-
-class _Stream(EventSourceResponse):
-    """A stream that counts as open from its first byte to its last."""
-
-    def __init__(self, told: _Told, streams: Streams) -> None:
-        self._told, self._streams = told, streams
-        super().__init__((), headers={"X-Accel-Buffering": "no"})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it.
-
-        Raises:
-            StreamsAreTooMany: Nothing was sent.
-        """
-        with self._streams.opened(self._told.tenant) as follower:
-            self.body_iterator = self._told.all(self._streams, follower)
-            await super().__call__(scope, receive, send)
 
 
 def _page(desk: Desk, topics: Sequence[str], after: int, limit: int) -> EventFeed:

@@ -2,10 +2,13 @@
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from time import monotonic
-from typing import ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple, Protocol
+
+from fastapi.sse import EventSourceResponse
+from starlette.types import Receive, Scope, Send
 
 from infrastructure.api.problems import EdgeError
 
@@ -17,6 +20,12 @@ MOST_OF_A_TENANT: Final = 50
 
 LOOK_AGAIN_S: Final = 2.0
 """An announcement can be lost with its connection; the log cannot: look there this often."""
+
+HEARTBEAT_S: Final = 15.0
+"""A stream that has nothing to tell says so: proxies cut connections that are silent for long."""
+
+RETRY_MS: Final = 1000
+"""When a client whose stream ended comes back."""
 
 _READ_AT_ONCE: Final = 500
 _TOLD_AT_ONCE: Final = 200
@@ -124,6 +133,35 @@ class Streams:
     def _ring(self) -> None:
         for follower in self._followers:
             follower.ring()
+
+
+class Telling(Protocol):
+    """What one stream tells, and whose it is."""
+
+    @property
+    def tenant(self) -> str: ...
+
+    def all(self, streams: Streams, follower: Follower) -> AsyncIterator[bytes]:
+        """The stream, until the client goes or may not follow any more, or the server stops."""
+        ...
+
+
+class EventStream(EventSourceResponse):
+    """A stream that counts as open from its first byte to its last."""
+
+    def __init__(self, told: Telling, streams: Streams) -> None:
+        self._told, self._streams = told, streams
+        super().__init__((), headers={"X-Accel-Buffering": "no"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it.
+
+        Raises:
+            StreamsAreTooMany: Nothing was sent.
+        """
+        with self._streams.opened(self._told.tenant) as follower:
+            self.body_iterator = self._told.all(self._streams, follower)
+            await super().__call__(scope, receive, send)
 
 
 class Tail:

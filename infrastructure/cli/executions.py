@@ -47,16 +47,22 @@ class ExecutionCommands:
 
 def show_answer(ran: Data) -> None:
     """Print what a run gave, and one line on the run itself."""
+    show_pairs({**(ran["outputs"] or {}), **_ended(ran)})
+
+
+def show_end(ran: Data) -> None:
+    """Print how a run ended whose outputs were shown already."""
+    show_pairs(_ended(ran))
+
+
+def _ended(ran: Data) -> Data:
     usage = ran["token_usage"]
-    show_pairs(
-        {
-            **(ran["outputs"] or {}),
-            **_ending(ran),
-            **_warned(ran),
-            "·": f"{ran['status']}, version {ran['program_version']}, {usage['calls']} model "
-            f"call(s), {plain(usage['total_tokens'])} tokens, execution {ran['execution_id']}",
-        }
-    )
+    return {
+        **_ending(ran),
+        **_warned(ran),
+        "·": f"{ran['status']}, version {ran['program_version']}, {usage['calls']} model "
+        f"call(s), {plain(usage['total_tokens'])} tokens, execution {ran['execution_id']}",
+    }
 
 
 def _shown(found: Data) -> dict[str, object]:

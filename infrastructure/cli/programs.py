@@ -20,6 +20,7 @@ from infrastructure.cli.connection import (
 )
 from infrastructure.cli.executions import show_answer
 from infrastructure.cli.output import figure, moment, say, show_json, show_pairs, show_table
+from infrastructure.cli.streaming import show_streamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +151,19 @@ class ProgramCommands:
         model: Annotated[
             str | None, typer.Option(help="What answers: a provider, or provider/model.")
         ] = None,
+        stream: Annotated[
+            bool, typer.Option("--stream", help="Print what models say while they say it.")
+        ] = False,
         json: Json = False,
     ) -> None:
         """Run a program and print its outputs."""
+        if stream:
+            told = self.connect().programs.stream(
+                program, _inputs(inputs or []), program_version=version, model=model
+            )
+            if show_streamed(told, as_json=json) != "completed":
+                raise typer.Exit(1)
+            return
         ran = self.connect().programs.execute(
             program, _inputs(inputs or []), program_version=version, wait_s=wait, model=model
         )

@@ -58,6 +58,7 @@ class Api(Protocol):
     ) -> JsonObject: ...
     def text(self, path: str, **query: object) -> str: ...
     def pages(self, path: str, **query: object) -> Iterator[JsonObject]: ...
+    def streamed(self, path: str, after: int) -> Iterator[JsonObject]: ...
 
 
 class Place:
@@ -254,6 +255,29 @@ class Programs(Retirable):
             model=model,
             id=id,
         )
+
+    def stream(
+        self,
+        id_or_name: str,
+        inputs: Mapping[str, object],
+        *,
+        program_version: int | None = None,
+        deadline_s: float | None = None,
+        model: str | None = None,
+        id: str | None = None,
+    ) -> Iterator[JsonObject]:
+        """Run it, and tell what happens while it does: see ``executions.stream``."""
+        ran = self._do(
+            id_or_name,
+            "execute",
+            inputs=inputs,
+            program_version=program_version,
+            deadline_s=deadline_s,
+            model=model,
+            id=id,
+            stream=True,
+        )
+        return self._api.streamed(f"/v1/executions/{ran['execution_id']}/stream", 0)
 
     def compile(
         self,

@@ -53,6 +53,16 @@ class Executions(Runs):
         """Every call in order, of models and of tools, with what was asked and answered."""
         return self._api.pages(self._at(id, "/trace"), as_of=as_of)
 
+    def stream(self, id: str, after: int = 0) -> Iterator[JsonObject]:
+        """What happens to it, up to its end; broken connections mend.
+
+        Each item says by ``event`` what it is: a ``state``, with the execution as it was then, a
+        ``node`` that ``began`` or ``ended``, a ``tool`` that was called, or a ``chunk`` of what a
+        model says. A chunk with the ``offset`` 0 begins its field, also a second time. *after* is
+        the version up to which all is known.
+        """
+        return self._api.streamed(self._at(id, "/stream"), after)
+
     def replay(self, id: str, *, wait_s: float | None = None) -> JsonObject:
         """Repeat it from the log with the model switched off; see ``outcome``."""
         return self._api.post(self._at(id, "/replay"), params={"wait": wait_s})

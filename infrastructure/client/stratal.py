@@ -27,7 +27,7 @@ from infrastructure.client.resources import (
 )
 from infrastructure.client.runs import Executions, Optimizations, Runs
 from infrastructure.client.signatures import Signatures
-from infrastructure.client.streams import audit_lines, facts
+from infrastructure.client.streams import audit_lines, facts, moments
 from infrastructure.client.transport import Transport
 from infrastructure.client.webhooks import Webhooks
 from infrastructure.client.workflows import WorkflowRuns, Workflows
@@ -180,6 +180,10 @@ class Stratal:
             cursor = page["next"]
             if cursor is None:
                 return
+
+    def streamed(self, path: str, after: int) -> Iterator[JsonObject]:
+        """What is told at *path* later than *after*, up to the end."""
+        return moments(self._transport, path, after)
 
     def audit(self, **filters: object) -> Iterator[JsonObject]:
         """The audit trail, newest first; ``topic`` may be several."""

@@ -43,6 +43,33 @@ def facts(transport: Transport, after: int, topics: tuple[str, ...]) -> Iterator
         time.sleep(_FIRST_PAUSE_S)  # a server that stops ends its streams well; another may come
 
 
+def moments(transport: Transport, path: str, after: int) -> Iterator[JsonObject]:
+    """What is told of one thing later than its version *after*, up to its end."""
+    has_ended = False
+
+    def read(version: int) -> Placed[JsonObject | None]:
+        nonlocal has_ended
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(version)}
+        with transport.opened(path, query={}, headers=headers) as reply:
+            yield version, None
+            for fields in _blocks(iter(reply.readline, b"")):
+                version = int(fields.get("id", version))
+                if "data" in fields:
+                    yield version, {"event": fields["event"], **json.loads(fields["data"])}
+            # One that is told to its end is told nothing more; a server that stops tells no end.
+            has_ended = reply.status == HTTPStatus.NO_CONTENT
+
+    reached = after
+    while not has_ended:
+        for version, moment in _resumed(read, reached, transport.url, tries=_PATIENT_TRIES):
+            reached = version
+            if moment is not None:
+                yield moment
+                if moment["event"] == "state" and moment["finished_at"] is not None:
+                    return
+        time.sleep(_FIRST_PAUSE_S)
+
+
 def audit_lines(
     transport: Transport, after: int, form: str, query: Mapping[str, object]
 ) -> Iterator[bytes]:

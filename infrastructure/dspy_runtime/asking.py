@@ -13,11 +13,13 @@ from application.deadlines import ending_at
 from application.errors import StoreIsUnavailable
 from application.journal import stop_reason
 from application.lm_ports import RunStopped
+from application.streaming import Telling
 from application.turns import Line, NoLimits
 from infrastructure.dspy_runtime.failures import is_retryable, sign_of
 from infrastructure.dspy_runtime.journaling import Recorder
 from infrastructure.dspy_runtime.model import Model
 from infrastructure.dspy_runtime.retries import Retries
+from infrastructure.dspy_runtime.streaming import answer_of
 from infrastructure.dspy_runtime.wire import tokens_of, usage_of
 
 
@@ -34,10 +36,14 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Call:
-    """A request that must be answered by ``ends_s``, and how often a model was asked for that."""
+    """A request that must be answered by ``ends_s``, and how often a model was asked for that.
+
+    What the model says goes into *telling*, if anybody wants to hear it while it says it.
+    """
 
     request: lm15.Request
     ends_s: float
+    telling: Telling | None
     attempts: int = 0
 
 
@@ -53,14 +59,14 @@ class Asker(NamedTuple):
     retries: Retries
     recorder: Recorder
 
-    def ask(self, request: lm15.Request) -> Outcome:
+    def ask(self, request: lm15.Request, telling: Telling | None) -> Outcome:
         """Have *request* answered, within the time that a call has.
 
         Raises:
             RunStopped: The database cannot be asked whose turn it is.
         """
         ends_s = self.recorder.within(self.retries.clock() + self.retries.deadline_s)
-        call, started, tried = _Call(request, ends_s), time.perf_counter(), 0
+        call, started, tried = _Call(request, ends_s, telling), time.perf_counter(), 0
         while True:
             tried += 1
             model, response, error = self.model, None, None
@@ -104,7 +110,7 @@ class Asker(NamedTuple):
         with turn as settle:
             with model.circuit.call(model.model, partial(self._sign, call)), ending_at(call.ends_s):
                 call.attempts += 1
-                response = model.engine.complete(request)
+                response = answer_of(model.engine, request, call.telling)
             if (taken := usage_of(response).total_tokens) is not None:
                 settle(taken)
         return response

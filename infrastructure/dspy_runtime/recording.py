@@ -13,6 +13,7 @@ from dspy import lm15
 
 from application.lm_ports import CallJournal, Missed, RunStopped
 from application.payloads import Payload
+from application.streaming import Telling
 from application.tracing import Tracing
 from application.turns import NoLimits, Turns
 from domain.values import NO_USAGE, Digest, Failure, LmCall
@@ -142,7 +143,7 @@ class RecordingEngine:
         if (shared := self._shared(asked)) is not None:
             return shared
         with self._tracing.lm_call(self._model.model, asked.node) as span:
-            outcome = self._asker.ask(asked.request)
+            outcome = self._asker.ask(asked.request, self._telling(asked))
             call, response = self._fact(asked, outcome)
             span.answered(call)
         self._record(call, asked, response)
@@ -153,6 +154,10 @@ class RecordingEngine:
             self.recorder.in_time()  # a call that was given up for that says nothing of the model
             raise self.recorder.stopping(ModelIsUnavailable(call.failure)) from outcome.error
         return json.loads(response.body)
+
+    def _telling(self, asked: Asked) -> Telling | None:
+        audience = self.recorder.journal.audience
+        return Telling(audience, asked.key, asked.node) if audience.listens else None
 
     def _shared(self, asked: Asked) -> Any:
         """What an equal call of another run was answered, recorded as that of this one."""

@@ -249,6 +249,7 @@ class ProcessEngine:
             "program": program.key,
             "reading": wire.reading_json(program.reading),
             "shares": running.journal.shares,
+            "listens": running.journal.audience.listens,
             "model": wire.model_json(program.model),
             "traceparent": self._tracing.traceparent(),
             "tenant": _tenant(),

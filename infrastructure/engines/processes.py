@@ -18,6 +18,7 @@ from pydantic import JsonValue
 
 from application.lm_ports import CallJournal, JsonObject, ProgramFailed, RunStopped, TimeIsOver
 from application.payloads import Payload
+from application.streaming import Piece
 from domain.values import Failure, LmCall, ToolCall
 from infrastructure.engines import wire
 from infrastructure.engines.channel import AskingFailed, Channel, ChannelIsClosed, Params, Pending
@@ -216,6 +217,11 @@ def _kept(running: Running, word: str, told: Params) -> JsonValue:
         case "shared":
             key, within_s = str(told["key"]), cast("float", told["within_s"])
             return wire.shared_json(running.journal.shared(key, within_s=within_s))
+        case "began":
+            running.journal.audience.began(str(told["call"]), str(told["node"]))
+        case "said":
+            piece = Piece(*cast("tuple[str, int, str]", told["piece"]))
+            running.journal.audience.said(str(told["call"]), str(told["node"]), piece)
         case "settle":
             running.journal.settle(str(told["key"]), is_read=bool(told["is_read"]))
         case "trial" if running.on_trial is not None:

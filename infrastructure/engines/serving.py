@@ -12,6 +12,7 @@ from pydantic import JsonValue, TypeAdapter
 from application.context import Context, within
 from application.lm_ports import Engine, JsonObject, ModelChoice, RunnableProgram, SharedAnswer
 from application.payloads import Payload
+from application.streaming import NOBODY, Audience, Piece
 from application.tracing import Tracing
 from domain.module.values import ModuleSpec
 from domain.values import Digest, LmCall, ToolCall
@@ -25,8 +26,9 @@ KEPT_PROGRAMS: Final = 64
 class RemoteJournal:
     """The journal of run number *run*, which is kept by the other side of *channel*."""
 
-    def __init__(self, channel: Channel, run: int, *, shares: bool) -> None:
+    def __init__(self, channel: Channel, run: int, *, shares: bool, listens: bool) -> None:
         self._channel, self._run, self._shares = channel, run, shares
+        self.audience: Audience = _RemoteAudience(self._ask) if listens else NOBODY
 
     @property
     def shares(self) -> bool:
@@ -70,6 +72,23 @@ class RemoteJournal:
             return self._channel.ask(word, {"run": self._run, **params})
         except AskingFailed as failed:
             raise wire.error_of(failed) from None
+
+
+class _RemoteAudience:
+    """Whoever follows the run on the other side, which is told one thing after the other."""
+
+    listens = True
+
+    def __init__(self, ask: Callable[[str, Params], object]) -> None:
+        self._ask = ask
+
+    def began(self, call: Digest, node: str) -> None:
+        """Have the other side tell that *node* asks a model."""
+        self._ask("began", {"call": call, "node": node})
+
+    def said(self, call: Digest, node: str, piece: Piece) -> None:
+        """Have the other side tell what the model said."""
+        self._ask("said", {"call": call, "node": node, "piece": list(piece)})
 
 
 class EngineServer:
@@ -141,7 +160,8 @@ class EngineServer:
 
     def _journal(self, told: Params) -> RemoteJournal:
         run, shares = cast("int", told["run"]), bool(told.get("shares"))
-        return RemoteJournal(self._channel, run, shares=shares)
+        listens = bool(told.get("listens"))
+        return RemoteJournal(self._channel, run, shares=shares, listens=listens)
 
     def _program(self, told: Params) -> RunnableProgram:
         with self._lock:

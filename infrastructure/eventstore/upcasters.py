@@ -31,6 +31,7 @@ STEPS: Final[Steps] = {
     ("execution.requested", 2): grown,
     ("execution.requested", 3): grown,
     ("execution.requested", 4): grown,
+    ("execution.requested", 5): grown,
     ("execution.started", 1): grown,
     ("module.configured", 1): grown,
     ("module.created", 1): grown,

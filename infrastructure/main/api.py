@@ -16,6 +16,7 @@ from infrastructure.api.callers import Anybody, Callers
 from infrastructure.api.dependencies import ApiDependencies
 from infrastructure.api.execution_views import ExecutionDetail
 from infrastructure.api.keyring import Keyring
+from infrastructure.api.live import LiveHub
 from infrastructure.api.rates import Rates
 from infrastructure.api.streams import Streams
 from infrastructure.eventstore.lag import ProjectionLag, lags
@@ -29,6 +30,8 @@ from infrastructure.notary.proofs import PostgresProofs
 from infrastructure.postgres.attempts import AttemptLog
 from infrastructure.postgres.budgets import PostgresCredit
 from infrastructure.postgres.listener import LogListener
+from infrastructure.postgres.live import CHANNEL as LIVE
+from infrastructure.postgres.live import live_of
 from infrastructure.postgres.past_store import PostgresPast
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.postgres.waiters import Waiters
@@ -50,14 +53,20 @@ def main() -> None:
     settings = Settings.from_environment()
     warn_if_open(settings)
     with bootstrap.system(settings, "api", connections=THREADS) as system:
-        waiters, streams = Waiters(), Streams()
-        with LogListener(system.conninfo) as listener, AttemptLog(system.whole) as attempts:
+        waiters, streams, live = Waiters(), Streams(), LiveHub(live_of)
+        with (
+            LogListener(system.conninfo) as listener,
+            LogListener(system.conninfo, LIVE) as live_listener,
+            AttemptLog(system.whole) as attempts,
+        ):
+            live_listener.subscribe(live.heard)
             listener.subscribe(waiters.heard)
             listener.subscribe(streams.heard)
             gc.freeze()  # what was imported is never garbage: a full collection need not look at it
             config = uvicorn.Config(
                 create_app(
-                    dependencies(system, waiters, streams, attempts), GraphQl(ExecutionDetail)
+                    dependencies(system, waiters, streams, live, attempts),
+                    GraphQl(ExecutionDetail),
                 ),
                 host=settings.host,
                 port=settings.port,
@@ -71,7 +80,11 @@ def main() -> None:
 
 
 def dependencies(
-    system: bootstrap.System, waiters: Waiters, streams: Streams, attempts: AttemptLog
+    system: bootstrap.System,
+    waiters: Waiters,
+    streams: Streams,
+    live: LiveHub,
+    attempts: AttemptLog,
 ) -> ApiDependencies:
     """What the API is made of: all that answers a request reads through the walled pool."""
     store = PostgresReadStore(system.pool, PROJECTIONS)
@@ -94,6 +107,7 @@ def dependencies(
         tracing=system.tracing,
         version=version("stratal"),
         streams=streams,
+        live=live,
         threads=THREADS,
         addresses=system.settings.audit_addresses,
         callers=_callers(system),

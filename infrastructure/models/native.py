@@ -1,8 +1,10 @@
 """The providers' own interfaces, through clients that DSPy carries: one attempt, no LiteLLM."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import dspy
 from dspy import lm15
@@ -19,6 +21,8 @@ from infrastructure.models.transport import AnswerIsTooLarge, BoundedTransport, 
 
 CONCURRENCY: Final = 8
 ATTEMPT_S: Final = 60.0
+IDLE_S: Final = 20.0
+"""A stream that has begun and then says nothing for so long is stuck."""
 
 
 class NativeEngine:
@@ -61,10 +65,37 @@ class NativeEngine:
         Raises:
             lm15.LM15Error: It refused, failed, said what is no answer, or could not be reached.
         """
-        ends, attempt_ends = ends_s(), monotonic() + ATTEMPT_S
+        with self._typed(), ending_at(_attempt_ends_s()):
+            return self._inner.complete(request)
+
+    def stream(self, request: lm15.Request) -> Iterator[Any]:
+        """The same while it comes, as events of ``dspy.lm15``; a stream that falls silent is left.
+
+        Raises:
+            lm15.LM15Error: As above, or nothing was said for as long as a stream may be silent;
+                what only keeps a connection open says nothing.
+        """
+        attempt_ends = silent_until = _attempt_ends_s()
         try:
-            with ending_at(attempt_ends if ends is None else min(ends, attempt_ends)):
-                return self._inner.complete(request)
+            with self._typed():
+                events = iter(self._inner.stream(request))
+                while True:
+                    with ending_at(silent_until):
+                        if (event := next(events, None)) is None:
+                            return
+                    yield event
+                    silent_until = min(attempt_ends, monotonic() + IDLE_S)
+        except lm15.TimeoutError as error:
+            if silent_until == attempt_ends:
+                raise
+            stuck = f"The answer had begun, and nothing more of it came for {IDLE_S:g} s."
+            raise lm15.TimeoutError(stuck) from error
+
+    @contextmanager
+    def _typed(self) -> Iterator[None]:
+        """Have every error be one that says what went wrong, and never what the key is."""
+        try:
+            yield
         except lm15.LM15Error as error:
             told = _told(error)
             if self._secret and self._secret in told.message:
@@ -115,11 +146,18 @@ def bind(
     return ModelBinding(engine, model, "chat", cost_of, CONCURRENCY)
 
 
+def _attempt_ends_s() -> float:
+    ends, attempt_ends = ends_s(), monotonic() + ATTEMPT_S
+    return attempt_ends if ends is None else min(ends, attempt_ends)
+
+
 def _told(error: lm15.LM15Error) -> lm15.LM15Error:
     """*error* as the kind that says what went wrong, and so whether asking again may help."""
     match error, error.__cause__:
         case lm15.TransportError(), ReadTimeout() | WriteTimeout() | ConnectTimeout():
             return lm15.TimeoutError("The provider did not answer in time.")
+        case lm15.StreamAssemblyError(), _:
+            return lm15.ServerError(error.message)  # the stream ended before the answer did
         case lm15.TransportError(), AnswerIsTooLarge():
             return lm15.CollectionLimitError(error.message)
         case lm15.ProviderError(status=200), _ if type(error) is lm15.ProviderError:

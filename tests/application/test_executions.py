@@ -495,3 +495,18 @@ def test_exe_05_a_request_is_followed_by_its_run(world: World) -> None:
     execution_id = request(world)
     world.react()
     assert isinstance(world.events(execution_id)[-1], ExecutionCompleted)
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_only_who_asked_to_follow_a_run_closely_has_it_told(world: World, streamed: bool) -> None:
+    execution_id, program_id = uuid4(), world.a_program()
+    inputs = {"message": "It crashes."}
+    wish = RequestExecution(
+        execution_id=execution_id, program_id=program_id, inputs=inputs, streamed=streamed
+    )
+    world.do(wish)
+    requested = world.events(execution_id)[0]
+    assert isinstance(requested, ExecutionRequested)
+    assert requested.streamed is streamed
+    run(world, execution_id)
+    assert (execution_id in world.audiences) is streamed

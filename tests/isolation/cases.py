@@ -162,6 +162,7 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "GET /v1/executions": _lists("program"),
     "GET /v1/executions/{execution_id}": (Ask(),),
     "GET /v1/executions/{execution_id}/trace": (Ask(),),
+    "GET /v1/executions/{execution_id}/stream": (Ask(),),
     "POST /v1/executions/{execution_id}/replay": (Ask({"wait": "0"}),),
     "POST /v1/executions/replay": (Ask({"wait": "0"}, {}),),
     "POST /v1/executions/{execution_id}/cancel": (Ask(body=_WHY),),

@@ -59,8 +59,10 @@ from domain.tool.aggregate import Tool
 from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies, Lag
 from infrastructure.api.execution_views import ExecutionDetail
+from infrastructure.api.live import LiveHub
 from infrastructure.graphql.server import GraphQl
 from infrastructure.past_runs import ProjectedRuns
+from infrastructure.postgres.live import live_of
 from infrastructure.users import ProjectedUsers
 from projections.kernel import Projection
 from tests.support.bound import record_handlers
@@ -128,6 +130,9 @@ class _Expectation:
         await anyio.sleep(timeout_s)
         return False
 
+    def fulfil(self) -> None:
+        """Nobody sleeps for long."""
+
 
 class ApiWorld:
     """Everything behind the API; without *models* nothing can be listed."""
@@ -143,6 +148,7 @@ class ApiWorld:
         self.shop = Shop()
         self.has_worker = True
         self.attempts = NotedAttempts()
+        self.live = LiveHub(live_of)
         self.lags: Callable[[], Sequence[Lag]] = lambda: [FakeLag()]
         self.bus = self._bus()
         self._projected = self._worked = 0
@@ -168,6 +174,7 @@ class ApiWorld:
             ids=uuid4,
             tracing=NoTracing(),
             version="1.2.3",
+            live=self.live,
         )
 
     def app(self, **changes: Any) -> FastAPI:

@@ -21,6 +21,7 @@ from application.lm_ports import (
     OptimizerJob,
     RunnableProgram,
 )
+from application.streaming import Piece
 from application.tracing import NoTracing
 from domain.module.values import ModuleSpec
 from infrastructure.engines.serving import EngineServer
@@ -72,8 +73,9 @@ class ObedientEngine:
                 return {"queue": str(within_s)}
             case "share":
                 return {"queue": self._share(about, journal)}
-            case "ask":
-                return {"queue": self._ask(about, journal)}
+            case "tell" | "ask":
+                do = self._tell if word == "tell" else self._ask
+                return {"queue": do(about, journal)}
             case "miss":
                 raise Diverged(f"{about} is not there.", Missed(key(about), "answer", about))
             case _:
@@ -111,6 +113,13 @@ class ObedientEngine:
                 call, request, response = answered(word)
                 journal.record(call, request, response)
         return told.split(maxsplit=1)[0]
+
+    def _tell(self, word: str, journal: CallJournal) -> str:
+        """Say *word* letter by letter, and whether anybody listens."""
+        journal.audience.began(key(word), "answer")
+        for number, text in enumerate(word):
+            journal.audience.said(key(word), "answer", Piece("queue", number, text))
+        return str(journal.audience.listens)
 
     def _share(self, word: str, journal: CallJournal) -> str:
         """Whose answer *word* has, or whether it was made."""

@@ -59,6 +59,7 @@ from tests.support.credit import MemoryCredit
 from tests.support.memory import NOW, FixedClock, MemoryLog, MemoryRepository
 from tests.support.payloads import MemoryPayloads
 from tests.support.runs import answered, key
+from tests.support.streaming import Noted
 
 A = TypeVar("A", bound=Aggregate[Any])
 
@@ -324,6 +325,7 @@ class World:
         self.engine = WorldEngine(self.runner, self.evaluator, self.optimizer)
         self.answers, self.predictions = MemoryCache(), MemoryCache()
         self.caches = Caches(self.answers, self.predictions)
+        self.audiences: dict[UUID, Noted] = {}
         self.credit = MemoryCredit(lambda: self.log.recorded)
         self.book = MortalRepository(Price, self.log)
         self.prices = RememberedPrices(self.book, lambda: 0.0)
@@ -349,6 +351,7 @@ class World:
             reading=self.reading,
             credit=self.credit,
             caches=self.caches,
+            audiences=self.audience,
             **run,
         )
         return CommandBus(
@@ -362,6 +365,10 @@ class World:
             OptimizationHandlers(optimizations=self.optimizations, reading=self.reading, **learn),
             EvaluationHandlers(evaluations=self.evaluations, reading=self.reading, **learn),
         )
+
+    def audience(self, execution_id: UUID) -> Noted:
+        """Who follows an execution; there is nobody before it is asked for."""
+        return self.audiences.setdefault(execution_id, Noted())
 
     def beside(self, request: Callable[[RequestExecution], Receipt]) -> Sequence[object]:
         """Handlers of a larger world, which may *request* executions."""

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import contextlib
 import hashlib
+import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,6 +35,8 @@ class Script:
     """What the server does: it waits, fails while errors are left, then answers.
 
     ``replies`` are pairs of a text to look for in the last message and the fields to answer with.
+    A stream comes in pieces of four characters. After ``stops_after`` of them, and for as long as
+    that is so, it only says that it lives; ``breaks_after`` so many it ends, which happens once.
     """
 
     latency_ms: float = 0
@@ -41,6 +44,8 @@ class Script:
     replies: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     prompt_tokens: int = 100
     completion_tokens: int = 20
+    stops_after: int | None = None
+    breaks_after: int | None = None
 
 
 class ScriptedLm:
@@ -60,7 +65,7 @@ class ScriptedLm:
         app.router.add_post("/script", self._change)
         return app
 
-    async def _complete(self, request: web.Request) -> web.Response:
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
         self.calls += 1
         if self.keep_bodies:
@@ -70,7 +75,28 @@ class ScriptedLm:
             await asyncio.sleep(self.script.latency_ms / 1000)
         if self.script.errors:
             return self._failed()
+        if body.get("stream"):
+            return await self._streamed(request, self._answer(body))
         return web.json_response(self._answer(body))
+
+    async def _streamed(self, request: web.Request, answer: dict[str, Any]) -> web.StreamResponse:
+        reply = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await reply.prepare(request)
+        told = {**answer, "object": "chat.completion.chunk", "usage": None}
+        text = answer["choices"][0]["message"]["content"]
+        for number, at in enumerate(range(0, len(text), 4)):
+            while self.script.stops_after == number:
+                await reply.write(b": still here\n\n")
+                await asyncio.sleep(0.01)
+            if self.script.breaks_after == number:
+                self.script.breaks_after = None
+                return reply
+            choice = {"index": 0, "delta": {"content": text[at : at + 4]}, "finish_reason": None}
+            await _say(reply, {**told, "choices": [choice]})
+        await _say(reply, {**told, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})
+        await _say(reply, {**told, "choices": [], "usage": answer["usage"]})
+        await reply.write(b"data: [DONE]\n\n")
+        return reply
 
     def _failed(self) -> web.Response:
         error = self.script.errors[0]
@@ -112,6 +138,10 @@ class ScriptedLm:
         replies = [(text, fields) for text, fields in told.pop("replies", [])]
         self.script = Script(errors=errors, replies=replies, **told)
         return web.json_response({})
+
+
+async def _say(reply: web.StreamResponse, content: dict[str, Any]) -> None:
+    await reply.write(b"data: " + json.dumps(content).encode() + b"\n\n")
 
 
 class ScriptedLmServer(ScriptedLm):

@@ -54,17 +54,39 @@ class Sent:
 
 @contextmanager
 def stream(
-    url: str, tenant: str, *, last_event_id: int | None = None, **query: Any
+    url: str,
+    tenant: str,
+    *,
+    path: str = "/v1/events",
+    last_event_id: int | None = None,
+    **query: Any,
 ) -> Generator[httpx2.Response, None, None]:
-    """A stream of the feed at *url*."""
+    """A stream of the feed at *url*, or of what is at *path* there."""
     headers = {"Accept": "text/event-stream", "X-Stratal-Tenant": tenant}
     if last_event_id is not None:
         headers["Last-Event-ID"] = str(last_event_id)
     with (
         httpx2.Client(base_url=url, timeout=30, trust_env=False) as client,
-        client.stream("GET", "/v1/events", params=query, headers=headers) as reply,
+        client.stream("GET", path, params=query, headers=headers) as reply,
     ):
         yield reply
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the stream of one execution tells; only what is on record has an id."""
+
+    id: int | None
+    event: str
+    data: Any
+
+
+def moments(reply: httpx2.Response) -> Iterator[Moment]:
+    """What a stream of one execution tells, without what only keeps it open."""
+    for each in blocks(reply):
+        if "data" in each:
+            version = int(each["id"]) if "id" in each else None
+            yield Moment(version, each["event"], json.loads(each["data"]))
 
 
 def blocks(reply: httpx2.Response) -> Iterator[Mapping[str, str]]:

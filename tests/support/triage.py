@@ -28,7 +28,8 @@ class TriageLm(ScriptedLmServer):
     def _answer(self, body: dict[str, Any]) -> dict[str, Any]:
         taught = len(body["messages"]) > 2
         queues = {" ".join(said[0].split()[:2]): queue for queue, said in _SAID.items()}
-        self.script.replies = [
+        others = [each for each in self.script.replies if "queue" not in each[1]]
+        self.script.replies = others + [
             (words, {"queue": queue if taught else "howto"}) for words, queue in queues.items()
         ]
         return super()._answer(body)

@@ -18,6 +18,7 @@ from infrastructure import bootstrap
 from infrastructure.api.app import create_app
 from infrastructure.api.dependencies import ApiDependencies
 from infrastructure.api.execution_views import ExecutionDetail
+from infrastructure.api.live import LiveHub
 from infrastructure.api.streams import Streams
 from infrastructure.eventstore.projector import ProjectionRunner
 from infrastructure.graphql.server import GraphQl
@@ -26,6 +27,7 @@ from infrastructure.notary.follower import Notary
 from infrastructure.notary.keys import signer
 from infrastructure.notary.publishing import Publisher
 from infrastructure.postgres.attempts import AttemptLog
+from infrastructure.postgres.live import live_of
 from infrastructure.postgres.sessions import session
 from infrastructure.postgres.waiters import Waiters
 from infrastructure.settings import Settings
@@ -136,7 +138,7 @@ def walled(database: str, home: Path) -> Generator[Walled, None, None]:
             session(database, "notary"), signer(None, home), Publisher(None, None), SystemClock()
         )
         projector = ProjectionRunner(session(database, "projector"), PROJECTIONS)
-        app = Walled.app_over(dependencies(system, Waiters(), streams, attempts))
+        app = Walled.app_over(dependencies(system, Waiters(), streams, LiveHub(live_of), attempts))
         with ExitStack() as clients:
             clients.callback(projector.close)
             clients.callback(notary.close)

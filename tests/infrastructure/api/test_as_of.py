@@ -199,6 +199,7 @@ def test_all_read_models_have_a_past_and_can_be_waited_for(api: TestClient, para
         "/v1/checkpoints/{size}",
         "/v1/events",
         "/v1/events/{position}/proof",
+        "/v1/executions/{execution_id}/stream",
         "/v1/metrics",
         "/v1/optimizers",
     }

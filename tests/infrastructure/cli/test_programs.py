@@ -116,6 +116,21 @@ def test_a_run_that_fails_says_why_and_ends_with_1(triage: Call, world: ApiWorld
     assert "failed, version 1" in said.out
 
 
+@pytest.mark.feature("EXE-11")
+def test_exe_11_a_run_is_printed_while_it_goes(triage: Call, world: ApiWorld) -> None:
+    ran = triage("program", "run", "triage", "message=It crashes", "--stream")
+    assert ran.out.splitlines()[-1].startswith("·  completed, version 1, 2 model call(s), ")
+    assert ran.status == 0
+    said = triage("program", "run", "triage", "message=It crashes", "--stream", "--json")
+    told = [json.loads(line) for line in said.out.splitlines()]
+    assert [each["event"] for each in told] == ["state", "state", *["node"] * 4, "state"]
+    assert told[-1]["outputs"] == {"queue": "bug"}
+    world.runner.error = RunStopped(Failure(code="roof.burns", message="It is on fire."))
+    said = triage("program", "run", "triage", "message=Hi", "--stream")
+    assert said.status == 1
+    assert "It is on fire." in said.out
+
+
 def test_a_run_that_nobody_takes_up_says_so(triage: Call, world: ApiWorld) -> None:
     world.has_worker = False
     said = triage("program", "run", "triage", "message=Hi", "--wait", "0")

@@ -80,6 +80,41 @@ def test_facts_are_followed_over_a_network_that_cuts(at: Serving, streams: Strea
             assert next(told)["data"]["name"] == "later"
 
 
+@pytest.mark.feature("EXE-11")
+def test_exe_11_an_execution_is_followed_over_a_network_that_cuts(
+    at: Serving, world: ApiWorld
+) -> None:
+    with (
+        cutting(at.url, CUT_BYTES // 2) as proxy,
+        Stratal(proxy.url, "acme") as far,
+        Stratal(at.url, "acme") as near,
+    ):
+        told = list(far.programs.stream("triage", {"message": "It crashes."}))
+        assert proxy.cuts > 0
+        statuses = [each["status"] for each in told if each["event"] == "state"]
+        assert statuses == ["pending", "running", "completed"]
+        execution, version = told[-1]["execution_id"], told[-1]["version"]
+        assert list(near.executions.stream(execution, after=version)) == []
+        assert list(near.executions.stream(execution, after=version - 1)) == told[-1:]
+
+
+def test_an_execution_is_followed_on_when_a_server_has_stopped(world: ApiWorld) -> None:
+    with ThreadPoolExecutor() as threads, Stratal("http://127.0.0.1:1", "acme") as far:
+        world.has_worker = False
+        streams = Streams()
+        with serving(world.app(streams=streams)) as first:
+            far._transport = Transport(first.url, {"X-Stratal-Tenant": "acme"}, timeout_s=30)
+            told = far.programs.stream("triage", {"message": "It crashes."})
+            assert next(told)["status"] == "pending"
+            rest = threads.submit(list, told)
+            first.stop()
+            world.has_worker = True
+            world.work()
+            with serving(world.app()) as second:
+                far._transport._address = ("127.0.0.1", int(second.url.rpartition(":")[2]))
+                assert rest.result(timeout=30)[-1]["status"] == "completed"
+
+
 def test_a_quiet_stream_over_a_network_that_cuts_goes_on_where_it_had_looked(
     world: ApiWorld, streams: Streams, monkeypatch: pytest.MonkeyPatch
 ) -> None:

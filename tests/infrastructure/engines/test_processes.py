@@ -26,6 +26,7 @@ from application.lm_ports import (
     RunStopped,
     TimeIsOver,
 )
+from application.streaming import Piece
 from domain.execution.events import ExecutionCompleted, ExecutionFailed, ExecutionLmCalled
 from domain.values import Cache
 from infrastructure.engines.pool import ProcessEngine
@@ -35,6 +36,7 @@ from tests.support.engine_process import COMMAND
 from tests.support.run_world import CONTEXT, GRAPH, World
 from tests.support.runs import key
 from tests.support.service import is_running, until
+from tests.support.streaming import Noted
 
 PROGRAM = RunnableProgram("triage@1", GRAPH, None)
 MODEL = ModelChoice("made-up/model")
@@ -99,6 +101,22 @@ def test_lmp_14_processes_share_by_way_of_their_workers(start: Start) -> None:
     assert (made, shared("one")[1]) == ("made", str(first))
     assert [shared("unread")[1] for _ in range(2)] == ["made", "made"]
     assert shared("one", world.a_program())[1] == "alone"
+
+
+@pytest.mark.feature("EXE-11")
+def test_exe_11_who_follows_a_run_hears_of_it_from_its_process(start: Start) -> None:
+    journal, audience = Forgetful(), Noted()
+    engine = start(processes=1)
+
+    def told() -> JsonObject:
+        with within(CONTEXT):
+            return engine.execute(PROGRAM, {"message": "tell why"}, journal, live=True)
+
+    assert told() == {"queue": "False"}
+    journal.audience = audience
+    assert told() == {"queue": "True"}
+    assert audience.began_at == ["answer"]
+    assert audience.pieces == [Piece("queue", at, text) for at, text in enumerate("why")]
 
 
 @pytest.mark.feature("BRG-03")
