@@ -3,15 +3,17 @@
 Executions of programs of every kind on a model of chance, recorded and replayed on an embedded
 Postgres, by 1 thread and by 8. Then plain questions, few and many in a row, replayed by DSPy and by
 the engine without it; beside them DSPy alone, asking a model that answers at once, with nothing
-kept. The processor time is that of this process and of Postgres together.
+kept, and the same for the kinds that run no code. The processor time is that of this process and
+of Postgres together.
 """
 
 import sys
 import tempfile
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
@@ -41,6 +43,7 @@ from infrastructure.toolboxes import allowed_toolbox
 from tests.support.access import EVERY_ROLE
 from tests.support.dspy_programs import bound, engine_on
 from tests.support.graphs import program, step
+from tests.support.handwritten import by_hand
 from tests.support.memory import NOW
 from tests.support.mixed_programs import Chance, Mixed, engine_of_chance, execute, in_threads
 
@@ -49,6 +52,9 @@ EXECUTIONS: Final = 1000
 PLAIN: Final = 128
 STEPS: Final = (8, 32)
 WARM: Final = 28
+NO_CODE: Final = tuple(sorted(by_hand().keys() - {"program_of_thought", "code_act", "rlm"}))
+"""The kinds that DSPy alone takes no interpreter for."""
+
 _MODEL: Final = "openai/fake"
 
 
@@ -146,25 +152,36 @@ class ByHand(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
 
 def bare(steps: int) -> ReplayRow:
     """What DSPy takes for as many questions, with nothing of ours around it."""
-    model, made = Chance(), ByHand(steps)
+    made = ByHand(steps)
+    made_of = f"{steps} questions, DSPy alone"
+    return alone(made_of, lambda number: made(question=f"Is {number} tall?"), PLAIN)
+
+
+def bare_kinds(executions: int) -> ReplayRow:
+    """What DSPy takes for modules of the kinds that run no code."""
+    made = by_hand()
+    names = list(islice(cycle(NO_CODE), executions))
+    modules = {name: made[name]() for name in NO_CODE}
+
+    def ask(number: int) -> object:
+        return modules[names[number]](question=f"[{names[number]}] Is number {number} tall?")
+
+    return alone("kinds without code, DSPy alone", ask, executions)
+
+
+def alone(name: str, ask: Callable[[int], object], times: int) -> ReplayRow:
+    """Ask so many times, and a few times before."""
+    model, process = Chance(), [psutil.Process()]
     lm = dspy.LM(_MODEL, engine=model, cache=False, num_retries=0)
     with dspy.context(lm=lm, adapter=dspy.ChatAdapter(), disable_history=True):
-        made(question="Is it tall?")
-        process = [psutil.Process()]
+        for number in range(len(NO_CODE)):
+            ask(number)
         asked, cpu, wall = model.calls, cpu_s(process), time.perf_counter()
-        for number in range(PLAIN):
-            made(question=f"Is {number} tall?")
+        for number in range(times):
+            ask(number)
         cpu, wall = cpu_s(process) - cpu, time.perf_counter() - wall
-    return ReplayRow(
-        name=f"{steps} questions, DSPy alone",
-        threads=1,
-        replays=PLAIN,
-        verified=0,
-        calls=model.calls - asked,
-        model_calls=model.calls - asked,
-        wall_s=wall,
-        cpu_s=cpu,
-    )
+    calls = model.calls - asked
+    return ReplayRow(name, 1, times, 0, calls, calls, wall, cpu)
 
 
 def rows(home: Path, executions: int) -> Iterator[ReplayRow]:
@@ -177,6 +194,10 @@ def rows(home: Path, executions: int) -> Iterator[ReplayRow]:
         for threads in (1, 8):
             ids = mixed.executed(executions // 2, threads)
             yield bench.measured("every kind, by DSPy", ids, threads)
+        mixed.programs = {name: mixed.programs[name] for name in NO_CODE}
+        ids = mixed.executed(executions // 2, 1)
+        yield bench.measured("kinds without code, by DSPy", ids, 1)
+    yield bare_kinds(executions // 2)
     for steps in STEPS:
         yield from questions(home, model, steps)
 

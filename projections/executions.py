@@ -55,6 +55,9 @@ class ExecutionRow(RunRow):
     execution_id: UUID
     inputs: PayloadRef
     outputs: PayloadRef | None
+    filled_by: UUID | None = Field(
+        description="The equal execution whose outputs the cache gave, if it did."
+    )
     deadline: datetime | None = Field(description="It has ended by then.")
     warnings: int = Field(description="How many things may have made its answer another one.")
     replays: tuple[ReplayRow, ...] = Field(description="At most 50, newest first.")
@@ -62,17 +65,18 @@ class ExecutionRow(RunRow):
 
 class Executions(Projection):
     name: ClassVar[str] = "executions"
-    version: ClassVar[int] = 7
+    version: ClassVar[int] = 8
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE execution ("
         + runs.COLUMNS
         + """,
-            inputs   json NOT NULL,
-            outputs  json,
-            deadline timestamptz,
-            warnings integer NOT NULL DEFAULT 0,
-            in_step  boolean NOT NULL,
-            in_batch boolean NOT NULL
+            inputs    json NOT NULL,
+            outputs   json,
+            filled_by uuid,
+            deadline  timestamptz,
+            warnings  integer NOT NULL DEFAULT 0,
+            in_step   boolean NOT NULL,
+            in_batch  boolean NOT NULL
         ) WITH (fillfactor = 75);
         CREATE INDEX execution_newest ON execution (tenant, position);
         CREATE INDEX execution_program ON execution (tenant, program_id, position);
@@ -125,9 +129,8 @@ class Executions(Projection):
                 yield Write(_CALL, row(recorded, **runs.called(call)))
             case ExecutionToolCalled():
                 yield Write(_TOOL_CALL, row(recorded))
-            case ExecutionCompleted(outputs=outputs, duration_ms=duration_ms):
-                columns = row(recorded, outputs=document(outputs), duration_ms=duration_ms)
-                yield Write(_COMPLETE, columns)
+            case ExecutionCompleted() as event:
+                yield Write(_COMPLETE, row(recorded, **_completed(event)))
             case ExecutionFailed(failure=failure, duration_ms=duration_ms):
                 yield Write(_FAIL, row(recorded, **runs.ended(failure, duration_ms)))
             case ExecutionCancelled(reason=reason):
@@ -225,6 +228,14 @@ def _requested(recorded: Recorded, event: ExecutionRequested) -> dict[str, objec
     }
 
 
+def _completed(event: ExecutionCompleted) -> dict[str, object]:
+    return {
+        "outputs": document(event.outputs),
+        "filled_by": event.filled_by,
+        "duration_ms": event.duration_ms,
+    }
+
+
 def _answer(event: ReplayVerified | ReplayDiverged) -> dict[str, object]:
     diverged = event if isinstance(event, ReplayDiverged) else None
     status = ReplayStatus.DIVERGED if diverged else ReplayStatus.VERIFIED
@@ -241,7 +252,7 @@ def _answer(event: ReplayVerified | ReplayDiverged) -> dict[str, object]:
 _SELECT = runs.select(
     "execution",
     "execution_id",
-    """inputs, outputs, deadline, warnings,
+    """inputs, outputs, filled_by, deadline, warnings,
            (SELECT coalesce(json_agg(r), '[]') FROM (
                 SELECT replay, status, requested_at, requested_by, finished_at, duration_ms,
                        answered_from_log, failure, outputs
@@ -262,7 +273,9 @@ _REQUEST = runs.insert(
 _START = runs.update("execution", runs.STARTED)
 _CALL = runs.update("execution", runs.CALLED)
 _TOOL_CALL = runs.update("execution", runs.TOOL_CALLED)
-_COMPLETE = runs.update("execution", runs.COMPLETED + ", outputs = %(outputs)s")
+_COMPLETE = runs.update(
+    "execution", runs.COMPLETED + ", outputs = %(outputs)s, filled_by = %(filled_by)s"
+)
 _FAIL = runs.update("execution", runs.FAILED)
 _CANCEL = runs.update("execution", runs.CANCELLED)
 _WARN = runs.update("execution", runs.TOUCHED + ", warnings = warnings + 1")

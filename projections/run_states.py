@@ -70,6 +70,7 @@ def execution(before: ExecutionRow | None, recorded: Recorded) -> ExecutionRow:
             execution_id=recorded.originator_id,
             inputs=event.inputs,
             outputs=None,
+            filled_by=None,
             deadline=event.deadline,
             warnings=0,
             replays=(),
@@ -80,7 +81,7 @@ def execution(before: ExecutionRow | None, recorded: Recorded) -> ExecutionRow:
     if isinstance(event, ExecutionWarned):
         changes = {"warnings": before.warnings + 1}
     if isinstance(event, ExecutionCompleted):
-        changes = {**changes, "outputs": event.outputs}
+        changes = {**changes, "outputs": event.outputs, "filled_by": event.filled_by}
     return before.model_copy(update={**changes, **_touched(recorded)})
 
 

@@ -6,6 +6,7 @@ a real image or file block of the request. Only fields of those types become blo
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, get_args, get_origin
+from weakref import WeakKeyDictionary
 
 import dspy
 from dspy.adapters.types.base_type import (
@@ -38,6 +39,9 @@ _CONTENT: Final = (dspy.Image, dspy.Audio, dspy.File)
 _SHOWN: Final = 4_000
 """Characters of an answer that the model is shown again."""
 
+_prefaces: Final[WeakKeyDictionary[Any, tuple[object, str]]] = WeakKeyDictionary()
+"""What was said of a signature last, and of what it was said."""
+
 
 class _SafeAdapter(dspy.ChatAdapter):  # type: ignore[misc]  # DSPy ships no types
     """What both forms share: harmless texts, and what is done about an answer that is not in it."""
@@ -49,6 +53,14 @@ class _SafeAdapter(dspy.ChatAdapter):  # type: ignore[misc]  # DSPy ships no typ
     def format(self, signature: Any, demos: list[Any], inputs: dict[str, Any]) -> Any:
         shown = super().format(signature, _examples(signature, demos), _inputs(signature, inputs))
         return [*shown, *self._turns]
+
+    def format_system_message(self, signature: Any) -> str:
+        """What DSPy says of *signature*, the same for every question until that is changed."""
+        # It is more than half the work of a prompt: schemas are made of types, each time anew.
+        shape, known = (type(self), _shape(signature)), _prefaces.get(signature)
+        if known is None or known[0] != shape:
+            known = _prefaces[signature] = shape, super().format_system_message(signature)
+        return known[1]
 
     def parse(self, signature: Any, completion: str) -> dict[str, Any]:
         if self.reading == AS_DSPY:
@@ -132,6 +144,13 @@ class SafeChatAdapter(_SafeAdapter):
 
     def _make_json_adapter_fallback(self) -> SafeJsonAdapter:
         return SafeJsonAdapter(use_native_function_calling=self.use_native_function_calling)
+
+
+def _shape(signature: Any) -> object:
+    """All of *signature* that DSPy reads for its preface; programs may change it in place."""
+    fields = signature.model_fields.items()
+    told = [(name, field.annotation, dict(field.json_schema_extra)) for name, field in fields]
+    return signature.__doc__, told
 
 
 def _read(

@@ -99,6 +99,10 @@ def test_cch_05_an_equal_execution_names_the_first_and_cch_08_a_tenant_asks_and_
     [hit] = [view for view in views if view["filled_by"] is not None]
     assert hit["filled_by"] == made["execution_id"]
     assert hit["outputs"] == made["outputs"]
+    rows = http.get("/v1/executions", at_least=hit["position"])["items"]
+    listed = {row["execution_id"]: row for row in rows}
+    assert listed[hit["execution_id"]]["filled_by"] == made["execution_id"]
+    assert listed[made["execution_id"]]["filled_by"] is None
     assert (hit["token_usage"]["calls"], hit["token_usage"]["cost_usd"]) == (0, "0")
     assert sum(lm.heard.values()) == 1
     path = f"/v1/executions/{hit['execution_id']}"

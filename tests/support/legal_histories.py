@@ -183,7 +183,9 @@ def executions(draw: st.DrawFn) -> Stream:
         return stream + held + (settled + end if end else [])
     stream[1:1] = held
     failed = build.execution_failed(*made, failure=draw(FAILURES))
-    ends = (build.execution_completed(*made), failed)
+    completed = build.execution_completed(*made)
+    filled = completed.model_copy(update={"filled_by": build.an_id("an equal execution")})
+    ends = (completed, filled, failed)
     end = draw(_maybe(st.sampled_from(ends) | st.builds(ExecutionCancelled, reason=TEXTS)))
     if not end:
         return stream

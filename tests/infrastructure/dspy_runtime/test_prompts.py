@@ -1,13 +1,17 @@
 """Golden prompts: whatever changes what a model reads is seen here first."""
 
+import gc
 import json
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
+import dspy
 import pytest
 
 from domain.module.values import ModuleConfig, ModuleKind
 from domain.signature.types import EnumOf, Primitive
+from infrastructure.dspy_runtime.adapters import SafeChatAdapter, SafeJsonAdapter
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from tests.support.dspy_programs import FakeEngine, MemoryJournal, bound, single, spec
 
@@ -65,3 +69,39 @@ def test_mod_14_two_demos_are_two_examples_before_the_question() -> None:
         written.index(text) for text in ("The app crashes", "Charged twice", "Why was I charged?")
     )
     assert crash < twice < asked
+
+
+QUESTION = "question, sure: float -> answer, queue: list[int]"
+
+
+def written(adapter: dspy.Adapter, signature: type[dspy.Signature]) -> object:
+    return adapter.format(signature, [], {"question": "Is it tall?", "sure": 0.5})
+
+
+@pytest.mark.feature("MOD-13")
+def test_mod_13_what_is_said_before_a_question_is_as_dspy_says_it_after_any_change() -> None:
+    signature = dspy.Signature(QUESTION, "Answer.")
+
+    def is_as_dspy_says_it() -> bool:
+        chat = written(SafeChatAdapter(), signature) == written(dspy.ChatAdapter(), signature)
+        return chat and written(SafeJsonAdapter(), signature) == written(
+            dspy.JSONAdapter(), signature
+        )
+
+    assert is_as_dspy_says_it()
+    assert is_as_dspy_says_it(), "nothing was changed"
+    signature.instructions = "Answer as a pirate."
+    assert is_as_dspy_says_it()
+    signature.output_fields["queue"].json_schema_extra["desc"] = "Numbers of queues"
+    assert is_as_dspy_says_it()
+    signature.output_fields["queue"].annotation = list[str]
+    assert is_as_dspy_says_it()
+
+
+def test_what_was_said_of_a_signature_is_forgotten_with_it() -> None:
+    signature = dspy.Signature(QUESTION)
+    written(SafeChatAdapter(), signature)
+    there = weakref.ref(signature)
+    del signature
+    gc.collect()
+    assert there() is None
