@@ -9,7 +9,7 @@ import pytest
 from tests.support.dspy_programs import two_steps
 from tests.support.scripted_lm import Script
 from tests.support.service import Http, Service
-from tests.support.sse import Moment, moments, stream
+from tests.support.sse import Moment, moments, states, stream, texts, until_chunk
 
 pytestmark = [pytest.mark.journey, pytest.mark.xdist_group("service")]
 
@@ -43,30 +43,6 @@ def requested(http: Http, program: str) -> str:
     ran = http.post(f"/v1/programs/{program}/execute", body)
     assert ran["finished_at"] is None, "The reply does not wait for the end."
     return f"/v1/executions/{ran['execution_id']}"
-
-
-def states(told: list[Moment]) -> list[str]:
-    return [each.data["status"] for each in told if each.event == "state"]
-
-
-def texts(told: list[Moment]) -> dict[str, str]:
-    """What was told of each field; what begins anew replaces what was told before."""
-    found = dict[str, str]()
-    for each in told:
-        if each.event == "chunk":
-            before = found.get(each.data["field"], "") if each.data["offset"] else ""
-            assert len(before) == each.data["offset"], "There is no gap."
-            found[each.data["field"]] = before + each.data["text"]
-    return found
-
-
-def until_chunk(told: Iterator[Moment], field: str) -> list[Moment]:
-    seen = list[Moment]()
-    for each in told:
-        seen.append(each)
-        if each.event == "chunk" and each.data["field"] == field:
-            break
-    return seen
 
 
 @pytest.mark.feature("EXE-11")

@@ -108,3 +108,29 @@ def sent(reply: httpx2.Response) -> Iterator[Sent]:
     for each in blocks(reply):
         if "data" in each:
             yield Sent(each["id"], each["event"], json.loads(each["data"]))
+
+
+def states(told: list[Moment]) -> list[str]:
+    """The states of an execution, in the order in which they were told."""
+    return [each.data["status"] for each in told if each.event == "state"]
+
+
+def texts(told: list[Moment]) -> dict[str, str]:
+    """What was told of each field; what begins anew replaces what was told before."""
+    found = dict[str, str]()
+    for each in told:
+        if each.event == "chunk":
+            before = found.get(each.data["field"], "") if each.data["offset"] else ""
+            assert len(before) == each.data["offset"], "There is no gap."
+            found[each.data["field"]] = before + each.data["text"]
+    return found
+
+
+def until_chunk(told: Iterator[Moment], field: str) -> list[Moment]:
+    """What is told up to the first text of *field*."""
+    seen = list[Moment]()
+    for each in told:
+        seen.append(each)
+        if each.event == "chunk" and each.data["field"] == field:
+            break
+    return seen
