@@ -1,7 +1,7 @@
 """A process that stops itself as SIGSTOP does while it holds the lock of the log; run by a test.
 
-``python -m tests.support.stopped_writer DATABASE STREAM`` says what its append came to once it goes
-on: the name of the refusal, or ``appended``.
+``python -m tests.support.stopped_writer DATABASE STREAM …`` does so in one append after another,
+and says of each what it came to once it goes on: the name of the refusal, or ``appended``.
 """
 
 import os
@@ -32,10 +32,7 @@ class StoppingCursor(Cursor[TupleRow]):
         return answered
 
 
-def main(database: str, stream: str) -> None:
-    event = SealedEvent(
-        UUID(stream), 1, "probe", b"{}", event_id=uuid4(), tenant="acme", metadata="{}"
-    )
+def main(database: str, *streams: str) -> None:
     with ConnectionPool(
         session(database, "stopped"),
         kwargs={"autocommit": True, "cursor_factory": StoppingCursor},
@@ -43,12 +40,17 @@ def main(database: str, stream: str) -> None:
         max_size=2,
         open=True,
     ) as pool:
-        try:
-            PostgresRecorder(pool).append([event])
-        except StoreIsUnavailable as refused:
-            print(type(refused).__name__)  # noqa: T201 - the test reads it
-        else:
-            print("appended")  # noqa: T201 - as above
+        for stream in streams:
+            print(outcome(pool, UUID(stream)), flush=True)  # noqa: T201 - the test reads it
+
+
+def outcome(pool: ConnectionPool, stream: UUID) -> str:
+    event = SealedEvent(stream, 1, "probe", b"{}", event_id=uuid4(), tenant="acme", metadata="{}")
+    try:
+        PostgresRecorder(pool).append([event])
+    except StoreIsUnavailable as refused:
+        return type(refused).__name__
+    return "appended"
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ class LimitedProvider(ScriptedLmServer):
     def __init__(self, *, latency_ms: float, per_s: float | None = None) -> None:
         super().__init__(Script(latency_ms=latency_ms))
         self.under_way = self.most = self.refused = 0
-        self.moments: list[float] = []
         self._per_s, self._level, self._seen = per_s, per_s or 0.0, time.monotonic()
 
     def application(self) -> web.Application:
@@ -29,7 +28,7 @@ class LimitedProvider(ScriptedLmServer):
         return app
 
     async def _limited(self, request: web.Request) -> web.Response:
-        self.moments.append(now := time.monotonic())
+        now = time.monotonic()
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         try:
@@ -96,6 +95,5 @@ def test_lmp_23_the_provider_never_has_to_refuse(database: str) -> None:
         ends, took_s = worked(database, provider.url, workers=2, executions=50, rpm=1200)
     assert ends == ["completed"] * 50
     assert provider.refused == 0
-    first, last = min(provider.moments), max(provider.moments)
-    assert last - first > 2.3, "50 calls at 20 a second"
-    assert took_s < 30
+    # From the word to go, for the first call may come late at the provider, and none too soon.
+    assert 2.4 < took_s < 30, "50 calls at 20 a second"
