@@ -1,11 +1,13 @@
 """Whether a model is worth asking: one that fails again and again is left alone for a while."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable
 from contextlib import contextmanager
 from enum import Enum, auto
 from threading import Lock
 from typing import Final
+
+from cachetools import LRUCache
 
 from domain.values import Failure
 
@@ -16,6 +18,8 @@ FAILURES: Final = 5
 FIRST_S: Final = 1.0
 LONGEST_S: Final = 30.0
 """How long a circuit is open: at first, and at most; it is doubled when a probe fails."""
+
+_MOST: Final = 1000
 
 
 class CircuitIsOpen(Exception):
@@ -130,3 +134,19 @@ class Circuit:
             self._open_s = min(2 * self._open_s, LONGEST_S)
         if is_probe or self._failures >= FAILURES:
             self._probe_at_s = self._clock() + self._open_s
+
+
+class Circuits:
+    """The circuits of the models that a process asks, by how they are asked. Safe in threads.
+
+    Of very many those are kept that were asked for last.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._kept: LRUCache[Hashable, Circuit] = LRUCache(_MOST)
+
+    def of(self, model: Hashable) -> Circuit:
+        """The circuit of *model*, the same for all who ask it."""
+        with self._lock:
+            return self._kept.setdefault(model, Circuit())

@@ -1,13 +1,13 @@
 """Wishing for a run of a program, carrying it out, and calling it off or giving it up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
-from pydantic import PositiveInt
+from pydantic import JsonValue, PositiveInt
 
 from application.attempts import Stopwatch, carry_out, insist
 from application.authorization import Permission
@@ -18,7 +18,7 @@ from application.credit import NO_CREDIT, Holds, set_aside
 from application.foreign import OTHER_DSPY, foreign_states
 from application.journal import Decision, ExecutionJournal, RunJournal
 from application.lm_ports import Engine, RunnableProgram, RunStopped
-from application.models import WORKERS_MODEL, Models
+from application.models import WORKERS_MODEL, Models, RunToRoute
 from application.payloads import Payload
 from application.ports import Alarms, Clock, Monotonic, PayloadStore, Receipt, Repository
 from application.pricing import NO_PRICES, PriceBook
@@ -33,6 +33,9 @@ from domain.program.aggregate import Program
 from domain.program.caching import caches_of
 from domain.program.deadline import DeadlineS, deadline_s_of
 from domain.program.values import Action
+from domain.route.errors import RouteIsDisabled
+from domain.routing import NoModelAvailable
+from domain.run import RunStatus
 from domain.signature.validation import validate_inputs
 from domain.text import JsonObject, LongText
 from domain.values import AS_DSPY, Cache, Failure, ModelRef, PayloadRef, Reading
@@ -158,6 +161,23 @@ class _ExecutionWork:
 
     def start(self, run: Execution) -> None:
         run.start(self.ports.worker, reading=self.ports.reading, at=self.ports.clock.now())
+        if run.status is RunStatus.RUNNING and run.awaits_routing:
+            self._route(run)
+
+    def _route(self, run: Execution) -> None:
+        """Have a model of its route answer, which is on record before anything is called."""
+        asked = RunToRoute(run.id, run.inputs.size_bytes, partial(self._inputs, run))
+        try:
+            routing = self.ports.models.routed(run.model, asked)
+        except (NoModelAvailable, RouteIsDisabled) as error:
+            may_pass = isinstance(error, NoModelAvailable) and error.may_pass
+            self.fail(run, Failure(code=error.code, message=str(error), retryable=may_pass))
+        else:
+            assert routing is not None
+            run.route(routing, at=self.ports.clock.now())
+
+    def _inputs(self, run: Execution) -> Mapping[str, JsonValue]:
+        return json_object(self.ports.payloads.get(run.inputs))
 
     def journal(self, run: Execution) -> RunJournal[Execution]:
         ports = self.ports
@@ -166,7 +186,7 @@ class _ExecutionWork:
     def perform(self, run: Execution, journal: RunJournal[Execution]) -> Decision[Execution]:
         ports = self.ports
         supplied = ports.supplies.runnable(run.program_id, run.program_version)
-        model = ports.models.chosen(run.model)
+        model = ports.models.chosen(run.model, fallback=run.fallback)
         program = replace(supplied, reading=run.reading, model=model)
         if (kept := self._predicted(run, program)) is not None:
             return self._ending(kept.content, filled_by=kept.filled_by.id)
@@ -176,7 +196,7 @@ class _ExecutionWork:
             journal.audience = ports.audiences(run.id)
         for warning in foreign_states(program, ports.dspy):
             journal.note(self._warning(warning))
-        inputs = json_object(ports.payloads.get(run.inputs))
+        inputs = self._inputs(run)
         left_s = run.left_s(ports.clock.now())
         with ports.alarms.set(left_s, partial(self._time_out, run.id, journal, current())):
             answered = ports.engine.execute(program, inputs, journal, live=True, within_s=left_s)

@@ -1,20 +1,24 @@
 """Which model answers: resolved when a run is asked for, looked up when it is carried out."""
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol
+from uuid import UUID
 
 from pydantic import JsonValue
 
 from application.context import current
 from application.errors import AggregateNotFound
 from application.fresh import Fresh
-from application.lm_ports import ModelChoice, ProgramFailed
+from application.lm_ports import JsonObject, ModelChoice, ProgramFailed
 from application.ports import Monotonic, Names, Repository
 from domain.program.model import model_of
 from domain.provider.aggregate import DefaultProvider, Provider
 from domain.provider.allowance import ProviderAllowance
-from domain.provider.errors import ProviderIsUnknown
-from domain.provider.values import STANDARDS, ProviderKind, variable_of
+from domain.provider.errors import ModelIsNotOffered, ProviderIsUnknown
+from domain.provider.values import STANDARDS, OfferedModel, ProviderKind, variable_of
+from domain.routing import Routing
 from domain.values import Failure
 
 MADE_UP: Final = "made-up"
@@ -27,12 +31,38 @@ _ASKED_AS: Final[Mapping[ProviderKind, str]] = {
 }
 """How a kind is asked, as ``STRATAL_LM`` has it; the others speak OpenAI's interface."""
 
+_CALLED: Final[Mapping[ProviderKind, str]] = {
+    ProviderKind.LOCAL: "local/{}",
+    ProviderKind.SCRIPTED: f"scripted/{MADE_UP}",
+}
+"""How calls of a kind are recorded, where that is not as it is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunToRoute:
+    """A run that a route is to find a model for. Its inputs are read only if that needs them."""
+
+    id: UUID
+    input_size: int
+    inputs: Callable[[], JsonObject]
+
+
+class Offer(NamedTuple):
+    """A model of a provider, as calls of it are recorded, and how this process asks it."""
+
+    called: str
+    model: OfferedModel
+    choice: ModelChoice
+    is_free: bool
+
 
 class Models(Protocol):
     """The models that the providers of the current context's tenant offer."""
 
     def resolved(self, asked: str | None, config: Mapping[str, JsonValue]) -> str | None:
         """The model for a run, as ``provider/model``: the call's, the program's, or the default.
+
+        A route stays what it is, ``route:NAME``, until it is carried out.
 
         ``None`` is the model of the workers, which answers for a tenant that chose nothing.
 
@@ -41,8 +71,25 @@ class Models(Protocol):
             config: The config of the program.
 
         Raises:
-            ProviderIsUnknown, ModelIsNotOffered: What is named is not there.
-            ProviderIsDisabled: Its provider is asked nothing more.
+            ProviderIsUnknown, ModelIsNotOffered, RouteIsUnknown: What is named is not there.
+            ProviderIsDisabled, RouteIsDisabled: It is asked nothing more.
+        """
+        ...
+
+    def offered(self, asked: str) -> str:
+        """The model of a provider that *asked* names, in full: ``provider/model``.
+
+        Raises:
+            ProviderIsUnknown, ModelIsNotOffered, ProviderIsDisabled: As above.
+        """
+        ...
+
+    def routed(self, model: str | None, run: RunToRoute) -> Routing | None:
+        """The choice of a model for *run*, where *model* is a route; else ``None``.
+
+        Raises:
+            RouteIsUnknown, RouteIsDisabled: It leads nowhere.
+            NoModelAvailable: No candidate of it may answer.
         """
         ...
 
@@ -50,10 +97,13 @@ class Models(Protocol):
         """Forget what is kept of providers: one of them changed, or the default did."""
         ...
 
-    def chosen(self, model: str | None, *, live: bool = True) -> ModelChoice | None:
+    def chosen(
+        self, model: str | None, *, live: bool = True, fallback: str | None = None
+    ) -> ModelChoice | None:
         """How the resolved *model* is asked, with its key; ``None`` is the model of the workers.
 
-        With ``live=False`` it is never asked, so that it may be gone and its key unknown.
+        With ``live=False`` it is never asked, so that it may be gone and its key unknown. Where it
+        fails its *fallback* answers, unless that may not be asked any more.
 
         Raises:
             ProgramFailed: It may not be asked any more, or this worker does not have its key.
@@ -67,8 +117,14 @@ class _WorkersModel:
     def resolved(self, asked: str | None, config: Mapping[str, JsonValue]) -> None:
         del asked, config
 
-    def chosen(self, model: str | None, *, live: bool = True) -> None:
-        del model, live
+    def offered(self, asked: str) -> str:
+        raise ProviderIsUnknown(asked)
+
+    def routed(self, model: str | None, run: RunToRoute) -> None:
+        del model, run
+
+    def chosen(self, model: str | None, *, live: bool = True, fallback: str | None = None) -> None:
+        del model, live, fallback
 
     def changed(self) -> None:
         """There is nothing to forget."""
@@ -101,20 +157,44 @@ class ProviderModels:
     def resolved(self, asked: str | None, config: Mapping[str, JsonValue]) -> str | None:
         named = asked or model_of(config)
         if named is not None:
-            name, slash, model = named.partition("/")
-            provider = self._named(name)
-            wanted = model if slash else None
-        else:
-            default = self._default()
-            if default is None:
-                return None
-            provider, wanted = default, None
-        provider.require_enabled()
-        return f"{provider.name}/{provider.model(wanted).name}"
+            return self.offered(named)
+        default = self._default()
+        return None if default is None else _in_full(default, None)
 
-    def chosen(self, model: str | None, *, live: bool = True) -> ModelChoice | None:
+    def offered(self, asked: str) -> str:
+        name, slash, model = asked.partition("/")
+        return _in_full(self._named(name), model if slash else None)
+
+    def routed(self, model: str | None, run: RunToRoute) -> None:
+        """Nothing here is a route."""
+        del model, run
+
+    def offer(self, model: str) -> Offer | None:
+        """The resolved *model* as it is asked and recorded; ``None`` if it may not be asked now."""
+        name, _, wanted = model.partition("/")
+        provider = self._named(name)
+        with suppress(ProgramFailed, ModelIsNotOffered):
+            choice, offered = self._asked(model, live=True), provider.model(wanted)
+            called = _CALLED.get(provider.kind, choice.name).format(wanted)
+            return Offer(called, offered, choice, STANDARDS[provider.kind].is_here)
+        return None
+
+    def chosen(
+        self, model: str | None, *, live: bool = True, fallback: str | None = None
+    ) -> ModelChoice | None:
         if model is None:
             return None
+        choice = self._asked(model, live=live)
+        if fallback is not None and live:
+            with suppress(ProgramFailed):
+                return replace(choice, fallback=self._asked(fallback, live=live))
+        return choice
+
+    def changed(self) -> None:
+        self._kept.forget_all()
+        self._kept_defaults.forget_all()
+
+    def _asked(self, model: str, *, live: bool) -> ModelChoice:
         name, _, wanted = model.partition("/")
         provider = self._named(name)
         asked_as = _ASKED_AS.get(provider.kind, "openai/{}").format(wanted)
@@ -130,10 +210,6 @@ class ProviderModels:
             api_key=self._key(provider) if live else _NO_KEY,
             reach=reach,
         )
-
-    def changed(self) -> None:
-        self._kept.forget_all()
-        self._kept_defaults.forget_all()
 
     def _key(self, provider: Provider) -> str | None:
         if provider.secret is None:
@@ -172,6 +248,11 @@ class ProviderModels:
 
 _NO_KEY: Final = "none"
 """What is sent to a server that asks for no key: its interface wants one to be sent."""
+
+
+def _in_full(provider: Provider, model: str | None) -> str:
+    provider.require_enabled()
+    return f"{provider.name}/{provider.model(model).name}"
 
 
 def _usual_address(kind: ProviderKind) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import LiteralString, Protocol
 
 from application.caching import Caches
+from application.circuits import Circuits
 from application.commands import Command, CommandBus
 from application.context import Context
 from application.datasets import DatasetHandlers
@@ -63,13 +64,13 @@ from infrastructure.eventstore.repository import EventLog, EventSourcedRepositor
 from infrastructure.handlers import (
     batch_handlers,
     outward_handlers,
-    provider_models,
     record_handlers,
     records,
     workflow_handlers,
 )
 from infrastructure.limits import provider_turns
-from infrastructure.money import money
+from infrastructure.model_offers import offered_models
+from infrastructure.money import Money, money
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
 from infrastructure.past_runs import ProjectedRuns
 from infrastructure.payloads.store import MIGRATIONS as PAYLOAD_MIGRATIONS
@@ -116,6 +117,8 @@ class Runtime(Protocol):
     def toolbox(self) -> KeyedToolbox: ...
     @property
     def plugins(self) -> Plugins: ...
+    @property
+    def circuits(self) -> Circuits: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,8 +292,8 @@ def _bus(
     caches: Caches,
     audiences: Audiences,
 ) -> CommandBus:
-    models, pinning = provider_models(settings, log), InstalledPins(settings.lm)
-    clock = SystemClock()
+    clock, pinning, funds = SystemClock(), InstalledPins(settings.lm), money(log)
+    models = offered_models(settings, log, funds.prices, runtime.circuits)
     signatures = EventSourcedRepository(log, Signature)
     modules = EventSourcedRepository(log, Module)
     programs = EventSourcedRepository(log, Program)
@@ -316,8 +319,8 @@ def _bus(
         *outward_handlers(settings, log, models),
         KeyHandlers(EventSourcedRepository(log, ApiKey), clock),
         *_run_handlers(
-            *(log, supplies, evaluations, runtime, alarms, reading, extensions, caches, models),
-            audiences,
+            *(log, supplies, evaluations, runtime, alarms, reading, extensions),
+            *(caches, models, audiences, funds),
         ),
     )
 
@@ -333,12 +336,13 @@ def _run_handlers(
     caches: Caches,
     models: Models,
     audiences: Audiences,
+    funds: Money,
 ) -> Sequence[object]:
-    engine = runtime.engine
-    programs, datasets, payloads = supplies.programs, supplies.datasets, supplies.payloads
+    engine, datasets = runtime.engine, supplies.datasets
+    programs, payloads = supplies.programs, supplies.payloads
     clock, monotonic = SystemClock(), time.monotonic
     worker = f"{socket.gethostname()}:{os.getpid()}"
-    credit, prices, money_handlers = money(log)
+    credit, prices, money_handlers = funds
     executions = EventSourcedRepository(log, Execution)
     running = ExecutionHandlers(
         executions,
@@ -348,15 +352,14 @@ def _run_handlers(
     )
     ports = programs, datasets, payloads, supplies, engine, clock, monotonic, worker, reading
     learning = *ports, extensions, caches, prices
+    deeds = Deeds(running, runtime.toolbox, records(log, supplies))
     return (
         running,
         batch_handlers(log, running),
         *money_handlers,
         PurgeHandlers(EventSourcedRepository(log, CachePurge), programs, clock),
         *record_handlers(log, supplies, executions, running.request),
-        *workflow_handlers(
-            log, supplies, Deeds(running, runtime.toolbox, records(log, supplies)), worker
-        ),
+        *workflow_handlers(log, supplies, deeds, worker),
         ReplayHandlers(executions, payloads, supplies, engine, clock, monotonic, models),
         WarmingHandlers(programs, supplies, engine),
         OptimizationHandlers(EventSourcedRepository(log, Optimization), *learning),

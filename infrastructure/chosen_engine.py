@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from application.circuits import Circuits
 from application.lm_ports import Engine
 from application.tracing import Tracing
 from application.turns import Turns
@@ -26,13 +27,14 @@ SCRIPTED: Final = "scripted:"
 class Runtime:
     """What runs and optimizes programs, tries modules out, calls tools, and imports metrics.
 
-    ``close`` ends what it started.
+    ``close`` ends what it started. ``circuits`` are those of the models asked in this process.
     """
 
     engine: Engine
     prober: ChildProber
     toolbox: WorkerToolbox
     plugins: ImportedPlugins
+    circuits: Circuits
     close: Callable[[], None]
 
 
@@ -43,15 +45,15 @@ def chosen_runtime(settings: Settings, tracing: Tracing, turns: Turns) -> Runtim
         ModelError, EngineFault: The model or its key is missing, or the setting cannot be used.
         NativeModelIsInvalid, ScriptIsInvalid: The engine cannot do with what it was given.
     """
-    engine, close = _engine(settings, tracing, turns)
+    circuits = Circuits()
+    engine, close = _engine(settings, tracing, turns, circuits)
     packages = settings.module_packages
-    return Runtime(
-        engine, ChildProber(packages), allowed_toolbox(settings), ImportedPlugins(packages), close
-    )
+    prober, plugins = ChildProber(packages), ImportedPlugins(packages)
+    return Runtime(engine, prober, allowed_toolbox(settings), plugins, circuits, close)
 
 
 def _engine(
-    settings: Settings, tracing: Tracing, turns: Turns
+    settings: Settings, tracing: Tracing, turns: Turns, circuits: Circuits
 ) -> tuple[Engine, Callable[[], None]]:
     match settings.engine:
         case "dspy-process":
@@ -68,7 +70,7 @@ def _engine(
         case _:
             from infrastructure.runtime import configured_engine  # noqa: PLC0415 - it imports DSPy
 
-            return configured_engine(settings, tracing, turns), _nothing
+            return configured_engine(settings, tracing, turns, circuits), _nothing
 
 
 def runtime_of_a_child(settings: Settings, tracing: Tracing, turns: Turns) -> Runtime:

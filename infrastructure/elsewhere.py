@@ -9,6 +9,7 @@ one is never dispatched here, so meeting these is a mistake of ours, not of a us
 from collections.abc import Callable, Sequence
 from typing import NoReturn, Self
 
+from application.circuits import Circuits
 from application.extensions import NoPlugins
 from application.lm_ports import (
     CallJournal,
@@ -49,6 +50,10 @@ class Elsewhere:
     @property
     def plugins(self) -> NoPlugins:
         return NoPlugins()
+
+    @property
+    def circuits(self) -> Circuits:
+        return Circuits()
 
     def close(self) -> None:
         """Nothing was started."""

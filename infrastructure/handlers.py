@@ -1,7 +1,5 @@
 """Handlers of what asks for runs: of batches, records and workflows; and of who is told."""
 
-import os
-import time
 from collections.abc import Callable, Sequence
 
 from application.batches import BatchHandlers
@@ -10,11 +8,12 @@ from application.bound import BoundPrograms
 from application.calls import CallHandlers
 from application.deeds import Deeds
 from application.executions import ExecutionHandlers, RequestExecution
-from application.models import Models, ProviderModels
+from application.models import Models
 from application.ports import Receipt
 from application.providers import ProviderHandlers
 from application.record_changes import RecordChanges
 from application.records import RecordHandlers
+from application.routes import RouteHandlers
 from application.supplies import Supplies
 from application.webhooks import WebhookHandlers
 from application.workflow_runs import WorkflowRunHandlers
@@ -25,6 +24,7 @@ from domain.binding.aggregate import Binding
 from domain.execution.aggregate import Execution
 from domain.provider.aggregate import DefaultProvider, Provider
 from domain.record.aggregate import Record
+from domain.route.aggregate import Route
 from domain.webhook.aggregate import Webhook
 from domain.workflow.aggregate import Workflow
 from domain.workflow_run.aggregate import WorkflowRun
@@ -66,18 +66,10 @@ def records(log: EventLog, supplies: Supplies) -> RecordHandlers:
 
 def outward_handlers(settings: Settings, log: EventLog, models: Models) -> Sequence[object]:
     """The handlers of what leads out of the service, with what is allowed of it."""
-    return _webhook_handlers(settings, log), _provider_handlers(settings, log, models)
-
-
-def provider_models(settings: Settings, log: EventLog) -> Models:
-    """The models of the tenants' providers; their keys are in the environment of this process."""
-    return ProviderModels(
-        EventSourcedRepository(log, Provider),
-        EventSourcedRepository(log, DefaultProvider),
-        PostgresNames(log.receipts.recorder),
-        settings.provider_allowance,
-        key_in=os.environ.get,
-        monotonic=time.monotonic,
+    return (
+        _webhook_handlers(settings, log),
+        _provider_handlers(settings, log, models),
+        RouteHandlers(EventSourcedRepository(log, Route), SystemClock(), models),
     )
 
 

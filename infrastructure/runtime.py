@@ -6,6 +6,7 @@ Importing this module imports DSPy.
 from dataclasses import replace
 from functools import partial
 
+from application.circuits import Circuits
 from application.lm_ports import ModelChoice
 from application.models import MADE_UP
 from application.tracing import Tracing
@@ -22,14 +23,19 @@ from infrastructure.toolboxes import allowed_toolbox
 from infrastructure.tools.addresses import may_reach
 
 
-def dspy_engine(settings: Settings, tracing: Tracing, turns: Turns | None = None) -> DspyEngine:
+def dspy_engine(
+    settings: Settings,
+    tracing: Tracing,
+    turns: Turns | None = None,
+    circuits: Circuits | None = None,
+) -> DspyEngine:
     """DSPy in this process, with all that the settings allow; it has no model yet.
 
-    Its calls wait for their *turns*, if there are any.
+    Its calls wait for their *turns*, if there are any, and how its models do is told by *circuits*.
     """
     custom.allow(settings.module_packages)
     return DspyEngine(
-        partial(_bound, settings),
+        partial(_bound, settings, circuits or Circuits()),
         tracing,
         toolbox=allowed_toolbox(settings),
         code=Limits() if settings.allow_code else None,
@@ -39,26 +45,33 @@ def dspy_engine(settings: Settings, tracing: Tracing, turns: Turns | None = None
 
 
 def configured_engine(
-    settings: Settings, tracing: Tracing, turns: Turns | None = None
+    settings: Settings,
+    tracing: Tracing,
+    turns: Turns | None = None,
+    circuits: Circuits | None = None,
 ) -> DspyEngine:
     """The same on the model that the settings name; its weights load at the first call.
 
     Raises:
         ModelError: The setting cannot be used, or the model or its key is missing.
     """
-    engine = dspy_engine(settings, tracing, turns)
+    engine = dspy_engine(settings, tracing, turns, circuits)
     engine.configure(chosen_model(settings))
     return engine
 
 
-def _bound(settings: Settings, model: ModelChoice) -> ModelBinding:
-    bound = _alone(settings, model)
+def _bound(settings: Settings, circuits: Circuits, model: ModelChoice) -> ModelBinding:
+    bound = _with_circuit(settings, circuits, replace(model, fallback=None))
     if model.fallback is None:
         return bound
     try:
-        return replace(bound, fallback=_alone(settings, model.fallback))
+        return replace(bound, fallback=_with_circuit(settings, circuits, model.fallback))
     except ModelKeyIsMissing:
         raise ModelKeyIsMissing(model.fallback.name, "STRATAL_LM_FALLBACK_API_KEY") from None
+
+
+def _with_circuit(settings: Settings, circuits: Circuits, model: ModelChoice) -> ModelBinding:
+    return replace(_alone(settings, model), circuit=circuits.of(model))
 
 
 def _alone(settings: Settings, model: ModelChoice) -> ModelBinding:

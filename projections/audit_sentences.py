@@ -45,6 +45,7 @@ from domain.program.graph import module_nodes
 from domain.provider.events import DefaultProviderEvent, ProviderEvent
 from domain.queue.events import JobRetried, QueueEvent, QueuePaused, QueueResumed
 from domain.record.events import RecordEvent
+from domain.route.events import RouteEvent
 from domain.signature.events import (
     SignatureDefined,
     SignatureEvent,
@@ -57,7 +58,7 @@ from domain.workflow.events import WorkflowEvent
 from domain.workflow_run.events import WorkflowRunEvent
 from projections.batch_sentences import batch
 from projections.money_sentences import budget, price, purge
-from projections.provider_sentences import default_provider, provider
+from projections.provider_sentences import default_provider, provider, route
 from projections.record_sentences import binding, record
 from projections.run_sentences import evaluation, execution, optimization
 from projections.webhook_states import said as webhook
@@ -287,6 +288,7 @@ def _sayers() -> Iterable[tuple[type[Event], Callable[[UUID, Any], Words]]]:
         (BudgetEvent, budget),
         (ProviderEvent, provider),
         (DefaultProviderEvent, default_provider),
+        (RouteEvent, route),
         (PriceEvent, price),
         (CachePurged, purge),
         (RecordEvent, record),

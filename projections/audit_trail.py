@@ -14,6 +14,7 @@ from domain.kernel import Event, Recorded
 from domain.module.events import ModuleCreated
 from domain.program.events import ProgramCreated, ProgramRenamed
 from domain.provider.events import ProviderRegistered
+from domain.route.events import RouteCreated
 from domain.signature.events import SignatureDefined
 from domain.tool.events import ToolCreated
 from domain.webhook.events import WebhookSubscribed
@@ -130,6 +131,7 @@ class AuditTrail(Projection):
                 | WorkflowDefined(name=name)
                 | WebhookSubscribed(name=name)
                 | ProviderRegistered(name=name)
+                | RouteCreated(name=name)
                 | BindingCreated(name=name)
             ):
                 yield Write(_NAME, row(recorded, name=quoted(name)))

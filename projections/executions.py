@@ -15,6 +15,7 @@ from domain.execution.events import (
     ExecutionFailed,
     ExecutionLmCalled,
     ExecutionRequested,
+    ExecutionRouted,
     ExecutionStarted,
     ExecutionToolCalled,
     ExecutionWarned,
@@ -106,6 +107,7 @@ class Executions(Projection):
     events: ClassVar[tuple[type[Event], ...]] = (
         ExecutionRequested,
         ExecutionStarted,
+        ExecutionRouted,
         ExecutionWarned,
         ExecutionCreditHeld,
         ExecutionCreditSettled,
@@ -143,7 +145,7 @@ def _besides(recorded: Recorded) -> Iterable[Write]:
     match recorded.event:
         case ExecutionWarned():
             yield Write(_WARN, row(recorded))
-        case ExecutionCreditHeld() | ExecutionCreditSettled():
+        case ExecutionRouted() | ExecutionCreditHeld() | ExecutionCreditSettled():
             yield Write(_TOUCH, row(recorded))
         case ReplayRequested(replay=replay):
             yield Write(_TOUCH, row(recorded))

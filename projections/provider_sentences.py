@@ -1,4 +1,4 @@
-"""What happens to providers of language models, in sentences."""
+"""What happens to providers of language models and routes to them, in sentences."""
 
 from typing import assert_never
 from uuid import UUID
@@ -13,6 +13,13 @@ from domain.provider.events import (
     ProviderEvent,
     ProviderKeyRotated,
     ProviderRegistered,
+)
+from domain.route.events import (
+    RouteChanged,
+    RouteCreated,
+    RouteDisabled,
+    RouteEnabled,
+    RouteEvent,
 )
 from projections.words import Words, many, plain, quoted
 
@@ -42,5 +49,21 @@ def default_provider(id: UUID, event: DefaultProviderEvent) -> Words:
             return ("made provider ", provider_id, " the default")
         case DefaultProviderCleared():
             return ("had no provider be the default",)
+        case _:
+            assert_never(event)
+
+
+def route(id: UUID, event: RouteEvent) -> Words:
+    match event:
+        case RouteCreated(plan=plan):
+            how = f", {plan.strategy.value}, among {many(len(plan.candidates), 'model')}"
+            return ("created route ", id, how)
+        case RouteChanged(plan=plan):
+            how = f" choose, {plan.strategy.value}, among {many(len(plan.candidates), 'model')}"
+            return ("had route ", id, how)
+        case RouteDisabled(reason=reason):
+            return ("disabled route ", id, f" because {quoted(reason)}")
+        case RouteEnabled():
+            return ("enabled route ", id)
         case _:
             assert_never(event)

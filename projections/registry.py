@@ -19,6 +19,7 @@ from projections.program_catalog import ProgramCatalog
 from projections.program_versions import ProgramVersions
 from projections.providers import Providers
 from projections.records import Records
+from projections.routes import Routes
 from projections.signatures import Signatures
 from projections.tools import Tools
 from projections.webhooks import Webhooks
@@ -42,6 +43,7 @@ PROJECTIONS: Final[tuple[Projection, ...]] = (
     Webhooks(),
     Keys(),
     Providers(),
+    Routes(),
     Records(),
     Bindings(),
     Datasets(),

@@ -22,6 +22,7 @@ from domain.execution.events import (
     ExecutionFailed,
     ExecutionLmCalled,
     ExecutionRequested,
+    ExecutionRouted,
     ExecutionStarted,
     ExecutionToolCalled,
     ExecutionWarned,
@@ -42,6 +43,7 @@ from domain.optimization.events import (
     OptimizationToolCalled,
     TrialScored,
 )
+from domain.routing import Routing
 from domain.values import LmCall, LmSpend, ToolCall
 from projections.words import Words, cause_of, many, plain, quoted, score_of, time_of
 
@@ -52,6 +54,8 @@ def execution(id: UUID, event: ExecutionEvent) -> Words:
             return (f"asked to run version {version} of program ", program_id, f" as run {id}")
         case ExecutionStarted(attempt=attempt, worker=worker):
             return (f"began attempt {attempt} of run {id} on worker {plain(worker)}",)
+        case ExecutionRouted(routing=routing):
+            return (_routed(id, routing),)
         case ExecutionWarned(message=message):
             return (f"warned of run {id}: {plain(message.rstrip('.'))}",)
         case ExecutionCreditHeld() | ExecutionCreditSettled():
@@ -80,6 +84,11 @@ def _ended(id: UUID, event: ExecutionCompleted | ExecutionFailed | ExecutionCanc
             return f"cancelled run {id} because {quoted(reason)}"
         case _:
             assert_never(event)
+
+
+def _routed(id: UUID, routing: Routing) -> str:
+    model, why = plain(routing.choice.model), plain(routing.choice.reason.rstrip("."))
+    return f"had model {model} of route {plain(routing.route)} answer run {id}: {why}"
 
 
 def _money(id: UUID, event: ExecutionCreditHeld | ExecutionCreditSettled) -> str:

@@ -15,6 +15,7 @@ from domain.execution.events import (
     ExecutionFailed,
     ExecutionLmCalled,
     ExecutionRequested,
+    ExecutionRouted,
     ExecutionStarted,
     ExecutionToolCalled,
     ExecutionWarned,
@@ -32,6 +33,7 @@ from domain.execution.values import (
     Hold,
     ReplayStatus,
 )
+from domain.routing import Routing, named_route
 from domain.run import MAX_ATTEMPTS, ActionForbidden, Run, RunStatus, Transitions
 from domain.values import AS_DSPY, Cache, Failure, LmCall, PayloadRef, Reading, ToolCall
 
@@ -65,7 +67,8 @@ class Execution(Run[ExecutionEvent]):
         self.replays: dict[int, ReplayStatus] = {}
         self.deadline: datetime | None = None
         self.caches: tuple[Cache, ...] = ()
-        self.model: str | None = None
+        self.asked_model: str | None = None
+        self.routing: Routing | None = None
         self.streamed = False
         self.warnings: list[ExecutionWarned] = []
         self.holds: tuple[Hold, ...] = ()
@@ -119,6 +122,21 @@ class Execution(Run[ExecutionEvent]):
             self._worker_lost().code,
         )
 
+    @property
+    def model(self) -> str | None:
+        """What answers, as ``provider/model``; ``None`` is the model of the workers."""
+        return self.asked_model if self.routing is None else self.routing.choice.model
+
+    @property
+    def fallback(self) -> str | None:
+        """What answers where that fails."""
+        return None if self.routing is None else self.routing.choice.fallback
+
+    @property
+    def awaits_routing(self) -> bool:
+        """Whether a model of the route that it names is still to be chosen."""
+        return self.routing is None and named_route(self.asked_model) is not None
+
     def is_overdue(self, at: datetime) -> bool:
         """Whether its deadline has passed and it has not ended."""
         return not self.status.is_terminal and self.deadline is not None and self.deadline <= at
@@ -143,6 +161,11 @@ class Execution(Run[ExecutionEvent]):
         else:
             event = ExecutionStarted(attempt=self.attempt + 1, worker=worker, reading=reading)
             self.record(event, at=at)
+
+    def route(self, routing: Routing, *, at: datetime) -> None:
+        """Have the model that was chosen answer this attempt and every later one."""
+        self._require(ExecutionAction.RECORD_CALL)
+        self.record(ExecutionRouted(routing=routing), at=at)
 
     def warn(self, code: str, message: str, *, at: datetime) -> None:
         """Note what may make its answer another one. The same warning again changes nothing."""
@@ -290,17 +313,16 @@ class Execution(Run[ExecutionEvent]):
                 self.program_version = event.program_version
                 self.inputs, self.deadline = event.inputs, event.deadline
                 self.caller, self.caches = event.caller, event.caches
-                self.model = event.model
-                self.streamed = event.streamed
+                self.asked_model, self.streamed = event.model, event.streamed
             case ExecutionStarted(attempt=attempt, reading=reading):
                 self._taken(attempt)
                 self.reading = reading
+            case ExecutionRouted(routing=routing):
+                self.routing = routing
             case ExecutionWarned():
                 self.warnings.append(event)
-            case ExecutionCreditHeld(holds=holds):
-                self.holds = holds
-            case ExecutionCreditSettled():
-                self.holds = ()
+            case ExecutionCreditHeld() | ExecutionCreditSettled():
+                self.holds = event.holds if isinstance(event, ExecutionCreditHeld) else ()
             case ExecutionLmCalled(call=call):
                 self.calls.append(call)
                 self._called(call)

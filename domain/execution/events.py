@@ -7,6 +7,7 @@ from pydantic import AwareDatetime, Field
 
 from domain.execution.values import Caller, Charge, Divergence, Hold
 from domain.kernel import Event
+from domain.routing import Routing
 from domain.values import (
     AS_DSPY,
     Cache,
@@ -34,7 +35,7 @@ class ExecutionRequested(Event):
     caches: tuple[Cache, ...] = ()
     """What may answer in place of the model."""
     model: ModelRef | None = None
-    """What answers, as ``provider/model``; without one the model of the workers does."""
+    """What answers: ``provider/model``, or ``route:NAME``; without one the model of the workers."""
     streamed: bool = False
     """What models say is told to whoever follows it, while they say it."""
 
@@ -69,6 +70,14 @@ class ExecutionStarted(Event):
     worker: str
     reading: Reading = AS_DSPY
     """A replay of this attempt reads answers as it did."""
+
+
+class ExecutionRouted(Event):
+    """A model of its route answers it, in every attempt; nothing was called before."""
+
+    TOPIC: ClassVar[str] = "execution.routed"
+
+    routing: Routing
 
 
 class ExecutionWarned(Event):
@@ -157,6 +166,7 @@ class ReplayDiverged(Event):
 ExecutionEvent = (
     ExecutionRequested
     | ExecutionStarted
+    | ExecutionRouted
     | ExecutionWarned
     | ExecutionCreditHeld
     | ExecutionCreditSettled

@@ -18,7 +18,7 @@ from domain.provider.events import (
     ProviderKeyRotated,
     ProviderRegistered,
 )
-from domain.provider.rules import models_of, provider_faults
+from domain.provider.rules import models_of, name_faults, provider_faults
 from domain.provider.values import OfferedModel, ProviderKind
 
 _DEFAULTS = UUID("6c1f6a5e-6a0e-4d55-9a4f-0d2b3a4f8b52")
@@ -57,7 +57,8 @@ class Provider(Aggregate[ProviderEvent]):
             InvalidProvider: It could not be asked; every fault is named.
         """
         offered = models_of(kind, models)
-        if faults := list(provider_faults(kind, base_url, secret, offered)):
+        told = provider_faults(kind, base_url, secret, offered)
+        if faults := [*name_faults(name), *told]:
             raise InvalidProvider(faults)
         event = ProviderRegistered(
             name=name, kind=kind, base_url=base_url, secret=secret, models=offered

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from domain.errors import Fault
 from domain.provider.values import STANDARDS, OfferedModel, ProviderKind
+from domain.routing import named_route
 from domain.tool.rules import url_faults
 
 
@@ -11,6 +12,13 @@ def models_of(kind: ProviderKind, told: Sequence[OfferedModel]) -> tuple[Offered
     """The models *told*, or the one that goes without saying."""
     usual = STANDARDS[kind].model
     return tuple(told) if told or usual is None else (OfferedModel(name=usual),)
+
+
+def name_faults(name: str) -> Iterator[Fault]:
+    """What keeps a model from being named by the *name* of its provider."""
+    if named_route(name) is not None:
+        message = "A name that begins with route: is that of a route. Choose another one."
+        yield Fault("/name", "provider.name", message)
 
 
 def provider_faults(

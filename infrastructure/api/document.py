@@ -37,6 +37,7 @@ TAGS: Final = [
     {"name": "proofs", "description": "What was signed of what happened, and how to check it."},
     {"name": "catalogs", "description": "What a request may name: metrics and optimizers."},
     {"name": "providers", "description": "Which language models there are, and where."},
+    {"name": "routes", "description": "Which of several models answers a run."},
     {"name": "budgets", "description": "What runs may cost, set aside before they begin."},
     {"name": "costs", "description": "What models cost, and what their calls did."},
     {"name": "keys", "description": "Who may do what, where access is by keys."},

@@ -22,6 +22,7 @@ from domain.execution.events import (
 )
 from domain.execution.values import Caller, ExecutionAction
 from domain.kernel import Recorded
+from domain.routing import Routing
 from domain.run import RunStatus
 from domain.values import Failure, PayloadRef
 from infrastructure.api.call_views import model_calls, text_of, tool_calls
@@ -92,6 +93,13 @@ class ExecutionView(BaseModel):
     program_version: int
     status: RunStatus
     outputs: JsonValue = Field(default=None, description="By output field; null until completed.")
+    model: str | None = Field(
+        description="What answers: `provider/model`, or `route:NAME` until one is chosen; null is"
+        " the model of the workers."
+    )
+    routing: Routing | None = Field(
+        default=None, description="By what the model was chosen, if it named a route, and why."
+    )
     filled_by: UUID | None = Field(
         default=None, description="The equal execution whose outputs the cache gave, if it did."
     )
@@ -203,6 +211,8 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
         "program_version": execution.program_version,
         "status": execution.status,
         "outputs": text_of(execution.outputs, payloads),
+        "model": execution.model,
+        "routing": execution.routing,
         "filled_by": execution.filled_by,
         "failure": execution.failure,
         "warnings": [each.model_dump() for each in execution.warnings],

@@ -134,8 +134,9 @@ class NewExecution(NewThing):
     )
     model: ModelRef | None = Field(
         default=None,
-        description="What answers: a provider, or a model of one as `provider/model`. If left out,"
-        " `lm` of the program's config holds, or else the tenant's default.",
+        description="What answers: a provider, a model of one as `provider/model`, or one of a"
+        " route as `route:NAME`. If left out, `lm` of the program's config holds, or else"
+        " the tenant's default.",
     )
     stream: bool = Field(
         default=False,

@@ -30,6 +30,7 @@ from infrastructure.cli.proposals import ProposalCommands
 from infrastructure.cli.providers import ProviderCommands
 from infrastructure.cli.queues import QueueCommands
 from infrastructure.cli.records import RecordCommands
+from infrastructure.cli.routes import RouteCommands
 from infrastructure.cli.runs import RunCommands
 from infrastructure.cli.signatures import SignatureCommands
 from infrastructure.cli.tools import ToolCommands
@@ -120,6 +121,7 @@ def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
         "budget": BudgetCommands(connect).app(),
         "cache": CacheCommands(connect).app(),
         "provider": ProviderCommands(connect).app(),
+        "route": RouteCommands(connect).app(),
         "price": PriceCommands(connect).app(),
         "execution": ExecutionCommands(connect).app(),
         "client": ClientCommands(connect).app(),

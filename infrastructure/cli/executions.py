@@ -77,6 +77,7 @@ def _shown(found: Data) -> dict[str, object]:
         **{f"out  {name}": value for name, value in outputs.items()},
         **_ending(found),
         **_warned(found),
+        **_answering(found),
         **({"from the cache": f"as {found['filled_by']}"} if found["filled_by"] else {}),
         "model calls": usage["calls"],
         **({"tool calls": found["tool_calls"]} if found["tool_calls"] else {}),
@@ -90,6 +91,17 @@ def _shown(found: Data) -> dict[str, object]:
     if verdicts:
         pairs["replays"] = ", ".join(verdicts)
     return pairs
+
+
+def _answering(run: Data) -> dict[str, object]:
+    """Which model was named or chosen, and why."""
+    named: dict[str, object] = {"model": run["model"]} if run["model"] else {}
+    if routing := run["routing"]:
+        choice = routing["choice"]
+        instead = f", or {choice['fallback']} where it fails" if choice["fallback"] else ""
+        named["model"] = f"{choice['model']}{instead}"
+        named["by route"] = f"{routing['route']}: {choice['reason']}"
+    return named
 
 
 def _ending(run: Data) -> dict[str, object]:

@@ -149,7 +149,8 @@ class ProgramCommands:
         version: Annotated[int | None, typer.Option(help="The deployed one if left out.")] = None,
         wait: Annotated[float, typer.Option(help="Seconds to wait for the end.")] = 60,
         model: Annotated[
-            str | None, typer.Option(help="What answers: a provider, or provider/model.")
+            str | None,
+            typer.Option(help="What answers: PROVIDER, PROVIDER/MODEL or route:NAME."),
         ] = None,
         stream: Annotated[
             bool, typer.Option("--stream", help="Print what models say while they say it.")

@@ -25,6 +25,7 @@ from infrastructure.client.resources import (
     Programs,
     Tools,
 )
+from infrastructure.client.routes import Routes
 from infrastructure.client.runs import Executions, Optimizations, Runs
 from infrastructure.client.signatures import Signatures
 from infrastructure.client.streams import audit_lines, facts, moments
@@ -63,6 +64,7 @@ class Stratal:
         self.tools = Tools(self)
         self.budgets = Budgets(self)
         self.providers = Providers(self)
+        self.routes = Routes(self)
         self.prices = Prices(self)
         self.caches = Caches(self)
         self.programs = Programs(self)

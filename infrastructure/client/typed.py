@@ -19,6 +19,8 @@ class Execution(TypedDict, Generic[Outputs]):
     program_version: int
     status: Literal["pending", "running", "completed", "failed", "cancelled"]
     outputs: Outputs | None
+    model: str | None
+    routing: JsonObject | None
     filled_by: str | None
     failure: JsonObject | None
     cancelled_because: str | None

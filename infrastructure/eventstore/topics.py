@@ -22,6 +22,7 @@ from domain.program.events import ProgramEvent
 from domain.provider.events import DefaultProviderEvent, ProviderEvent
 from domain.queue.events import QueueEvent
 from domain.record.events import RecordEvent
+from domain.route.events import RouteEvent
 from domain.signature.events import SignatureEvent
 from domain.tool.events import ToolEvent
 from domain.webhook.events import WebhookEvent
@@ -48,6 +49,7 @@ UNIONS = (
     BudgetEvent,
     ProviderEvent,
     DefaultProviderEvent,
+    RouteEvent,
     PriceEvent,
     CachePurged,
     RecordEvent,

@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 from application.commands import Command, CommandBus
 from application.context import within
 from application.lm_ports import ModelChoice, ProgramFailed
-from application.models import MADE_UP, ProviderModels
+from application.models import MADE_UP, ProviderModels, RunToRoute
 from application.programs import CreateProgram
 from application.providers import (
     ChooseDefaultProvider,
@@ -99,6 +99,7 @@ def test_the_call_goes_before_the_program_and_the_program_before_the_default(
     assert scene.resolved("gpt/org/o3", {"lm": "gpt"}) == "gpt/org/o3"
     scene.do(ChooseDefaultProvider(provider_id=None))
     assert scene.resolved() is None
+    assert scene.models.routed("route:any", RunToRoute(uuid4(), 0, dict)) is None
 
 
 def test_what_is_not_there_or_disabled_is_refused(scene: Scene) -> None:

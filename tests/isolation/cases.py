@@ -62,6 +62,7 @@ PARAMETERS: Final[Mapping[str, str]] = {
     "batch_id": "batch",
     "budget_id": "budget",
     "provider": "provider",
+    "route": "route",
     "position": "position",
     "size": "size",
     "old": "old",
@@ -100,6 +101,7 @@ def steps(program: str) -> list[dict[str, Any]]:
 
 _MESSAGE = [{"name": "message"}]
 _WHY = {"reason": "No longer needed."}
+_CANDIDATES = {"candidates": [{"model": "gpt"}]}
 _ROWS = [{"message": "Same in both.", "queue": "bug"}]
 
 CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
@@ -312,6 +314,10 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "DELETE /v1/cache": (Ask({"program": "$program"}), Ask({"cache": "answers"})),
     "GET /v1/providers": _lists(),
     "GET /v1/providers/{provider}": (Ask(),),
+    "POST /v1/routes": (Ask(body={"name": "again", "strategy": "primary", **_CANDIDATES}),),
+    "GET /v1/routes": _lists(),
+    "GET /v1/routes/{route}": (Ask(),),
+    "POST /v1/routes/{route}/change": (Ask(body={"strategy": "fallback", **_CANDIDATES}),),
     "POST /v1/providers/{provider}/change": (Ask(body={"models": [{"name": "gpt-4o"}]}),),
     "POST /v1/providers/{provider}/rotate": (Ask(body={"secret": "env:OPENAI_API_KEY"}),),
     "POST /v1/budgets": (Ask(body={"hold_usd": "0.01"}),),
@@ -342,6 +348,8 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "DELETE /v1/providers/default": (Ask(),),
     "POST /v1/providers/{provider}/disable": (Ask(body=_WHY),),
     "POST /v1/providers/{provider}/enable": (Ask(),),
+    "POST /v1/routes/{route}/disable": (Ask(body=_WHY),),
+    "POST /v1/routes/{route}/enable": (Ask(),),
     "POST /v1/budgets/{budget_id}/close": (Ask(body=_WHY),),
     "POST /v1/programs/{program}/archive": (Ask(body=_WHY),),
     "POST /v1/programs/{program}/restore": (Ask(),),

@@ -13,7 +13,7 @@ from tests.support.walled import Walled
 Things = dict[str, str]
 """The id of one of each kind; what is counted is a number."""
 
-KINDS: Final = (*RESOURCES, "batch", "budget", "provider", "correlation", "call")
+KINDS: Final = (*RESOURCES, "batch", "budget", "provider", "route", "correlation", "call")
 
 SIGNED: Final = ("size", "old", "new")
 """What is the same for every tenant: the sizes of checkpoints."""
@@ -94,6 +94,8 @@ def made(walled: Walled, name: str) -> Tenant:
 def _connected(story: "_Story", secret: str) -> Things:
     """What goes on by itself, and who may look."""
     inputs = [{"name": "message", "description": secret}]
+    gpt = story.post("/v1/providers", name="gpt", kind="openai", secret="env:OPENAI_API_KEY")
+    route = {"strategy": "primary", "candidates": [{"model": "gpt"}]}
     return {
         "workflow": story.post(
             "/v1/workflows", name="orders", inputs=inputs, steps=steps("triage")
@@ -102,9 +104,8 @@ def _connected(story: "_Story", secret: str) -> Things:
             "/v1/webhooks", name="crm", url=f"https://hooks.example.com/{secret}"
         ),
         "budget": story.post("/v1/budgets", hold_usd="0.01"),
-        "provider": story.post(
-            "/v1/providers", name="gpt", kind="openai", secret="env:OPENAI_API_KEY"
-        ),
+        "provider": gpt,
+        "route": story.post("/v1/routes", name="by size", **route),
         "binding": story.post("/v1/bindings", **BINDING),
         "key": story.post("/v1/keys", name=f"ci-{secret}", roles=["viewer"]),
     }

@@ -35,6 +35,7 @@ from application.probes import ProbeHandlers
 from application.programs import ProgramHandlers
 from application.purges import PurgeHandlers
 from application.replays import ReplayHandlers
+from application.routes import RouteHandlers
 from application.shelf import SignatureShelf
 from application.signatures import SignatureHandlers
 from application.supplies import Supplies
@@ -54,6 +55,7 @@ from domain.optimization.aggregate import Optimization
 from domain.price.aggregate import Price
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
+from domain.route.aggregate import Route
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
 from infrastructure.api.app import create_app
@@ -79,7 +81,8 @@ from tests.support.nothing_signed import NothingSigned
 from tests.support.payloads import MemoryPayloads
 from tests.support.probes import PACKAGES, FakeProber
 from tests.support.projecting import ReadModels
-from tests.support.providers import provider_handlers, provider_models
+from tests.support.providers import provider_handlers
+from tests.support.routes import routed_models
 from tests.support.run_world import (
     FakeAlarms,
     ScriptedEvaluator,
@@ -260,7 +263,7 @@ class ApiWorld:
         }
         prices = RememberedPrices(repository(Price), lambda: 0.0)
         run = timed | {"programs": programs, "worker": "worker-1", "prices": prices}
-        models = provider_models(self.log)
+        models = routed_models(self.log, prices)
         running = ExecutionHandlers(
             executions=executions,
             alarms=FakeAlarms(),
@@ -293,6 +296,7 @@ class ApiWorld:
             *workflow_handlers(self.log, self.payloads, self.clock, running, self.shop),
             webhook_handlers(self.log, self.clock),
             provider_handlers(self.log, self.clock, models),
+            RouteHandlers(repository(Route), self.clock, models),
             ReplayHandlers(executions=executions, models=models, **timed),
             OptimizationHandlers(
                 optimizations=repository(Optimization),

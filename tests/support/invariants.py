@@ -54,6 +54,7 @@ _LETTERS: Final = {
     "tool_called": "c",
     "trial_scored": "c",
     "warned": "c",
+    "routed": "c",
     "completed": "E",
     "failed": "E",
     "cancelled": "E",

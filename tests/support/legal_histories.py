@@ -52,6 +52,7 @@ from tests.support.prices import price_set, price_withdrawn
 from tests.support.probes import a_probe
 from tests.support.providers import a_default, a_provider
 from tests.support.records import a_binding, a_record
+from tests.support.routes import ROUTED, a_route
 from tests.support.workflows import (
     a_run_completed,
     a_run_undone,
@@ -174,10 +175,11 @@ def executions(draw: st.DrawFn) -> Stream:
     settled: Stream = [SETTLED] if is_paid else []
     used: Stream = [ExecutionToolCalled(call=call) for call in draw(st.lists(uses(), max_size=2))]
     called: Stream = [ExecutionLmCalled(call=call) for call in made]
+    routed: Stream = [ROUTED] if draw(st.booleans()) else []
     warned = draw(
         _maybe(st.builds(ExecutionWarned, code=st.just("state.other_dspy"), message=TEXTS))
     )
-    stream += draw(_attempts(draw(interleaved([used, called, warned]))))
+    stream += draw(_attempts(draw(interleaved([routed, used, called, warned]))))
     if len(stream) == 1:  # it never started, so it can only be cancelled
         end = draw(_maybe(st.builds(ExecutionCancelled, reason=TEXTS)))
         return stream + held + (settled + end if end else [])
@@ -276,7 +278,7 @@ STREAMS = (
     | evaluations()
     | prices()
     | st.sampled_from((a_probe(), a_probe(refused=True))).map(list)
-    | st.sampled_from((a_workflow(), a_webhook(), a_provider(), a_default())).map(list)
+    | st.sampled_from((a_workflow(), a_webhook(), a_provider(), a_default(), a_route())).map(list)
     | st.sampled_from((a_run_undone(), a_run_with_all(), a_run_completed())).map(list)
     | st.integers(1, 7).map(lambda length: [*a_record()[:length]])
     | st.integers(1, 5).map(lambda length: [*a_binding()[:length]])

@@ -33,22 +33,24 @@ ALLOWED = ProviderAllowance(
 )
 
 
-def provider_models(log: MemoryLog) -> ProviderModels:
+def provider_models(log: MemoryLog, allowance: ProviderAllowance = ALLOWED) -> ProviderModels:
     """The models of the providers in *log*; each key is the name of its variable."""
     return ProviderModels(
         MemoryRepository(Provider, log),
         MemoryRepository(DefaultProvider, log),
         MemoryNames(log),
-        ALLOWED,
+        allowance,
         key_in=str,
         monotonic=lambda: 0.0,
     )
 
 
-def provider_handlers(log: MemoryLog, clock: FixedClock, models: Models) -> ProviderHandlers:
-    """Models may be asked where ``ALLOWED`` says."""
+def provider_handlers(
+    log: MemoryLog, clock: FixedClock, models: Models, allowance: ProviderAllowance = ALLOWED
+) -> ProviderHandlers:
+    """Models may be asked where *allowance* says."""
     providers, defaults = MemoryRepository(Provider, log), MemoryRepository(DefaultProvider, log)
-    return ProviderHandlers(providers, defaults, ALLOWED, clock, models)
+    return ProviderHandlers(providers, defaults, allowance, clock, models)
 
 
 REGISTERED = ProviderRegistered(

@@ -40,6 +40,7 @@ from projections.program_types import catalog_state, program_types
 from projections.program_versions import deployments, program_version, program_versions
 from projections.providers import provider, providers
 from projections.records import calls, calls_of_binding, record, records
+from projections.routes import route, routes
 from projections.signatures import signature, signatures
 from projections.webhooks import webhook, webhooks
 from projections.workflow_runs import workflow_run, workflow_runs
@@ -136,6 +137,7 @@ LISTS: Mapping[str, tuple[Callable[..., Any], Mapping[str, object]]] = {
     "webhooks": (webhooks, {"limit": 1}),
     "removed webhooks": (webhooks, {"status": WebhookStatus.REMOVED}),
     "providers": (providers, {"limit": 1}),
+    "routes": (routes, {"limit": 1}),
     "refused probes": (probes, {"status": ProbeStatus.REFUSED}),
     "posts": (partial(records, resource="post"), {"limit": 1}),
     "deleted posts": (partial(records, resource="post"), {"deleted": True}),
@@ -184,6 +186,7 @@ ABOUT_ONE: Mapping[str, Question] = {
     "binding": lambda store, tenant, of: binding(store, of, tenant=tenant),
     "workflow": lambda store, tenant, of: workflow(store, of, tenant=tenant),
     "run of a workflow": lambda store, tenant, of: workflow_run(store, of, tenant=tenant),
+    "route": lambda store, tenant, of: route(store, of, tenant=tenant),
     "provider": lambda store, tenant, of: provider(store, of, tenant=tenant),
     "webhook": lambda store, tenant, of: webhook(store, of, tenant=tenant),
     "calls of": lambda store, tenant, of: lm_calls(store, of, tenant=tenant),

@@ -29,6 +29,7 @@ from application.lm_ports import (
     OptimizerJob,
     RunnableProgram,
 )
+from application.models import WORKERS_MODEL, Models
 from application.optimizations import OptimizationHandlers
 from application.payloads import Payload
 from application.policies import reactions
@@ -301,6 +302,8 @@ class World:
     """The version that loads states in this world."""
     reading: Reading = AS_DSPY
     """How its workers read answers."""
+    models: Models = WORKERS_MODEL
+    """What its runs may name."""
 
     def __init__(self) -> None:
         self.payloads, self.clock = MemoryPayloads(), FixedClock()
@@ -352,6 +355,7 @@ class World:
             credit=self.credit,
             caches=self.caches,
             audiences=self.audience,
+            models=self.models,
             **run,
         )
         return CommandBus(
@@ -361,7 +365,7 @@ class World:
             PurgeHandlers(MortalRepository(CachePurge, self.log), self.programs, self.clock),
             running,
             *self.beside(running.request),
-            ReplayHandlers(executions=self.executions, **replay),
+            ReplayHandlers(executions=self.executions, models=self.models, **replay),
             OptimizationHandlers(optimizations=self.optimizations, reading=self.reading, **learn),
             EvaluationHandlers(evaluations=self.evaluations, reading=self.reading, **learn),
         )

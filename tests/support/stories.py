@@ -39,6 +39,7 @@ from tests.support.prices import a_price
 from tests.support.probes import a_probe
 from tests.support.providers import a_default, a_provider
 from tests.support.records import a_binding, a_record
+from tests.support.routes import ROUTED, a_route
 from tests.support.runs import used as a_tool_call
 from tests.support.workflows import (
     a_run_completed,
@@ -128,6 +129,8 @@ def everything() -> Log:
     log.append(an_id("budget"), *a_budget())
     log.append(an_id("provider"), *a_provider())
     log.append(an_id("default"), *a_default())
+    log.append(an_id("route"), *a_route())
+    log.append(an_id("routed"), *failing, ROUTED)
     log.append(an_id("price"), *a_price())
     for number, purge in enumerate(PURGES):
         log.append(an_id(f"purge {number}"), purge)

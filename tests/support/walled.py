@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import JsonValue
 
+from application.circuits import Circuits
 from application.extensions import NoPlugins
 from application.tool_ports import NoTools
 from infrastructure import bootstrap
@@ -68,6 +69,7 @@ class ScriptedRuntime:
         optimizer = ScriptedOptimizer(runner, found=_LEARNED)
         self.engine = WorldEngine(runner, ScriptedEvaluator(runner), optimizer)
         self.toolbox, self.plugins = NoTools(), NoPlugins()
+        self.circuits = Circuits()
 
     def close(self) -> None:
         """Nothing was started."""

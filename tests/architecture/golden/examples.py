@@ -112,6 +112,7 @@ from tests.support.caches import PURGES
 from tests.support.histories import an_id, digest_of, ref
 from tests.support.prices import EXAMPLES as PRICES
 from tests.support.providers import EXAMPLES as PROVIDERS
+from tests.support.routes import EXAMPLES as ROUTES
 
 AT: Final = datetime(2030, 1, 1, 12, 30, 59, 123456, tzinfo=UTC)
 
@@ -561,7 +562,7 @@ _QUEUES: Final[Sequence[Sequence[Event]]] = (
     (JobRetried(queue="ml_inference", job_id=an_id("job"), command="RunExecution"),),
 )
 
-_OUTWARD: Final = (*BATCHES, *BUDGETS, *PROVIDERS)
+_OUTWARD: Final = (*BATCHES, *BUDGETS, *PROVIDERS, *ROUTES)
 _UPKEEP: Final = (*_PARKINGS, *_QUEUES, PURGES)
 
 EXAMPLES: Final[Mapping[str, Sequence[Event]]] = {
