@@ -66,7 +66,7 @@ class RoutedWorld(World):
         self.do(RunExecution(execution_id=execution_id))
         return execution_id
 
-    def price(self, model: str, usd: int) -> None:
+    def price(self, model: str, usd: int | str) -> None:
         rates = Rates(input_usd=Decimal(usd), output_usd=Decimal(usd))
         self.do(SetPrice(model=model, rates=rates, reason="As agreed."))
 
