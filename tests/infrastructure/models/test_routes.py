@@ -11,6 +11,7 @@ from domain.execution.events import ExecutionFailed, ExecutionLmCalled
 from domain.provider.allowance import ProviderAllowance
 from domain.routing import Strategy
 from domain.tool.allowance import Allowance
+from infrastructure.models.binding import ModelBinding
 from infrastructure.runtime import dspy_engine
 from infrastructure.settings import Settings
 from tests.support.routed_world import RoutedWorld
@@ -26,19 +27,25 @@ def servers() -> Iterator[tuple[ScriptedLmServer, ScriptedLmServer]]:
 
 
 @pytest.fixture
-def world(servers: Sequence[ScriptedLmServer], tmp_path: Path) -> RoutedWorld:
+def world(servers: Sequence[ScriptedLmServer], tmp_path: Path) -> Iterator[RoutedWorld]:
     """A route to models of two providers that are on the loopback."""
     urls = [each.url for each in servers]
     hosts = frozenset(each.removesuffix("/v1") for each in urls)
     made = RoutedWorld(ProviderAllowance(Allowance(hosts=hosts)))
     settings = Settings(home=tmp_path, max_retries=0)
-    made.bus = made.bus_with(dspy_engine(settings, NoTracing(), circuits=made.circuits))
+    engine = dspy_engine(settings, NoTracing(), circuits=made.circuits)
+    made.bus = made.bus_with(engine)
     for model, url in zip((FIRST, SECOND), urls, strict=True):
         name, _, offered = model.partition("/")
         more = {"base_url": url, "models": [{"name": offered}]}
         made.register(name=name, kind="openai_compatible", **more)
     made.route(Strategy.FALLBACK, FIRST, SECOND)
-    return made
+    yield made
+    for runner in engine._chosen.values():
+        model = runner._model
+        for each in (model, model.fallback):
+            if isinstance(each, ModelBinding):
+                each.engine.close()
 
 
 def called(world: RoutedWorld, run: UUID) -> list[str]:
