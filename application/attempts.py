@@ -85,16 +85,21 @@ class Work(Protocol[R]):
         ...
 
 
-def carry_out(repository: Repository[R], id: UUID, work: Work[R]) -> Receipt:
+def carry_out(
+    repository: Repository[R], id: UUID, work: Work[R], taken: R | None = None
+) -> Receipt:
     """Take the run *id* up and bring it to its end, unless it has ended.
 
-    A duplicate delivery of an ended run changes nothing.
+    A duplicate delivery of an ended run changes nothing. One that this process has *taken* up
+    already goes on from there.
 
     Raises:
         RunInterrupted: It could not be ended now.
     """
     # A run appends many times for one command: the command's own receipt must not swallow them.
     with within(replace(current(), fingerprint=None)):
+        if taken is not None:
+            return _attempt(repository, taken, work)
         run = repository.get(id)
         while not run.status.is_terminal:
             before = run.attempt

@@ -1,8 +1,9 @@
 """Wishing for a run of a program, carrying it out, and calling it off or giving it up."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -22,10 +23,12 @@ from application.models import WORKERS_MODEL, Models, RunToRoute
 from application.payloads import Payload
 from application.ports import Alarms, Clock, Monotonic, PayloadStore, Receipt, Repository
 from application.pricing import NO_PRICES, PriceBook
+from application.reacting import Reaction
 from application.reasons import NO_REASON
 from application.runnable import json_object, resolve_version
 from application.streaming import Audiences, nobody
 from application.supplies import Supplies
+from application.taken import TakenUp
 from domain.errors import NotFoundError
 from domain.execution.aggregate import Execution
 from domain.execution.values import Caller, Hold
@@ -39,6 +42,9 @@ from domain.run import RunStatus
 from domain.signature.validation import validate_inputs
 from domain.text import JsonObject, LongText
 from domain.values import AS_DSPY, Cache, Failure, ModelRef, PayloadRef, Reading
+
+Save = Callable[[Execution, Payload], Receipt]
+"""Stores a new run with its inputs."""
 
 
 class RequestExecution(Command):
@@ -59,6 +65,15 @@ class RequestExecution(Command):
     caller: Caller | None = None
     model: ModelRef | None = None
     streamed: bool = False
+
+
+class TakeUpExecution(Command):
+    """Request it, and take it up in this process in the same append.
+
+    Its job then belongs to this process, or is lost with it and goes to another one.
+    """
+
+    request: RequestExecution
 
 
 class RunExecution(Command):
@@ -100,9 +115,19 @@ class ExecutionHandlers:
     prices: PriceBook = NO_PRICES
     models: Models = WORKERS_MODEL
     audiences: Audiences = nobody
+    taken: TakenUp = field(default_factory=TakenUp)
 
     @handles(RequestExecution, Permission.EXECUTE)
     def request(self, command: RequestExecution) -> Receipt:
+        return self._requested(command, self._store)
+
+    @handles(TakeUpExecution, Permission.EXECUTE)
+    def take_up(self, command: TakeUpExecution) -> Receipt:
+        # In the log it is the wish that it was, and what follows from it.
+        with within(replace(current(), command=RequestExecution.__name__)):
+            return self._requested(command.request, self._store_taken_up)
+
+    def _requested(self, command: RequestExecution, save: Save) -> Receipt:
         program = self.programs.get(command.program_id)
         version = resolve_version(program, command.program_version, Action.EXECUTE)
         signature = program.version_state(version).graph.signature
@@ -124,9 +149,24 @@ class ExecutionHandlers:
                 streamed=command.streamed,
                 at=now,
             )
-            return self.executions.save(execution, payloads=[inputs])
+            return save(execution, inputs)
 
         return set_aside(self.credit, program.id, store)
+
+    def _store(self, execution: Execution, inputs: Payload) -> Receipt:
+        return self.executions.save(execution, payloads=[inputs])
+
+    def _store_taken_up(self, execution: Execution, inputs: Payload) -> Receipt:
+        command = RunExecution(execution_id=execution.id)
+        start = self._work(Prediction(self.caches.predictions), inputs).start
+        reaction = Reaction(type(command).__name__, command.fingerprint, start)
+        receipt = self.executions.save(execution, payloads=[inputs], reaction=reaction)
+        if execution.status is RunStatus.RUNNING and not receipt.is_repeat:
+            self.taken.keep(execution, inputs)  # a repeat stored nothing: it is another one's run
+        return receipt
+
+    def _work(self, prediction: Prediction, inputs: Payload | None) -> "_ExecutionWork":
+        return _ExecutionWork(self, Stopwatch.started(self.monotonic), prediction, inputs)
 
     @handles(CancelExecution, Permission.EXECUTE)
     def cancel(self, command: CancelExecution) -> Receipt:
@@ -146,9 +186,10 @@ class ExecutionHandlers:
     @handles(RunExecution, Permission.WORK)
     def run(self, command: RunExecution) -> Receipt:
         prediction = Prediction(self.caches.predictions)
-        work = _ExecutionWork(self, Stopwatch.started(self.monotonic), prediction)
+        run, inputs = self.taken.take(command.execution_id)
+        work = self._work(prediction, inputs)
         try:
-            return carry_out(self.executions, command.execution_id, work)
+            return carry_out(self.executions, command.execution_id, work, run)
         finally:
             prediction.settle(self.executions, command.execution_id)
 
@@ -158,6 +199,8 @@ class _ExecutionWork:
     ports: ExecutionHandlers
     stopwatch: Stopwatch
     prediction: Prediction
+    inputs: Payload | None
+    """Those of the run, if they are at hand."""
 
     def start(self, run: Execution) -> None:
         run.start(self.ports.worker, reading=self.ports.reading, at=self.ports.clock.now())
@@ -177,7 +220,10 @@ class _ExecutionWork:
             run.route(routing, at=self.ports.clock.now())
 
     def _inputs(self, run: Execution) -> Mapping[str, JsonValue]:
-        return json_object(self.ports.payloads.get(run.inputs))
+        if self.inputs is None:
+            return json_object(self.ports.payloads.get(run.inputs))
+        # As they are stored, key by key: a prompt may show them in their order.
+        return json_object(json.loads(self.inputs.body))
 
     def journal(self, run: Execution) -> RunJournal[Execution]:
         ports = self.ports

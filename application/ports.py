@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from application.payloads import Payload
+from application.reacting import Reaction
 from domain.kernel import Aggregate
 from domain.program.values import Pins
 from domain.values import Digest, PayloadRef
@@ -45,12 +46,14 @@ class Alarms(Protocol):
 class Receipt:
     """What a command did: which aggregate it changed, to which version, at which log position.
 
-    ``position`` 0 means the aggregate was already so and nothing was appended.
+    ``position`` 0 means the aggregate was already so and nothing was appended. ``is_repeat`` tells
+    that it is what the first command with the same key did.
     """
 
     id: UUID
     version: int
     position: int
+    is_repeat: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,17 @@ class Repository(Protocol[A]):
         ...
 
     def save(
-        self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
+        self,
+        aggregate: A,
+        *,
+        payloads: Sequence[Payload] = (),
+        claim: Claim | None = None,
+        reaction: Reaction[A] | None = None,
     ) -> Receipt:
         """Append the aggregate's new events with all that belongs to them, all or none, durably.
 
-        An aggregate without new events is left as it is.
+        An aggregate without new events is left as it is. What the *reaction* to the first of them
+        decides is appended with them.
 
         Raises:
             ConcurrentWrite: Another writer appended first; load again and decide again.

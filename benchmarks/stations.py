@@ -35,11 +35,12 @@ PATIENCE_S: Final = 30.0
 """How long spans may be under way; processes export them every few seconds."""
 
 ROUTE: Final = "POST /v1/programs/{program}/execute"
+INTAKE: Final = "intake RequestExecution"
 JOB: Final = "job RunExecution"
 PROGRAM: Final = "program"
 MODEL: Final = "chat openai/bench"
 APPEND: Final = "append execution"
-WHOLE: Final = {ROUTE: 1, JOB: 1, PROGRAM: 1, MODEL: 1, APPEND: 3}
+WHOLE: Final = {ROUTE: 1, INTAKE: 1, JOB: 1, PROGRAM: 1, MODEL: 1, APPEND: 2}
 """How many spans of which name the trace of one execution has."""
 
 COMMIT: Final = "a durable commit of Postgres alone"
@@ -126,16 +127,17 @@ def stations(asked: Asked, spans: Mapping[str, Sequence[Seen]]) -> dict[str, flo
     The stations meet at the ends of spans. The caller is woken by the database, which may be before
     the worker knows of its own commit: that station can be a little less than nothing.
     """
-    (route,), (job,), (program,), (model,) = (spans[it] for it in (ROUTE, JOB, PROGRAM, MODEL))
-    requested, started, ended = spans[APPEND]
+    (route,), (intake,), (job,), (program,), (model,) = (
+        spans[it] for it in (ROUTE, INTAKE, JOB, PROGRAM, MODEL)
+    )
+    requested, ended = spans[APPEND]
     ends = {
         "HTTP, in": route.began_ns,
-        "API: checks, loads the program": requested.began_ns,
-        "append: requested (commit)": requested.ended_ns,
-        "worker: woken, claims the job": job.began_ns,
-        "worker: loads the execution": started.began_ns,
-        "append: started (commit)": started.ended_ns,
-        "worker: loads inputs and program": program.began_ns,
+        "API: reads it, hands it over": intake.began_ns,
+        "worker: loads the program, checks": requested.began_ns,
+        "append: requested and started (commit)": requested.ended_ns,
+        "worker: a thread takes the job": job.began_ns,
+        "worker: loads the version": program.began_ns,
         "DSPy: prompt": model.began_ns,
         "the model, over HTTP": model.ended_ns,
         "DSPy: answer": program.ended_ns,

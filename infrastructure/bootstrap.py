@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import LiteralString, Protocol
 
 from application.caching import Caches
@@ -69,6 +70,7 @@ from infrastructure.handlers import (
     workflow_handlers,
 )
 from infrastructure.limits import provider_turns
+from infrastructure.line.place import folder
 from infrastructure.model_offers import offered_models
 from infrastructure.money import Money, money
 from infrastructure.notary.migrations import MIGRATIONS as NOTARY_MIGRATIONS
@@ -85,6 +87,7 @@ from infrastructure.postgres.caches import write_purges
 from infrastructure.postgres.embedded import EmbeddedPostgres
 from infrastructure.postgres.live import LiveTeller
 from infrastructure.postgres.migrations import check_migrated, migrate
+from infrastructure.postgres.paths import connectable
 from infrastructure.postgres.pool import Pool, open_pool
 from infrastructure.postgres.rates import MIGRATIONS as RATE_MIGRATIONS
 from infrastructure.postgres.read_store import PostgresReadStore
@@ -96,6 +99,7 @@ from infrastructure.telemetry.setup import build_metrics, build_tracing
 from infrastructure.users import ProjectedUsers
 from infrastructure.watch import Watch
 from infrastructure.webhooks.cursors import MIGRATIONS as WEBHOOK_MIGRATIONS
+from infrastructure.workers.born import Births
 from infrastructure.workers.broadcast import BroadcastWriter
 from infrastructure.workers.hooks import MIGRATIONS as POLICY_MIGRATIONS
 from infrastructure.workers.jobs import JobWriter
@@ -135,6 +139,7 @@ class System:
     tracing: Tracing
     alarms: Watch
     bus: CommandBus
+    births: Births
 
     def dispatch(self, command: Command, context: Context) -> Receipt:
         """Carry *command* out; one that came before, by its key, is answered from its receipt.
@@ -230,6 +235,13 @@ def connect(settings: Settings) -> str:
     return access.service
 
 
+def lines(system: System) -> Path:
+    """Where workers of this machine listen for requests: private, with room for their names."""
+    place = folder(system.settings.home, system.conninfo)
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return connectable(place)
+
+
 def _started(embedded: EmbeddedPostgres) -> Access:
     return Access(owner=embedded.start(), service=embedded.service_url)
 
@@ -258,7 +270,8 @@ def system(
         )
         whole = stack.enter_context(open_pool(url, min_size=0, max_size=4, name=f"{service}-whole"))
         recorder = PostgresRecorder(pool)
-        log = EventLog(recorder, inline=_inline_writers(), tracing=tracing)
+        births = Births()
+        log = EventLog(recorder, inline=_inline_writers(births), tracing=tracing)
         payloads = PostgresPayloadStore(pool)
         turns = stack.enter_context(provider_turns(settings, url, pool))
         built = Elsewhere() if runtime is None else runtime(settings, tracing, turns)
@@ -268,15 +281,15 @@ def system(
         live = stack.enter_context(LiveTeller(url))
         bus = _bus(settings, log, payloads, built, alarms, caches, live.audience)
         names = PostgresNames(recorder)
-        yield System(settings, url, pool, whole, log, payloads, names, tracing, alarms, bus)
+        yield System(settings, url, pool, whole, log, payloads, names, tracing, alarms, bus, births)
 
 
-def _inline_writers() -> Sequence[InlineWriter]:
+def _inline_writers(births: Births) -> Sequence[InlineWriter]:
     return (
         lambda cursor, recorded, payloads: insert_payloads(
             cursor, recorded[0].envelope.tenant, payloads
         ),
-        JobWriter(LANES, reactions),
+        JobWriter(LANES, reactions, births),
         BroadcastWriter(warming),
         write_budgets,
         write_purges,

@@ -57,7 +57,7 @@ class Receipts:
         fingerprint, aggregate_id, version, position = row
         if fingerprint != context.fingerprint:
             raise IdempotencyKeyReused(context.command_id)
-        return Receipt(aggregate_id, version, position)
+        return Receipt(aggregate_id, version, position, is_repeat=True)
 
     def first(self, context: Context) -> Receipt:
         """The receipt that ``find`` is known to give: the log refused a second one."""

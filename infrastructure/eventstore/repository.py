@@ -18,6 +18,7 @@ from application.errors import (
 )
 from application.payloads import Payload
 from application.ports import Claim, Receipt
+from application.reacting import Reaction
 from application.tracing import NoTracing, Tracing
 from domain.kernel import Aggregate, Envelope, Event, Pending, Recorded
 from infrastructure.eventstore.mapper import EventMapper
@@ -156,12 +157,21 @@ class EventSourcedRepository(Generic[A]):
         return self._kind.fold(id, map(self._log.event, entries))
 
     def save(
-        self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
+        self,
+        aggregate: A,
+        *,
+        payloads: Sequence[Payload] = (),
+        claim: Claim | None = None,
+        reaction: Reaction[A] | None = None,
     ) -> Receipt:
         context, pending = current(), aggregate.collect()
         if not pending and context.fingerprint is None:
             return Receipt(aggregate.id, aggregate.version, 0)
         recorded = [_recorded(context, aggregate.id, each) for each in pending]
+        if reaction is not None:
+            reaction.decide(aggregate)
+            by = reaction.context(context, recorded[0].envelope)
+            recorded += [_recorded(by, aggregate.id, each) for each in aggregate.collect()]
         with self._log.tracing.span(f"append {self._kind.KIND}", {"events": len(recorded)}) as span:
             try:
                 position = self._log.append(

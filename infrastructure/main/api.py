@@ -4,6 +4,7 @@ import gc
 import logging
 import signal
 from collections.abc import Sequence
+from contextlib import closing
 from importlib.metadata import version
 
 import psycopg
@@ -24,6 +25,7 @@ from infrastructure.eventstore.past_fold import PastFold
 from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog
 from infrastructure.graphql.server import GraphQl
+from infrastructure.line.client import Line, Lined
 from infrastructure.main.address import is_this_machine
 from infrastructure.main.server import Server
 from infrastructure.notary.proofs import PostgresProofs
@@ -54,10 +56,12 @@ def main() -> None:
     warn_if_open(settings)
     with bootstrap.system(settings, "api", connections=THREADS) as system:
         waiters, streams, live = Waiters(), Streams(), LiveHub(live_of)
+        line = Line(bootstrap.lines(system))
         with (
             LogListener(system.conninfo) as listener,
             LogListener(system.conninfo, LIVE) as live_listener,
             AttemptLog(system.whole) as attempts,
+            closing(line),
         ):
             live_listener.subscribe(live.heard)
             listener.subscribe(waiters.heard)
@@ -65,7 +69,7 @@ def main() -> None:
             gc.freeze()  # what was imported is never garbage: a full collection need not look at it
             config = uvicorn.Config(
                 create_app(
-                    dependencies(system, waiters, streams, live, attempts),
+                    dependencies(system, waiters, streams, live, attempts, line),
                     GraphQl(ExecutionDetail),
                 ),
                 host=settings.host,
@@ -85,11 +89,12 @@ def dependencies(
     streams: Streams,
     live: LiveHub,
     attempts: AttemptLog,
+    line: Line,
 ) -> ApiDependencies:
     """What the API is made of: all that answers a request reads through the walled pool."""
     store = PostgresReadStore(system.pool, PROJECTIONS)
     return ApiDependencies(
-        dispatch=system.dispatch,
+        dispatch=Lined(system.dispatch, line, system.log.history),
         store=store,
         past=PostgresPast(system.pool, store, PastFold()),
         payloads=system.payloads,

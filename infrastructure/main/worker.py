@@ -19,8 +19,9 @@ from infrastructure.following import following
 from infrastructure.postgres.read_store import PostgresReadStore
 from infrastructure.settings import Settings
 from infrastructure.system import new_id
+from infrastructure.workers.intake import TakingIn
 from infrastructure.workers.jobs import JobContext
-from infrastructure.workers.lanes import THREADS
+from infrastructure.workers.lanes import LANES, THREADS
 from infrastructure.workers.recycling import Wear
 from infrastructure.workers.sweep import EVERY_S
 from infrastructure.workers.worker import GRACE_MS, worker_process
@@ -56,9 +57,15 @@ def main(*, due_after_s: float = DUE_AFTER_S, sweep_every_s: float = EVERY_S) ->
             wear=Wear(settings.recycle_jobs, settings.memory_mb),
             beside=led.leaders,
             told_to_all=[WarmProgram],
+            taking_in=_taking_in(system),
         )
         system.alarms.on_stuck = lambda: process.replace(GRACE_MS)
         process.run()
+
+
+def _taking_in(system: bootstrap.System) -> TakingIn:
+    queue = LANES[RunExecution].queue
+    return TakingIn(bootstrap.lines(system), queue, system.births, system.dispatch, system.tracing)
 
 
 def _due(store: PostgresReadStore, due_after_s: float) -> Iterator[tuple[Command, JobContext]]:

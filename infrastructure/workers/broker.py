@@ -7,7 +7,8 @@ import logging
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from typing import cast
 
 import psycopg
@@ -38,7 +39,7 @@ class PostgresBroker(Broker):
         super().__init__(middleware)
         self.table = table
         self.draining = False
-        self._wakeups: dict[str, set[threading.Event]] = defaultdict(set)
+        self._consumers: dict[str, set[PostgresConsumer]] = defaultdict(set)
 
     def drain(self) -> None:
         """Claim nothing more; what is claimed may still be settled."""
@@ -46,10 +47,10 @@ class PostgresBroker(Broker):
 
     def wake(self, queue: str | None) -> None:
         """Have the consumers of *queue* look, or all of them."""
-        for name, events in list(self._wakeups.items()):
+        for name, consumers in list(self._consumers.items()):
             if queue in (None, name):
-                for event in list(events):
-                    event.set()
+                for consumer in list(consumers):
+                    consumer.wake()
 
     def declare_queue(self, queue_name: str) -> None:
         """Name a queue. Rows need no preparation, and a row says itself when it is due."""
@@ -64,15 +65,42 @@ class PostgresBroker(Broker):
         """A consumer that holds at most *prefetch* jobs and sleeps at most *timeout* ms."""
         return PostgresConsumer(self, queue_name, prefetch, timeout / 1000)
 
-    def subscribed(self, queue: str) -> threading.Event:
-        """An event that is set whenever *queue* may have got a job; ``forget`` it in the end."""
-        event = threading.Event()
-        self._wakeups[queue].add(event)
-        return event
+    def subscribe(self, queue: str, consumer: "PostgresConsumer") -> None:
+        """Wake *consumer* whenever *queue* may have got a job; ``forget`` it in the end."""
+        self._consumers[queue].add(consumer)
 
-    def forget(self, queue: str, event: threading.Event) -> None:
-        """Set *event* no more."""
-        self._wakeups[queue].discard(event)
+    def forget(self, queue: str, consumer: "PostgresConsumer") -> None:
+        """Wake *consumer* no more."""
+        self._consumers[queue].discard(consumer)
+
+    @contextmanager
+    def place(self, queue: str) -> Generator["Place | None"]:
+        """Room for a job of *queue* that the body may bring; ``None`` if there is none."""
+        consumers = () if self.draining else list(self._consumers[queue])
+        place = next((Place(each) for each in consumers if each.reserve()), None)
+        try:
+            yield place
+        finally:
+            if place is not None:
+                place.leave()
+
+
+class Place:
+    """Room that is kept for a job which this process is about to have."""
+
+    def __init__(self, consumer: "PostgresConsumer") -> None:
+        self._consumer: PostgresConsumer | None = consumer
+
+    def fill(self, claim: Claim) -> None:
+        """Have the job carried out that is ours by *claim*."""
+        assert self._consumer is not None
+        self._consumer.hand(claim)
+        self._consumer = None
+
+    def leave(self) -> None:
+        """Give the room back, unless there is a job in it."""
+        if self._consumer is not None:
+            self._consumer.free()
 
 
 class PostgresConsumer(Consumer):
@@ -83,13 +111,14 @@ class PostgresConsumer(Consumer):
         self._prefetch, self._timeout_s = prefetch, timeout_s
         self._buffer: deque[ClaimedMessage] = deque()
         self._room, self._mutex = prefetch, threading.Lock()
-        self._freed = threading.Event()
-        self._wakeup = broker.subscribed(queue)
+        self._freed, self._wakeup = threading.Event(), threading.Event()
+        self._jobs_may_wait, self._is_closed = True, False
         self._look_at = 0.0
+        broker.subscribe(queue, self)
 
     def __next__(self) -> MessageProxy | None:
         """The next job, or ``None`` after a while without one."""
-        if not self._buffer and self._may_look():
+        if not self._buffer and self._may_look() and not self._buffer:
             try:
                 self._look()
             except psycopg.OperationalError as error:
@@ -100,9 +129,7 @@ class PostgresConsumer(Consumer):
     def ack(self, message: MessageProxy) -> None:
         """Make room for another job; the row was settled already."""
         del message
-        with self._mutex:
-            self._room += 1
-        self._freed.set()
+        self.free()
 
     def nack(self, message: MessageProxy) -> None:
         """Like ``ack``: only ``Settlement`` gives jobs up."""
@@ -115,23 +142,58 @@ class PostgresConsumer(Consumer):
         self._buffer.clear()
 
     def close(self) -> None:
+        self._broker.forget(self._queue, self)
+        with self._mutex:
+            self._is_closed = True
         self.requeue(())
-        self._broker.forget(self._queue, self._wakeup)
+
+    def wake(self) -> None:
+        """Look whether there are jobs."""
+        self._jobs_may_wait = True
+        self._wakeup.set()
+
+    def reserve(self) -> bool:
+        """Keep room for one job that will be handed over, if there is any."""
+        with self._mutex:
+            if self._room <= 0:
+                return False
+            self._room -= 1
+        return True
+
+    def free(self) -> None:
+        """There is room for another job."""
+        with self._mutex:
+            self._room += 1
+        self._freed.set()
+
+    def hand(self, claim: Claim) -> None:
+        """Carry out the job that is ours by *claim*; room is kept for it."""
+        with self._mutex:
+            if not self._is_closed:
+                self._buffer.append(ClaimedMessage(decoded(claim.message), claim))
+                self._wakeup.set()
+                self._freed.set()
+                return
+        self._broker.table.again(claim, delay_ms=0)
 
     def _may_look(self) -> bool:
         if self._broker.draining:
             time.sleep(self._timeout_s)
             return False
-        if self._room == 0:  # wait for room, not for work
+        if self._room <= 0:  # wait for room, not for work
             self._freed.clear()
-            if self._room == 0:
+            if self._room <= 0 and not self._buffer:
                 self._freed.wait(self._timeout_s)
             return self._room > 0 and time.monotonic() >= self._look_at
         patience_s = min(self._timeout_s, self._look_at - time.monotonic())
-        return patience_s <= 0 or self._wakeup.wait(patience_s)
+        if patience_s <= 0:
+            return True
+        self._wakeup.wait(patience_s)
+        self._wakeup.clear()
+        return self._jobs_may_wait
 
     def _look(self) -> None:
-        self._wakeup.clear()  # before looking: what is queued from here on sets it again
+        self._jobs_may_wait = False  # before looking: what is queued from here on is told again
         room = self._room
         for claim in self._broker.table.claim(self._queue, room):
             self._receive(claim)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from dramatiq import Message
 from dramatiq.encoder import JSONEncoder
@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from application.authorization import AS_WORKER
 from application.commands import Command
 from application.context import Context
+from application.reacting import reaction_id
 from domain.kernel import Recorded
 from infrastructure.sql import Statements
+from infrastructure.workers.born import Birth, Births
 from infrastructure.workers.table import INSERT
 
 _JSON = JSONEncoder()
@@ -126,12 +128,19 @@ class JobWriter:
     """Writes the jobs that appended events call for, in the transaction of the append.
 
     The jobs appear with the events or not at all. Their ids come from the event and the command,
-    so the same append never queues the same work twice.
+    so the same append never queues the same work twice. Those of *births* belong to this process
+    from then on.
     """
 
-    def __init__(self, lanes: Lanes, reactions: Callable[[Recorded], Iterable[Command]]) -> None:
+    def __init__(
+        self,
+        lanes: Lanes,
+        reactions: Callable[[Recorded], Iterable[Command]],
+        births: Births | None = None,
+    ) -> None:
         self._lanes = lanes
         self._reactions = reactions
+        self._births = births or Births()
 
     def __call__(
         self, into: Statements, recorded: Sequence[Recorded], payloads: object = ()
@@ -140,14 +149,14 @@ class JobWriter:
         del payloads
         jobs = [caused(command, cause) for cause in recorded for command in self._reactions(cause)]
         if jobs:
-            into.execute(INSERT, insertion(jobs, self._lanes))
+            into.execute(INSERT, insertion(jobs, self._lanes, self._births.born))
 
 
 def caused(command: Command, cause: Recorded) -> Job:
     """The job that carries *command* because of *cause*."""
     envelope = cause.envelope
     return Job(
-        uuid5(envelope.event_id, command.fingerprint),
+        reaction_id(envelope.event_id, command.fingerprint),
         command,
         JobContext(
             tenant=envelope.tenant,
@@ -159,12 +168,27 @@ def caused(command: Command, cause: Recorded) -> Job:
     )
 
 
-def insertion(jobs: Sequence[Job], lanes: Lanes) -> Mapping[str, object]:
-    """The parameters of ``INSERT`` for *jobs*."""
+def _unborn(command: Command, message_id: UUID, message: bytes) -> None:
+    """Whoever is first may claim it."""
+    del command, message_id, message
+
+
+def insertion(
+    jobs: Sequence[Job],
+    lanes: Lanes,
+    born: Callable[[Command, UUID, bytes], Birth | None] = _unborn,
+) -> Mapping[str, object]:
+    """The parameters of ``INSERT`` for *jobs*; those that are *born* claimed have an owner."""
     queues = [lanes[type(job.command)].queue for job in jobs]
+    messages = [job.encoded(queue) for job, queue in zip(jobs, queues, strict=True)]
+    births = [
+        born(job.command, job.id, message) for job, message in zip(jobs, messages, strict=True)
+    ]
     return {
         "ids": [job.id for job in jobs],
         "keys": [job.key for job in jobs],
         "queues": queues,
-        "messages": [job.encoded(queue) for job, queue in zip(jobs, queues, strict=True)],
+        "messages": messages,
+        "owners": [birth and birth.owner for birth in births],
+        "claims": [birth and birth.token for birth in births],
     }

@@ -10,6 +10,7 @@ import logging
 import secrets
 from collections import deque
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, LiteralString
 from uuid import UUID
@@ -31,10 +32,15 @@ CRASHES_MAX = 10
 
 INSERT: LiteralString = """
 WITH queued AS (
-  INSERT INTO stratal.jobs (message_id, key, queue, message)
-  SELECT * FROM unnest(%(ids)s::uuid[], %(keys)s::uuid[], %(queues)s::text[], %(messages)s::bytea[])
-  ON CONFLICT (message_id) DO NOTHING RETURNING queue
-) SELECT pg_notify('stratal_jobs', queue) FROM (SELECT DISTINCT queue FROM queued) q"""
+  INSERT INTO stratal.jobs (message_id, key, queue, message, owner, claim)
+  SELECT * FROM unnest(
+    %(ids)s::uuid[], %(keys)s::uuid[], %(queues)s::text[], %(messages)s::bytea[],
+    %(owners)s::int[], %(claims)s::bigint[]
+  )
+  ON CONFLICT (message_id) DO NOTHING RETURNING queue, owner
+) SELECT pg_notify('stratal_jobs', queue)
+  FROM (SELECT DISTINCT queue FROM queued WHERE owner IS NULL) q"""
+"""What has an owner from the start is nobody else's to hear of."""
 
 _CLAIM: LiteralString = """
 WITH ready AS MATERIALIZED (
@@ -61,6 +67,8 @@ _NEXT_DUE: LiteralString = """
 SELECT extract(epoch FROM min(run_at) - clock_timestamp())::float8 FROM stratal.jobs
 WHERE queue = %(queue)s AND owner IS NULL AND dead_at IS NULL
   AND NOT EXISTS (SELECT FROM stratal.paused_queues WHERE queue = %(queue)s)"""
+
+_IS_PAUSED: LiteralString = "SELECT FROM stratal.paused_queues WHERE queue = %(queue)s"
 
 _DONE: LiteralString = "DELETE FROM stratal.jobs WHERE message_id = %(id)s AND claim = %(claim)s"
 
@@ -139,6 +147,24 @@ class JobTable:
             psycopg.OperationalError: The database is away.
         """
         return next(iter(self._claim(_TAKE, {"id": message_id})), None)
+
+    def asking(self) -> AbstractContextManager[int]:
+        """A new token, for a job that the body queues as this process' own."""
+        return self._held.asking()
+
+    def keep(self, claim: Claim) -> None:
+        """The job is ours; say so while still ``asking``."""
+        self._held.keep(claim.token, [claim.message_id])
+
+    def is_paused(self, queue: str) -> bool:
+        """Whether no jobs of *queue* are to be begun.
+
+        Raises:
+            psycopg.OperationalError: The database is away.
+        """
+        with self._connections.borrowed() as connection:
+            row = connection.execute(_IS_PAUSED, {"queue": queue}).fetchone()
+        return row is not None
 
     def due_in_s(self, queue: str) -> float | None:
         """Seconds until the next job of *queue* is due; ``None`` without one."""

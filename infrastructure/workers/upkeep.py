@@ -84,6 +84,7 @@ def write_upkeep(into: Statements, recorded: Sequence[Recorded], payloads: objec
         match each.event:
             case QueuePaused(queue=queue, reason=reason):
                 into.execute(_PAUSE, {"queue": queue, "reason": reason})
+                into.execute(_WAKE, {"queue": queue})  # whoever takes requests in looks again
             case QueueResumed(queue=queue):
                 into.execute(_RESUME, {"queue": queue})
                 into.execute(_WAKE, {"queue": queue})

@@ -18,6 +18,7 @@ from infrastructure.workers.broadcast import Broadcasts
 from infrastructure.workers.broker import PostgresBroker
 from infrastructure.workers.carrier import Carrier, Dispatch
 from infrastructure.workers.children import COMMAND, Children
+from infrastructure.workers.intake import Intake, TakingIn
 from infrastructure.workers.jobs import Lanes
 from infrastructure.workers.leading import Leading
 from infrastructure.workers.pulse import Pulse
@@ -77,12 +78,14 @@ class WorkerProcess:
         leaders: Sequence[Leading],
         children: Children,
         broadcasts: Broadcasts,
+        intake: Intake | None = None,
     ) -> None:
         if type(get_encoder()) is not JSONEncoder:
             raise RuntimeError("Messages must be JSON; another Dramatiq encoder is installed.")
         self._table, self._stations, self._leaders = table, stations, leaders
         self._children = children
         self._broadcasts = broadcasts
+        self._intake = intake
         self._pulse = Pulse(table, self._wake, broadcasts.heard)
         self._stopping = threading.Event()
         self._grace_ms = GRACE_MS
@@ -105,6 +108,8 @@ class WorkerProcess:
             station.start()
         for leader in self._leaders:
             leader.start()
+        if self._intake is not None:
+            self._intake.start()
 
     def stop(self, grace_ms: int = GRACE_MS) -> bool:
         """End within *grace_ms* or a little more; return whether nothing is left running.
@@ -112,6 +117,8 @@ class WorkerProcess:
         Children are ended at once and their jobs handed back. A job that runs on after the grace
         goes to another worker, so the caller must end this process then.
         """
+        if self._intake is not None:
+            self._intake.stop()
         for station in self._stations:
             station.drain()
         self._children.stop()
@@ -139,6 +146,8 @@ class WorkerProcess:
             os._exit(0)  # a thread that does not end must not keep the process alive
 
     def _wake(self, queue: str | None) -> None:
+        if self._intake is not None:
+            self._intake.look_again()
         for station in self._stations:
             if isinstance(station.broker, PostgresBroker):
                 station.broker.wake(queue)
@@ -158,12 +167,13 @@ def worker_process(
     wear: Wear = Wear(),  # noqa: B008 - a value, it never changes
     beside: Sequence[Leading] = (),
     told_to_all: Sequence[type[Command]] = (),
+    taking_in: TakingIn | None = None,
 ) -> WorkerProcess:
     """A worker for all *lanes*, with *threads* for each queue.
 
     Jobs travel over Postgres unless *broker_url* names another broker. Once it shows more than
     *wear*, ``run`` ends. What is *beside* them is led, too; what is *told_to_all* workers each
-    carries out.
+    carries out. Requests are taken in as *taking_in* says.
     """
     table, children = JobTable(conninfo), Children(child_command)
     carrier, recycling = Carrier(dispatch, tracing), Recycling(wear)
@@ -182,9 +192,15 @@ def worker_process(
         relay = Relay(brokers, table)
         leaders.append(Leading(conninfo, "relay", relay, every_s=RELAY_EVERY_S, on_jobs=True))
     broadcasts = Broadcasts(told_to_all, carrier.carry)
-    process = WorkerProcess(table, stations, leaders, children, broadcasts)
+    intake = None if taking_in is None else _intake(taking_in, table, brokers)
+    process = WorkerProcess(table, stations, leaders, children, broadcasts, intake)
     recycling.on_worn = process.replace
     return process
+
+
+def _intake(taking_in: TakingIn, table: JobTable, brokers: Mapping[str, Broker]) -> Intake | None:
+    broker = brokers[taking_in.queue]
+    return Intake(taking_in, table, broker) if isinstance(broker, PostgresBroker) else None
 
 
 def _brokers(

@@ -1,6 +1,7 @@
 """What every repository promises: the one over Postgres and the fake are held to the same words."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import ClassVar
@@ -18,7 +19,8 @@ from application.errors import (
 )
 from application.payloads import Payload
 from application.ports import Claim, Names, Receipt, Repository
-from domain.kernel import Aggregate
+from application.reacting import Reaction, reaction_id
+from domain.kernel import Aggregate, Recorded
 from domain.module.events import ModuleRetired
 from domain.program.events import ProgramRetired
 
@@ -63,6 +65,11 @@ class RepositoryContract(ABC):
 
     @abstractmethod
     def names(self) -> Names: ...
+
+    @abstractmethod
+    def recorded(self, id: UUID) -> Sequence[Recorded]:
+        """The events of a stream with their envelopes."""
+        ...
 
     def saved(
         self, *reasons: str, context: Context = CONTEXT, claim: str | None = None
@@ -127,6 +134,21 @@ class RepositoryContract(ABC):
             with pytest.raises(ConcurrentWrite):
                 self.repository().save(other.note("other"))
             assert self.repository().get(notes.id).reasons == ["a", "one"]
+
+    def test_what_is_decided_in_reaction_is_appended_with_it(self) -> None:
+        notes = Notes(uuid4()).note("a", "b")
+        reaction: Reaction[Notes] = Reaction("Answer", "f" * 64, lambda it: it.note("c"))
+        with within(replace(CONTEXT, fingerprint="e" * 64)):
+            receipt = self.repository().save(notes, reaction=reaction)
+            assert self.repository().get(notes.id).reasons == ["a", "b", "c"]
+        assert (receipt.version, notes.collect()) == (3, ())
+        said, _, answered = self.recorded(notes.id)
+        assert said.envelope.command == CONTEXT.command
+        assert (answered.envelope.command, answered.envelope.causation_id) == (
+            "Answer",
+            said.envelope.event_id,
+        )
+        assert answered.envelope.command_id == str(reaction_id(said.envelope.event_id, "f" * 64))
 
     def test_a_name_is_taken_once_in_a_tenant(self) -> None:
         notes, _ = self.saved("a", claim="spam")

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from uuid import UUID
 
 import pytest
 
@@ -25,6 +26,9 @@ class TestMemoryRepository(RepositoryContract):
 
     def names(self) -> MemoryNames:
         return MemoryNames(self.log)
+
+    def recorded(self, id: UUID) -> Sequence[Recorded]:
+        return self.log.stream(id)
 
     def payloads(self) -> list[str]:
         return self.kept

@@ -94,8 +94,12 @@ def _wait_until_all_work(service: Service, triage: Triage, before: set[str]) -> 
 
 
 def _sessions(service: Service) -> set[str]:
-    """What the processes call their sessions: each runner has a name of its own."""
+    """What the processes call their sessions: each runner has a name of its own.
+
+    Those over all tenants open when they are needed, and nobody may need them now.
+    """
     try:
-        return {name for (name,) in service.rows(SESSIONS)} - {""}
+        names = {name for (name,) in service.rows(SESSIONS)} - {""}
+        return {name for name in names if not name.endswith("-whole")}
     except psycopg.OperationalError:
         return set()

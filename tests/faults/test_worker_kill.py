@@ -87,7 +87,7 @@ def test_f_01_20_kills_in_mid_call_lead_to_20_single_ends(
 
 
 def _requested(http: Http, message: str) -> tuple[int, str]:
-    """The position of the request, and where to see how it fares."""
+    """The position of what was stored, and where to see how it fares."""
     reply = http.send(
         "POST",
         "/v1/programs/triage/execute",
@@ -100,7 +100,7 @@ def _requested(http: Http, message: str) -> tuple[int, str]:
 
 
 def _pid_of_its_worker(http: Http, position: int) -> int:
-    """The process that took up what was requested at *position*."""
-    later = http.get("/v1/events", after=position)["items"]
+    """The process that took up what was requested at *position*, in that append or later."""
+    later = http.get("/v1/events", after=position - 1)["items"]
     [started] = [each for each in later if each["topic"] == "execution.started"]
     return int(started["data"]["worker"].rpartition(":")[2])

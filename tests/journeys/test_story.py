@@ -316,8 +316,9 @@ def test_a_trace_spans_every_process(service: Service, story: Story, collector: 
     assert reply.json()["status"] == "completed"
     way = [
         ("stratal-api", "POST /v1/programs/{program}/execute"),
-        ("stratal-api", "command RequestExecution"),
-        ("stratal-api", "append execution"),
+        ("stratal-worker", "intake RequestExecution"),
+        ("stratal-worker", "command TakeUpExecution"),
+        ("stratal-worker", "append execution"),
         ("stratal-worker", "job RunExecution"),
         ("stratal-worker", "command RunExecution"),
         ("stratal-worker", "program"),
@@ -331,7 +332,7 @@ def test_a_trace_spans_every_process(service: Service, story: Story, collector: 
     )
     chat = next(each for each in spans if each.name == way[-1][1])
     walked = [(each.service, each.name) for each in _ancestry(chat, spans)]
-    assert walked == [*reversed(way[3:]), way[0]]
+    assert walked == [*reversed(way[4:]), way[0]]
     assert service.lm.headers[-1].get("traceparent") is None  # a provider is told nothing of it
 
 

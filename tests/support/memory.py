@@ -1,7 +1,7 @@
 """Fakes of the event log for handler tests; the repository contract holds them to the real one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from threading import RLock
 from typing import Any, Generic, TypeVar
@@ -17,6 +17,7 @@ from application.errors import (
 )
 from application.payloads import Payload
 from application.ports import Claim, Receipt
+from application.reacting import Reaction
 from domain.kernel import Aggregate, Envelope, Pending, Recorded
 from domain.program.values import Pins
 
@@ -74,7 +75,7 @@ class MemoryLog:
             return None
         if first[0] != context.fingerprint:
             raise IdempotencyKeyReused(context.command_id)
-        return first[1]
+        return replace(first[1], is_repeat=True)
 
 
 class MemoryRepository(Generic[A]):
@@ -91,7 +92,12 @@ class MemoryRepository(Generic[A]):
         return self.kind.fold(id, (each.event for each in history))
 
     def save(
-        self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
+        self,
+        aggregate: A,
+        *,
+        payloads: Sequence[Payload] = (),
+        claim: Claim | None = None,
+        reaction: Reaction[A] | None = None,
     ) -> Receipt:
         context, pending = current(), aggregate.collect()
         with self.log.lock:
@@ -99,7 +105,7 @@ class MemoryRepository(Generic[A]):
                 return first
             receipt = Receipt(aggregate.id, aggregate.version, 0)
             if pending:
-                receipt = self._append(aggregate, pending, payloads, claim)
+                receipt = self._append(aggregate, pending, payloads, claim, reaction)
             if context.fingerprint is not None:
                 key = (context.tenant, context.command_id)
                 self.log.receipts[key] = (context.fingerprint, receipt)
@@ -115,6 +121,7 @@ class MemoryRepository(Generic[A]):
         pending: Sequence[Pending[Any]],
         payloads: Sequence[Payload],
         claim: Claim | None,
+        reaction: Reaction[A] | None,
     ) -> Receipt:
         context, log = current(), self.log
         if claim and log.claims.get(_key(context, claim), claim.holder) != claim.holder:
@@ -124,6 +131,11 @@ class MemoryRepository(Generic[A]):
             raise IdIsUnusable(aggregate.KIND, aggregate.id)
         if len(stream) != pending[0].version - 1:
             raise ConcurrentWrite(aggregate.KIND, aggregate.id)
+        envelopes = [(each, _envelope(context)) for each in pending]
+        if reaction is not None:
+            reaction.decide(aggregate)
+            by = reaction.context(context, envelopes[0][1])
+            envelopes += [(each, _envelope(by)) for each in aggregate.collect()]
         head = len(log.recorded)
         appended = [
             Recorded(
@@ -131,10 +143,10 @@ class MemoryRepository(Generic[A]):
                 originator_version=each.version,
                 event=each.event,
                 timestamp=each.at,
-                envelope=_envelope(context),
+                envelope=envelope,
                 position=head + number,
             )
-            for number, each in enumerate(pending, start=1)
+            for number, (each, envelope) in enumerate(envelopes, start=1)
         ]
         for write in log.inline:
             write(appended, payloads)

@@ -37,6 +37,7 @@ from application.ports import Claim, Receipt
 from application.prices import PriceHandlers
 from application.pricing import RememberedPrices
 from application.purges import PurgeHandlers
+from application.reacting import Reaction
 from application.replays import ReplayHandlers
 from application.supplies import Supplies
 from domain.budget.aggregate import Budget
@@ -95,12 +96,17 @@ class MortalRepository(MemoryRepository[A]):
     saves = 0
 
     def save(
-        self, aggregate: A, *, payloads: Sequence[Payload] = (), claim: Claim | None = None
+        self,
+        aggregate: A,
+        *,
+        payloads: Sequence[Payload] = (),
+        claim: Claim | None = None,
+        reaction: Reaction[A] | None = None,
     ) -> Receipt:
         if self.before_save is not None:
             self.before_save(aggregate)
         self.saves += 1
-        return super().save(aggregate, payloads=payloads, claim=claim)
+        return super().save(aggregate, payloads=payloads, claim=claim, reaction=reaction)
 
 
 @dataclass

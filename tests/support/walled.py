@@ -23,6 +23,7 @@ from infrastructure.api.live import LiveHub
 from infrastructure.api.streams import Streams
 from infrastructure.eventstore.projector import ProjectionRunner
 from infrastructure.graphql.server import GraphQl
+from infrastructure.line.client import Line
 from infrastructure.main.api import dependencies
 from infrastructure.notary.follower import Notary
 from infrastructure.notary.keys import signer
@@ -140,7 +141,10 @@ def walled(database: str, home: Path) -> Generator[Walled, None, None]:
             session(database, "notary"), signer(None, home), Publisher(None, None), SystemClock()
         )
         projector = ProjectionRunner(session(database, "projector"), PROJECTIONS)
-        app = Walled.app_over(dependencies(system, Waiters(), streams, LiveHub(live_of), attempts))
+        line = Line(home)
+        app = Walled.app_over(
+            dependencies(system, Waiters(), streams, LiveHub(live_of), attempts, line)
+        )
         with ExitStack() as clients:
             clients.callback(projector.close)
             clients.callback(notary.close)

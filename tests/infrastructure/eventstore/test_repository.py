@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from uuid import UUID
 
 import pytest
 
@@ -34,6 +35,9 @@ class TestEventSourcedRepository(RepositoryContract):
 
     def names(self) -> PostgresNames:
         return PostgresNames(self.recorder)
+
+    def recorded(self, id: UUID) -> Sequence[Recorded]:
+        return self.log.history(id)
 
     def payloads(self) -> list[str]:
         with self.recorder.reading() as cursor:
