@@ -37,7 +37,7 @@ from domain.signature.errors import ValuesDoNotFit
 from domain.signature.fields import SignatureSpec
 from domain.signature.validation import validate_inputs
 from domain.text import JsonObject, LongText
-from domain.values import Failure
+from domain.values import Cache, Failure, ModelRef
 
 ROWS_A_CHUNK: Final = 100
 """How many rows one stored text holds: it is read anew for each of them."""
@@ -47,7 +47,8 @@ class RequestBatch(Command):
     """Without a version the deployed one runs, or the latest while none is deployed.
 
     ``rows`` is JSON lines, the inputs of one run on each. Each of them ends within ``deadline_s``
-    of its own beginning.
+    of its own beginning, and is answered by ``model`` and from ``caches``, or else as its program
+    says. With ``fail_fast`` no more begin once one has failed.
     """
 
     batch_id: UUID
@@ -56,6 +57,9 @@ class RequestBatch(Command):
     rows: str
     concurrency: Concurrency = USUAL_AT_ONCE
     deadline_s: DeadlineS | None = None
+    model: ModelRef | None = None
+    caches: tuple[Cache, ...] | None = None
+    fail_fast: bool = False
 
 
 class ResumeBatch(Command):
@@ -122,6 +126,9 @@ class BatchHandlers:
             concurrency=command.concurrency,
             deadline_s=command.deadline_s,
             requested_by=current().actor,
+            model=command.model,
+            caches=command.caches,
+            fail_fast=command.fail_fast,
         )
         batch = Batch.request(command.batch_id, wish, at=self.clock.now())
         return self.batches.save(batch, payloads=chunks)
@@ -145,11 +152,15 @@ class BatchHandlers:
     @handles(CarryBatchOn, Permission.WORK)
     def carry_on(self, command: CarryBatchOn) -> Receipt:
         batch = self.batches.get(command.batch_id)
+        if failed := [row for track in batch.tracks for row in self._failed(batch, track)]:
+            return self._stop(batch, failed[0])
         return self._begin(batch, [row for rows in batch.tracks for row in self._due(batch, rows)])
 
     @handles(FollowBatchRow, Permission.WORK)
     def follow(self, command: FollowBatchRow) -> Receipt:
         batch = self.batches.get(command.batch_id)
+        if self._has_failed(batch, command.row):
+            return self._stop(batch, command.row)
         following = batch.next_after(command.row)
         return self._begin(batch, [] if following is None else [following])
 
@@ -195,6 +206,8 @@ class BatchHandlers:
             program_version=batch.wish.program_version,
             inputs=dict(json_object(rows[index])),
             deadline_s=batch.wish.deadline_s,
+            model=batch.wish.model,
+            caches=batch.wish.caches,
             caller=Caller(kind=Batch.KIND, id=batch.id, place=row),
         )
         with within(replace(current(), actor=batch.wish.requested_by)):
@@ -205,6 +218,26 @@ class BatchHandlers:
         asked = bisect_left(track, True, key=lambda row: self._run_of(batch, row) is None)
         if asked < len(track) and (not asked or self._has_ended(batch, track[asked - 1])):
             yield track[asked]
+
+    def _failed(self, batch: Batch, track: range) -> Iterator[int]:
+        """The latest row of a *track* that was asked for, if no more may begin because of it."""
+        asked = bisect_left(track, True, key=lambda row: self._run_of(batch, row) is None)
+        if asked and self._has_failed(batch, track[asked - 1]):
+            yield track[asked - 1]
+
+    def _has_failed(self, batch: Batch, row: int) -> bool:
+        """Whether no more rows may begin, as *row* failed and the batch is to end with that."""
+        if not batch.wish.fail_fast or batch.status is not BatchStatus.RUNNING:
+            return False
+        run = self._run_of(batch, row)
+        return run is not None and run.status is RunStatus.FAILED
+
+    def _stop(self, batch: Batch, row: int) -> Receipt:
+        def decide(batch: Batch) -> None:
+            if not batch.status.is_terminal:  # the rows of several tracks may fail at once
+                batch.cancel(f"Row {row} failed.", at=self.clock.now())
+
+        return insist(self.batches, batch.id, decide)
 
     def _has_ended(self, batch: Batch, row: int) -> bool:
         run = self._run_of(batch, row)

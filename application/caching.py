@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from application.context import current
-from application.lm_ports import RunnableProgram
+from application.lm_ports import ModelChoice, RunnableProgram
 from application.payloads import canonical_json
 from application.ports import Repository
 from domain.execution.aggregate import Execution
@@ -119,11 +119,24 @@ def prediction_key(program: RunnableProgram, inputs: PayloadRef) -> Digest:
     The model's parameters are part of the version.
     """
     parts: dict[str, JsonValue] = {
+        "provider": list(answered_by(program.model)),
         "program": program.key,
         "inputs": inputs.digest,
         "reading": program.reading.model_dump(mode="json"),
     }
     return hashlib.sha256(canonical_json(parts)).hexdigest()
+
+
+def answered_by(model: ModelChoice | None) -> Provider:
+    """Who answers: nothing is said of the model of the workers, the cache knows it."""
+    return () if model is None else (model.name, model.api_base or "")
+
+
+def apart(provider: Provider, key: Digest) -> Digest:
+    """*key*, as *provider* has it: two of them may call different models the same."""
+    if not provider:
+        return key
+    return hashlib.sha256(canonical_json([*provider, key])).hexdigest()
 
 
 def cache_key(provider: Provider, key: Digest) -> Digest:

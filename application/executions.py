@@ -12,7 +12,7 @@ from pydantic import JsonValue, PositiveInt
 
 from application.attempts import Stopwatch, carry_out, insist
 from application.authorization import Permission
-from application.caching import NO_CACHES, Caches, Kept, Prediction
+from application.caching import NO_CACHES, Caches, Kept, Prediction, answered_by
 from application.commands import Command, handles
 from application.context import Context, current, within
 from application.credit import NO_CREDIT, Holds, set_aside
@@ -52,8 +52,9 @@ class RequestExecution(Command):
 
     Its end is told to ``caller``. It ends within ``deadline_s`` of now, or what its program says,
     or else ``usual_deadline_s``; or whenever it does, if nobody says anything. ``model`` answers,
-    or what its program names, or the tenant's default, or else the model of the workers. If it is
-    ``streamed``, what the model says is told to whoever follows it, while the model says it.
+    or what its program names, or the tenant's default, or else the model of the workers. ``caches``
+    may answer in its place, or else those that its program names. If it is ``streamed``, what the
+    model says is told to whoever follows it, while the model says it.
     """
 
     execution_id: UUID
@@ -65,6 +66,7 @@ class RequestExecution(Command):
     caller: Caller | None = None
     model: ModelRef | None = None
     streamed: bool = False
+    caches: tuple[Cache, ...] | None = None
 
 
 class TakeUpExecution(Command):
@@ -133,6 +135,7 @@ class ExecutionHandlers:
         signature = program.version_state(version).graph.signature
         inputs = Payload.of(validate_inputs(signature, command.inputs, at="/inputs"))
         model = self.models.resolved(command.model, program.config)
+        caches = caches_of(program.config) if command.caches is None else command.caches
         deadline = _deadline(command, program, at=(now := self.clock.now()))
 
         def store(holds: Sequence[Hold]) -> Receipt:
@@ -144,7 +147,7 @@ class ExecutionHandlers:
                 deadline=deadline,
                 caller=command.caller,
                 holds=holds,
-                caches=caches_of(program.config) if model is None else (),
+                caches=caches,
                 model=model,
                 streamed=command.streamed,
                 at=now,
@@ -237,7 +240,7 @@ class _ExecutionWork:
         if (kept := self._predicted(run, program)) is not None:
             return self._ending(kept.content, filled_by=kept.filled_by.id)
         if Cache.ANSWERS in run.caches:
-            journal.share(ports.caches.answers, run.program_id)
+            journal.share(ports.caches.answers, run.program_id, answered_by(model))
         if run.streamed:
             journal.audience = ports.audiences(run.id)
         for warning in foreign_states(program, ports.dspy):

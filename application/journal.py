@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any, Final, Generic, TypeVar, cast
 from uuid import UUID
 
-from application.caching import Debt, Kept, KeptTexts
+from application.caching import Debt, Kept, KeptTexts, Provider, apart
 from application.context import current, within
 from application.errors import ConcurrentWrite, PayloadIsMissing
 from application.lm_ports import (
@@ -80,6 +80,7 @@ class RunJournal(Generic[R]):
         self._cache: KeptTexts | None = None
         self._program_id: UUID | None = None
         self.audience: Audience = NOBODY
+        self._provider: Provider = ()
         self._owed: dict[Digest, Debt] = {}
         self._makers: dict[Digest, tuple[str]] = {}
 
@@ -88,16 +89,19 @@ class RunJournal(Generic[R]):
         """Whether its answers come from a cache and go there."""
         return self._cache is not None
 
-    def share(self, cache: KeptTexts, program_id: UUID) -> None:
-        """Have *cache* answer calls, and keep what models answered that program, if it was read."""
-        self._cache, self._program_id = cache, program_id
+    def share(self, cache: KeptTexts, program_id: UUID, provider: Provider = ()) -> None:
+        """Have *cache* answer calls, and keep what models answered that program, if it was read.
+
+        What another *provider* than that of the workers answers is kept apart.
+        """
+        self._cache, self._program_id, self._provider = cache, program_id, provider
 
     def shared(self, key: Digest, *, within_s: float) -> SharedAnswer | None:
         """What an equal call of another run was answered, after waiting for one under way."""
         if self._cache is None:
             return None
         with self._stopping(), within(self._context):
-            match self._cache.take(key, within_s=within_s):
+            match self._cache.take(apart(self._provider, key), within_s=within_s):
                 case Kept(content=content, filled_by=filled_by):
                     with suppress(NotFoundError):  # erased meanwhile: it is asked for again
                         return SharedAnswer(_object(self._payloads.get(content)), filled_by)

@@ -8,6 +8,7 @@ from application.bound import BoundPrograms
 from application.calls import CallHandlers
 from application.deeds import Deeds
 from application.executions import ExecutionHandlers, RequestExecution
+from application.generations import GenerationHandlers
 from application.models import Models
 from application.ports import Receipt
 from application.providers import ProviderHandlers
@@ -70,6 +71,18 @@ def outward_handlers(settings: Settings, log: EventLog, models: Models) -> Seque
         _webhook_handlers(settings, log),
         _provider_handlers(settings, log, models),
         RouteHandlers(EventSourcedRepository(log, Route), SystemClock(), models),
+    )
+
+
+def generation_handlers(
+    log: EventLog, running: ExecutionHandlers, batches: BatchHandlers
+) -> GenerationHandlers:
+    return GenerationHandlers(
+        EventSourcedRepository(log, Provider),
+        running.programs,
+        running.request,
+        batches.request_batch,
+        running.clock,
     )
 
 

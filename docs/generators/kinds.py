@@ -60,6 +60,9 @@ _KINDS: Final[Mapping[ModuleKind, str]] = {
     ModuleKind.MULTI_CHAIN_COMPARISON: "Thinks several times, then answers in the light of it all.",
     ModuleKind.MAJORITY: "Makes several attempts and takes what most of them say.",
     ModuleKind.ENSEMBLE: "Asks different modules the same and makes one answer of theirs.",
+    ModuleKind.GENERATE: "Hands the model a prompt as it stands and gives its answer as it stands: "
+    "no form is asked for, none is read. Its signature has the input `prompt` and, if you like, "
+    "`system`, `temperature` and `max_tokens`, and one text as output. It has no predictors.",
     ModuleKind.CUSTOM: "A `dspy.Module` of your own, once a worker has tried it out: see "
     "[Your own modules](../how-to/own-modules.md).",
 }

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from domain.batch.values import Concurrency, RowNumber
 from domain.kernel import Event
-from domain.values import Failure, PayloadRef
+from domain.values import Cache, Failure, ModelRef, PayloadRef
 
 
 class BatchRequested(Event):
@@ -17,6 +17,7 @@ class BatchRequested(Event):
     """
 
     TOPIC: ClassVar[str] = "batch.requested"
+    VERSION: ClassVar[int] = 2
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
@@ -26,6 +27,12 @@ class BatchRequested(Event):
     concurrency: Concurrency
     deadline_s: Annotated[float, Field(gt=0)] | None
     requested_by: str
+    model: ModelRef | None = None
+    """What answers each row; without one it is chosen as each row is asked for."""
+    caches: tuple[Cache, ...] | None = None
+    """What may answer in place of the model; without a word, what the program says."""
+    fail_fast: bool = False
+    """With the first row that fails no more begin."""
 
 
 class BatchPaused(Event):

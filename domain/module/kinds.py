@@ -18,6 +18,7 @@ class ModuleKind(StrEnum):
     MULTI_CHAIN_COMPARISON = "multi_chain_comparison"
     MAJORITY = "majority"
     ENSEMBLE = "ensemble"
+    GENERATE = "generate"
     CUSTOM = "custom"
 
 

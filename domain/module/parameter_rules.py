@@ -21,6 +21,14 @@ _RESERVED_TOOLS: Final = {
 }
 """What code can call without any tool."""
 
+GENERATED_FROM: Final = {
+    "prompt": STRING,
+    "system": STRING,
+    "temperature": Primitive(name="float"),
+    "max_tokens": Primitive(name="integer"),
+}
+"""What a module that generates may take, each of its type."""
+
 
 def parameter_faults(spec: ModuleSpec, pointer: str) -> Iterator[Fault]:
     """Everything about the parameters of *spec*, found at *pointer*, that keeps it from running."""
@@ -36,6 +44,8 @@ def parameter_faults(spec: ModuleSpec, pointer: str) -> Iterator[Fault]:
             yield from _output_faults(spec.signature, name, f"{at}/field")
         case Ensemble():
             yield from _ensemble_faults(spec.signature, spec.parameters, at)
+        case None if spec.kind is ModuleKind.GENERATE:
+            yield from _generator_faults(spec.signature, f"{pointer}/kind")
         case _:
             pass
 
@@ -63,6 +73,23 @@ def _retriever_faults(signature: SignatureSpec, pointer: str) -> Iterator[Fault]
     if len(signature.outputs) != 1 or signature.outputs[0].type != PASSAGES.type:
         message = "A retriever has one output, list[string]. Change the signature."
         yield Fault(pointer, "retrieve.output", message)
+
+
+def _generator_faults(signature: SignatureSpec, pointer: str) -> Iterator[Fault]:
+    given = {field.name: field for field in signature.inputs}
+    if "prompt" not in given or given["prompt"].optional:
+        message = "What generates has the input prompt, a text. Change the signature."
+        yield Fault(pointer, "generate.input", message)
+    for name, field in given.items():
+        if name not in GENERATED_FROM or field.type != GENERATED_FROM[name]:
+            known = ", ".join(f"{each}: {told.name}" for each, told in GENERATED_FROM.items())
+            message = (
+                f"What generates takes {known}, and no {name} like this. Change the signature."
+            )
+            yield Fault(pointer, "generate.input", message)
+    if len(signature.outputs) != 1 or signature.outputs[0].type != STRING:
+        message = "What generates has one output, a text. Change the signature."
+        yield Fault(pointer, "generate.output", message)
 
 
 def _reward_faults(spec: ModuleSpec, sampling: Sampling, pointer: str) -> Iterator[Fault]:

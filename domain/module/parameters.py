@@ -133,6 +133,7 @@ PARAMETERS: Final[Mapping[ModuleKind, type[ValueObject] | None]] = MappingProxyT
         ModuleKind.MULTI_CHAIN_COMPARISON: Chains,
         ModuleKind.MAJORITY: Majority,
         ModuleKind.ENSEMBLE: Ensemble,
+        ModuleKind.GENERATE: None,
         ModuleKind.CUSTOM: Custom,
     }
 )

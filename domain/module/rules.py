@@ -47,7 +47,9 @@ _STEPS: Final = {
 }
 """What a kind that goes step by step tells beside its answer."""
 
-_WITHOUT_DEMOS: Final = frozenset({ModuleKind.RETRIEVE, ModuleKind.REACT_V2, ModuleKind.RLM})
+_WITHOUT_DEMOS: Final = frozenset(
+    {ModuleKind.RETRIEVE, ModuleKind.REACT_V2, ModuleKind.RLM, ModuleKind.GENERATE}
+)
 """Kinds none of whose predictors asks for the outputs of the signature."""
 
 _VARYING: Final = frozenset({ModuleKind.MULTI_CHAIN_COMPARISON, ModuleKind.MAJORITY})

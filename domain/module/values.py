@@ -48,7 +48,9 @@ _ONCE: Final = ModuleConfig(temperature=0.0, max_tokens=1000)
 _THINKING: Final = ModuleConfig(temperature=0.7, max_tokens=1500)
 
 DEFAULTS: Final = {
-    kind: _ONCE if kind in {ModuleKind.PREDICT, ModuleKind.RETRIEVE} else _THINKING
+    kind: _ONCE
+    if kind in {ModuleKind.PREDICT, ModuleKind.RETRIEVE, ModuleKind.GENERATE}
+    else _THINKING
     for kind in ModuleKind
 }
 """Features MOD-12, MOD-16 and MOD-20. The papers name no others: what thinks is as MOD-16 says."""

@@ -180,7 +180,7 @@ def _rlm(spec: ModuleSpec) -> Iterator[_Asked]:
     yield _Asked(".extract", seen, outputs, None)
 
 
-def _retrieve(_spec: ModuleSpec) -> Iterator[_Asked]:
+def _none(_spec: ModuleSpec) -> Iterator[_Asked]:
     return iter(())
 
 
@@ -222,7 +222,8 @@ _ASKED: Final[Mapping[ModuleKind, Callable[[ModuleSpec], Iterator[_Asked]]]] = {
     ModuleKind.PROGRAM_OF_THOUGHT: _program_of_thought,
     ModuleKind.CODE_ACT: _code_act,
     ModuleKind.RLM: _rlm,
-    ModuleKind.RETRIEVE: _retrieve,
+    ModuleKind.RETRIEVE: _none,
+    ModuleKind.GENERATE: _none,
     ModuleKind.BEST_OF_N: _sampling,
     ModuleKind.REFINE: _sampling,
     ModuleKind.MULTI_CHAIN_COMPARISON: _comparison,

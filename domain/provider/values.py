@@ -51,6 +51,9 @@ ModelId = Annotated[
 ]  # fmt: skip
 """A model as its provider calls it."""
 
+Temperature = Annotated[float, Field(ge=0, le=2)]
+MaxTokens = Annotated[int, Field(ge=1, le=1_000_000)]
+
 BaseUrl = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 
 
@@ -61,8 +64,8 @@ class OfferedModel(ValueObject):
     """
 
     name: ModelId
-    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    temperature: Temperature = 0.0
+    max_tokens: MaxTokens = 1000
 
 
 OfferedModels = Annotated[tuple[OfferedModel, ...], Field(max_length=100)]

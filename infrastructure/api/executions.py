@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, PositiveInt
 
 from application.authorization import AS_WORKER
 from application.circuits import CIRCUIT_OPEN
+from application.commands import Command
 from application.executions import CancelExecution, RequestExecution, TimeOutExecution
 from application.ports import PayloadStore, Receipt
 from application.turns import NO_TURN, seconds_to_wait
@@ -164,13 +165,7 @@ async def execute_program(
     program_id = await desk.id_of("program", program)
     wait = 0 if body.stream and wait is None and body.wait is None else wait
     body = body if wait is None else body.model_copy(update={"wait": wait})
-    ran = await run_program(desk, program_id, body, execution_view)
-    written(response, ran.receipt, f"{PATH}/{ran.view.execution_id}")
-    tag(response, ran.view.version)
-    placed(response, ran.view.position)
-    if not ran.view.ended:
-        response.status_code = status.HTTP_202_ACCEPTED
-    return ran.view
+    return reply(await run_program(desk, program_id, body, execution_view), response)
 
 
 class Ran(NamedTuple, Generic[V]):
@@ -210,17 +205,34 @@ async def run_program(
         streamed=body.stream,
         usual_deadline_s=desk.deps.deadline_s if body.wait is None else None,
     )
+    wait_s = longest_s if body.wait is None else min(body.wait, longest_s)
+    ran = await run_to_its_end(desk, execution_id, command, shown, wait_s)
+    if ran.view.failure is not None:
+        refuse(execution_id, ran.view.failure)
+    return ran
+
+
+async def run_to_its_end(
+    desk: Writer, execution_id: UUID, command: Command, shown: Shown[V], wait_s: float
+) -> Ran[V]:
+    """Have *command* ask for the execution, and see it once it ended or after *wait_s* seconds."""
     with desk.deps.expect(execution_id, _ENDS) as expectation:
         receipt = await desk.dispatch(command)
         look = partial(desk.run, partial(_view, desk, execution_id, shown))
-        wait_s = longest_s if body.wait is None else min(body.wait, longest_s)
-        view = await _ended_in_time(desk, expectation, look, wait_s)
-    if view.failure is not None:
-        _refuse(execution_id, view.failure)
-    return Ran(receipt, view)
+        return Ran(receipt, await _ended_in_time(desk, expectation, look, wait_s))
 
 
-def _refuse(id: UUID, failure: Failure) -> None:
+def reply(ran: Ran[V], response: Response) -> V:
+    """What *ran* came to, as the answer to whoever asked for it; 202 if it has not ended."""
+    written(response, ran.receipt, f"{PATH}/{ran.view.execution_id}")
+    tag(response, ran.view.version)
+    placed(response, ran.view.position)
+    if not ran.view.ended:
+        response.status_code = status.HTTP_202_ACCEPTED
+    return ran.view
+
+
+def refuse(id: UUID, failure: Failure) -> None:
     """Say by its status where another time would have been better."""
     if failure.code == TIMED_OUT.code:
         raise ExecutionTimedOut(id)

@@ -73,7 +73,7 @@ class BatchCommands:
 
         Bad lines are named, all at once, and nothing runs. Ctrl-C leaves the batch going.
         """
-        _require_place(out)
+        require_place(out)
         client = self.connect()
         asked = client.batches.request(
             program,
@@ -83,7 +83,7 @@ class BatchCommands:
             deadline_s=deadline,
         )
         if follow:
-            _follow(client, asked["id"], out, as_json=json)
+            follow_batch(client, asked["id"], out, as_json=json)
         elif json:
             show_json(asked)
         else:
@@ -141,8 +141,8 @@ class BatchCommands:
 
     def follow(self, batch: BatchId, *, out: Out = None, json: Json = False) -> None:
         """Stay until a batch ends, and get its results."""
-        _require_place(out)
-        _follow(self.connect(), batch, out, as_json=json)
+        require_place(out)
+        follow_batch(self.connect(), batch, out, as_json=json)
 
     def cancel(
         self,
@@ -161,7 +161,7 @@ class BatchCommands:
         show_json(done) if json else say(f"Batch {batch} goes on. See: stratal batch show {batch}")
 
 
-def _follow(client: Stratal, id: str, out: Path | None, *, as_json: bool) -> None:
+def follow_batch(client: Stratal, id: str, out: Path | None, *, as_json: bool) -> None:
     """Show how far it is until it ends, then its results.
 
     Raises:
@@ -221,7 +221,7 @@ def _content(file: Path) -> bytes:
         raise InputIsUnusable(f"{file} cannot be read: {error.strerror}.") from None
 
 
-def _require_place(out: Path | None) -> None:
+def require_place(out: Path | None) -> None:
     """Refuse before anything runs what could not be written in the end.
 
     Raises:

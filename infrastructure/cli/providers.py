@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from infrastructure.cli.connection import Connect, Data, Json
+from infrastructure.cli.generations import GenerationCommands
 from infrastructure.cli.output import say, show_json, show_pairs, show_table
 
 ProviderName = Annotated[str, typer.Argument(help="Id or name of a provider.", metavar="PROVIDER")]
@@ -30,6 +31,8 @@ class ProviderCommands:
             verbs.command()(verb)
         verbs.command()(self.enable)
         verbs.command()(self.default)
+        verbs.command()(self.test)
+        GenerationCommands(self.connect).add_to(verbs)
         return verbs
 
     def add(
@@ -109,6 +112,25 @@ class ProviderCommands:
         """Let it be asked again."""
         self.connect().providers.enable(provider)
         say(f"Enabled {provider}.")
+
+    def test(
+        self,
+        provider: ProviderName,
+        *,
+        model: Annotated[str | None, typer.Option(help="Of those that it offers.")] = None,
+        json: Json = False,
+    ) -> None:
+        """Ask a provider something small, as the workers do; the call is on record."""
+        found = self.connect().providers.test(provider, model=model)
+        if json:
+            show_json(found)
+        elif found["ok"]:
+            say(f"{found['model']} answered in {found['latency_ms']:.0f} ms.")
+        else:
+            failure = found["failure"] or {"message": "It has not answered yet.", "code": "pending"}
+            say(f"{found['model']} did not answer: {failure['message']} ({failure['code']})")
+        if not found["ok"]:
+            raise typer.Exit(1)
 
     def default(
         self,

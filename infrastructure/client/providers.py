@@ -50,6 +50,72 @@ class Providers(Resource):
         """Let it be asked again."""
         return self._do(id_or_name, "enable")
 
+    def generate(
+        self,
+        id_or_name: str,
+        prompt: str,
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        cache: bool | None = None,
+        deadline_s: float | None = None,
+        wait_s: float | None = None,
+        id: str | None = None,
+    ) -> JsonObject:
+        """Have *prompt* answered by one of its models; see ``text``. It is an execution."""
+        body = _said(
+            prompt=prompt,
+            model=model,
+            system=system,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            cache=cache,
+            deadline_s=deadline_s,
+            id=id,
+        )
+        return self._api.post(
+            self._at(id_or_name, "/generate"), body, params={"wait": wait_s}, key=id
+        )
+
+    def generate_batch(
+        self,
+        id_or_name: str,
+        prompts: Sequence[str],
+        *,
+        model: str | None = None,
+        system: str | None = None,
+        temperature: float | None = None,
+        max_tokens: int | None = None,
+        cache: bool | None = None,
+        concurrency: int | None = None,
+        fail_fast: bool | None = None,
+        id: str | None = None,
+    ) -> JsonObject:
+        """Have each of *prompts* answered, a few at a time: a batch with a result for each."""
+        return self._do(
+            id_or_name,
+            "generate-batch",
+            prompts=[*prompts],
+            model=model,
+            system=system,
+            temperature=temperature,
+            max_tokens=max_tokens,
+            cache=cache,
+            concurrency=concurrency,
+            fail_fast=fail_fast,
+            id=id,
+        )
+
+    def count_tokens(self, id_or_name: str, text: str) -> JsonObject:
+        """How many tokens *text* takes, about."""
+        return self._do(id_or_name, "count-tokens", text=text)
+
+    def test(self, id_or_name: str, *, model: str | None = None) -> JsonObject:
+        """Ask it something small: whether it answers, with what, how soon, or why not."""
+        return self._api.post(self._at(id_or_name, "/test"), params={"model": model})
+
     def make_default(self, id_or_name: str) -> JsonObject:
         """Have it answer where nothing else is said."""
         return self._do(id_or_name, "default")
@@ -57,3 +123,7 @@ class Providers(Resource):
     def clear_default(self) -> JsonObject:
         """Have the model of the workers answer again where nothing else is said."""
         return self._api.delete(f"{self._path}/default")
+
+
+def _said(**words: object) -> JsonObject:
+    return {name: value for name, value in words.items() if value is not None}

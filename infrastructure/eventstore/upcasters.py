@@ -16,6 +16,7 @@ def grown(state: State) -> State:
 
 
 STEPS: Final[Steps] = {
+    ("batch.requested", 1): grown,
     ("evaluation.lm_called", 1): grown,
     ("evaluation.requested", 1): grown,
     ("execution.cancelled", 1): grown,

@@ -21,6 +21,7 @@ from application.commands import Command
 from application.context import within
 from application.errors import AggregateNotFound, ConcurrentWrite, StoreIsUnavailable
 from application.executions import CancelExecution, RequestExecution, RunExecution
+from application.lm_ports import ProgramFailed
 from application.policies import reactions
 from application.ports import Receipt
 from domain.batch.aggregate import Batch
@@ -32,6 +33,7 @@ from domain.execution.aggregate import Execution
 from domain.execution.values import Caller
 from domain.program.errors import ActionIsNotAllowed
 from domain.run import RunStatus
+from domain.values import Failure
 from tests.support.memory import NOW
 from tests.support.run_world import CONTEXT, MortalRepository, World
 
@@ -54,10 +56,14 @@ class Line(World):
     def run(self, command: RunExecution) -> Receipt:
         return self.bus.commands[RunExecution].carry_out(command)
 
-    def a_batch(self, count: int = 5, *, concurrency: int = 2) -> UUID:
+    def a_batch(self, count: int = 5, *, concurrency: int = 2, fail_fast: bool = False) -> UUID:
         lines = "".join(dumps({"message": f"Row {n}."}) + "\n" for n in range(1, count + 1))
         wish = RequestBatch(
-            batch_id=uuid4(), program_id=self.a_program(), rows=lines, concurrency=concurrency
+            batch_id=uuid4(),
+            program_id=self.a_program(),
+            rows=lines,
+            concurrency=concurrency,
+            fail_fast=fail_fast,
         )
         return self.do(wish).id
 
@@ -159,6 +165,57 @@ def test_where_every_job_is_lost_the_sweep_alone_carries_it_on(line: Line) -> No
     line.do(CarryBatchOn(batch_id=batch_id))
     assert line.batch(batch_id).status is BatchStatus.COMPLETED
     assert line.statuses(batch_id) == [RunStatus.COMPLETED] * 5
+
+
+def failing(line: Line, *rows: int) -> UUID:
+    """A batch of five, two at once, that is to end with the first failure; *rows* have failed."""
+    batch_id = line.a_batch(fail_fast=True)
+    line.do(CarryBatchOn(batch_id=batch_id))
+    line.runner.error = ProgramFailed(Failure(code="model.failed", message="No."))
+    for row in rows:
+        execution_id = line.batch(batch_id).run_of(row)
+        line.do(RunBatchRow(execution_id=execution_id))
+    line.runner.error = None
+    return batch_id
+
+
+@pytest.mark.feature("LMP-08")
+def test_lmp_08_with_the_first_failure_no_more_rows_begin(line: Line) -> None:
+    batch_id = failing(line, 2)
+    line.do(FollowBatchRow(batch_id=batch_id, row=2))
+    batch = line.batch(batch_id)
+    assert (batch.status, batch.cancelled_because) == (BatchStatus.CANCELLED, "Row 2 failed.")
+    line.do(FollowBatchRow(batch_id=batch_id, row=2))
+    assert [line.run_of(batch_id, row) is None for row in (3, 4, 5)] == [True] * 3
+
+
+@pytest.mark.feature("LMP-08")
+def test_lmp_08_the_sweep_finds_the_failure_that_nobody_told_of(line: Line) -> None:
+    batch_id = failing(line, 1, 2)
+    line.do(CarryBatchOn(batch_id=batch_id))
+    assert line.batch(batch_id).cancelled_because == "Row 1 failed."
+    line.do(CarryBatchOn(batch_id=batch_id))
+    assert line.batch(batch_id).status is BatchStatus.CANCELLED
+
+
+@pytest.mark.feature("LMP-08")
+def test_lmp_08_two_failures_at_once_end_it_once(line: Line) -> None:
+    batch_id = failing(line, 1, 2)
+
+    def other_first(_: Batch) -> None:
+        line.batches.before_save = None
+        line.do(FollowBatchRow(batch_id=batch_id, row=1))
+
+    line.batches.before_save = other_first
+    line.do(FollowBatchRow(batch_id=batch_id, row=2))
+    assert line.batch(batch_id).cancelled_because == "Row 1 failed."
+
+
+@pytest.mark.feature("LMP-08")
+def test_lmp_08_as_long_as_none_fails_it_goes_on(line: Line) -> None:
+    batch_id = line.a_batch(fail_fast=True)
+    line.work()
+    assert line.batch(batch_id).status is BatchStatus.COMPLETED
 
 
 def test_rows_have_their_chunks_and_their_deadlines(line: Line) -> None:

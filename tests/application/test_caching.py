@@ -11,13 +11,20 @@ from pydantic import JsonValue, ValidationError
 
 from application.authorization import PermissionIsMissing
 from application.budgets import GrantCredit, OpenBudget
-from application.caching import NOTHING_KEPT, PATIENCE_S, cache_key
+from application.caching import (
+    NOTHING_KEPT,
+    PATIENCE_S,
+    answered_by,
+    apart,
+    cache_key,
+    prediction_key,
+)
 from application.context import Context, within
 from application.datasets import CreateDataset, LoadRows
 from application.errors import AggregateNotFound
 from application.evaluations import RequestEvaluation, RunEvaluation
 from application.executions import RequestExecution, RunExecution
-from application.lm_ports import NotShared, ProgramFailed
+from application.lm_ports import ModelChoice, NotShared, ProgramFailed, RunnableProgram
 from application.optimizations import RequestOptimization, RunOptimization
 from application.payloads import Payload
 from application.programs import ConfigureProgram
@@ -202,6 +209,23 @@ def test_cch_08_the_key_says_whose_it_is() -> None:
         with within(of(tenant)):
             keys.add(cache_key(("dspy", "openai/gpt-4o-mini", ""), key("one")))
     assert len(keys) == 2
+
+
+@pytest.mark.feature("CCH-01")
+def test_cch_01_what_each_provider_answers_is_kept_apart() -> None:
+    models = (
+        None,
+        ModelChoice("openai/gpt-4"),
+        ModelChoice("openai/gpt-4", "https://one.example/v1", "sk-1"),
+        ModelChoice("openai/gpt-4", "https://two.example/v1"),
+        ModelChoice("openai/gpt-5", "https://two.example/v1"),
+    )
+    program = RunnableProgram("p@1", GRAPH, None)
+    assert len({apart(answered_by(model), key("one")) for model in models}) == 5
+    assert len({prediction_key(replace(program, model=it), INPUTS.ref) for it in models}) == 5
+    rotated = ModelChoice("openai/gpt-4", "https://one.example/v1", "sk-2")
+    assert answered_by(rotated) == answered_by(models[2]), "another key gives the same answers"
+    assert apart(answered_by(None), key("one")) == key("one")
 
 
 @pytest.mark.feature("CCH-09")

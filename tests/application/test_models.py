@@ -102,7 +102,8 @@ def test_the_call_goes_before_the_program_and_the_program_before_the_default(
     assert scene.models.routed("route:any", RunToRoute(uuid4(), 0, dict)) is None
 
 
-def test_what_is_not_there_or_disabled_is_refused(scene: Scene) -> None:
+@pytest.mark.feature("LMP-05")
+def test_lmp_05_what_is_not_there_or_disabled_is_refused(scene: Scene) -> None:
     made = scene.registered(**GPT)
     scene.do(ChooseDefaultProvider(provider_id=made))
     with pytest.raises(ProviderIsUnknown, match="register it"):

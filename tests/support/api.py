@@ -22,6 +22,7 @@ from application.datasets import DatasetHandlers
 from application.evaluations import EvaluationHandlers
 from application.exchange import ExchangeHandlers
 from application.executions import ExecutionHandlers
+from application.generations import GenerationHandlers
 from application.graphs import GraphReader
 from application.keys import KeyHandlers
 from application.modules import ModuleHandlers
@@ -56,6 +57,7 @@ from domain.price.aggregate import Price
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
 from domain.route.aggregate import Route
+from domain.provider.aggregate import Provider
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
 from infrastructure.api.app import create_app
@@ -271,6 +273,10 @@ class ApiWorld:
             models=models,
             **run,
         )
+        batches = BatchHandlers(
+            repository(Batch),
+            *(programs, executions, self.payloads, running.request, running.run, self.clock),
+        )
         graphs = GraphReader(modules, signatures, supplies, probes)
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(
@@ -285,9 +291,10 @@ class ApiWorld:
             ToolHandlers(tools, supplies, self.clock),
             KeyHandlers(repository(ApiKey), self.clock),
             running,
-            BatchHandlers(
-                repository(Batch),
-                *(programs, executions, self.payloads, running.request, running.run, self.clock),
+            batches,
+            GenerationHandlers(
+                repository(Provider),
+                *(programs, running.request, batches.request_batch, self.clock),
             ),
             BudgetHandlers(repository(Budget), self.credit, self.clock),
             PriceHandlers(repository(Price), prices, self.clock),

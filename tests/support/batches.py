@@ -13,7 +13,7 @@ from domain.batch.values import run_of
 from domain.execution.events import ExecutionCancelled
 from domain.execution.values import Caller
 from domain.kernel import Event
-from domain.values import Failure
+from domain.values import Cache, Failure
 from tests.support import histories as build
 from tests.support.histories import Log, an_id, ref
 
@@ -57,7 +57,10 @@ def tell_a_batch(log: Log) -> None:
 
 
 EXAMPLES: tuple[tuple[Event, ...], ...] = (
-    (a_wish(deadline_s=2.5), a_wish()),
+    (
+        a_wish(deadline_s=2.5, model="OpenAI GPT-4/gpt-4", caches=(Cache.ANSWERS,), fail_fast=True),
+        a_wish(),
+    ),
     (
         BatchPaused(failure=SPENT.model_copy(update={"retryable": True, "provider_status": 429})),
         BatchPaused(failure=SPENT),

@@ -12,6 +12,7 @@ from infrastructure.dspy_runtime.kinds import (
     agents,
     code,
     custom,
+    generating,
     plain,
     retrieving,
     sampling,
@@ -36,6 +37,7 @@ KINDS: Final[Mapping[ModuleKind, Callable[[Place, ModuleSpec], Built]]] = Mappin
         ModuleKind.MULTI_CHAIN_COMPARISON: voting.comparison,
         ModuleKind.MAJORITY: voting.majority,
         ModuleKind.ENSEMBLE: voting.ensemble,
+        ModuleKind.GENERATE: generating.built,
         ModuleKind.CUSTOM: custom.built,
     }
 )

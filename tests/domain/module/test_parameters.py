@@ -187,7 +187,10 @@ CONTAINS = {"kind": "contains", "field": "n", "text": "x"}
 
 def test_modules_that_can_run_have_no_faults() -> None:
     passages = "question -> passages: list[string]"
-    texts = {kind.value: "q -> a" for kind in PARAMETERS} | {"retrieve": passages}
+    texts = {kind.value: "q -> a" for kind in PARAMETERS} | {
+        "retrieve": passages,
+        "generate": "prompt -> text",
+    }
     assert [found(spec_of(kind, text)) for kind, text in texts.items()] == [[]] * len(texts)
     assert found(spec_of("react", tools=[TOOL])) == []
     equals = {"kind": "equals", "field": "answer", "value": 1}

@@ -8,7 +8,9 @@ from fastapi.testclient import TestClient
 
 from domain.module.kinds import RUNS_CODE, ModuleKind
 
-SETTLED = sorted(set(ModuleKind) - RUNS_CODE - {ModuleKind.RETRIEVE, ModuleKind.CUSTOM})
+SETTLED = sorted(
+    set(ModuleKind) - RUNS_CODE - {ModuleKind.RETRIEVE, ModuleKind.GENERATE, ModuleKind.CUSTOM}
+)
 """The kinds that can be made of a signature alone."""
 
 

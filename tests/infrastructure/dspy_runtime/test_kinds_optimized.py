@@ -13,7 +13,7 @@ from infrastructure.dspy_runtime.runtime import DspyRunner
 from tests.support.dspy_programs import MemoryJournal, bound
 from tests.support.handwritten import REPLIES, THOUGHT, Shelf, Told, as_data, runner
 
-ASKING = sorted(set(ModuleKind) - {ModuleKind.RETRIEVE, ModuleKind.CUSTOM})
+ASKING = sorted(set(ModuleKind) - {ModuleKind.RETRIEVE, ModuleKind.GENERATE, ModuleKind.CUSTOM})
 """The kinds that ask a model and are no class of somebody's own."""
 
 ROWS: list[JsonObject] = [

@@ -23,7 +23,7 @@ SIGNATURES = (
     '"Be brief." question -> answer, score: float',
     "question -> answer, reasoning",
 )
-BUILT_HERE = sorted(set(ModuleKind) - {ModuleKind.RETRIEVE, ModuleKind.CUSTOM})
+BUILT_HERE = sorted(set(ModuleKind) - {ModuleKind.RETRIEVE, ModuleKind.GENERATE, ModuleKind.CUSTOM})
 """A retriever asks no model, and a class of one's own is what its probe says."""
 
 DEMOS = ({"question": "1+1?", "answer": "2"}, {"question": "2+2?", "answer": "4"})

@@ -51,7 +51,8 @@ def gpt(server: ScriptedLmServer, key: str = "sk-1") -> ModelChoice:
     return ModelChoice("openai/gpt-4", server.url, key, Reach.ANYWHERE)
 
 
-def test_a_run_is_on_its_provider_with_the_key_of_then(
+@pytest.mark.feature("LMP-05")
+def test_lmp_05_after_a_rotation_calls_under_way_end_and_new_ones_use_the_new_key(
     engine: DspyEngine, server: ScriptedLmServer
 ) -> None:
     server.script.latency_ms = 200
