@@ -64,7 +64,6 @@ from infrastructure.eventstore.recorder import PostgresRecorder
 from infrastructure.eventstore.repository import EventLog, EventSourcedRepository, InlineWriter
 from infrastructure.handlers import (
     batch_handlers,
-    generation_handlers,
     outward_handlers,
     record_handlers,
     records,
@@ -369,8 +368,7 @@ def _run_handlers(
     deeds = Deeds(running, runtime.toolbox, records(log, supplies))
     return (
         running,
-        (batches := batch_handlers(log, running)),
-        generation_handlers(log, running, batches),
+        *batch_handlers(log, running),
         *money_handlers,
         PurgeHandlers(EventSourcedRepository(log, CachePurge), programs, clock),
         *record_handlers(log, supplies, executions, running.request),

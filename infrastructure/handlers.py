@@ -35,12 +35,18 @@ from infrastructure.settings import Settings
 from infrastructure.system import SystemClock, new_secret
 
 
-def batch_handlers(log: EventLog, running: ExecutionHandlers) -> BatchHandlers:
-    return BatchHandlers(
+def batch_handlers(log: EventLog, running: ExecutionHandlers) -> Sequence[object]:
+    """The handlers of batches, and of generations, which are executions and batches."""
+    programs, clock = running.programs, running.clock
+    batches = BatchHandlers(
         EventSourcedRepository(log, Batch),
-        *(running.programs, running.executions, running.payloads),
-        *(running.request, running.run, running.clock),
+        *(programs, running.executions, running.payloads, running.request, running.run, clock),
     )
+    providers = EventSourcedRepository(log, Provider)
+    generations = GenerationHandlers(
+        providers, programs, running.request, batches.request_batch, clock
+    )
+    return batches, generations
 
 
 def record_handlers(
@@ -71,18 +77,6 @@ def outward_handlers(settings: Settings, log: EventLog, models: Models) -> Seque
         _webhook_handlers(settings, log),
         _provider_handlers(settings, log, models),
         RouteHandlers(EventSourcedRepository(log, Route), SystemClock(), models),
-    )
-
-
-def generation_handlers(
-    log: EventLog, running: ExecutionHandlers, batches: BatchHandlers
-) -> GenerationHandlers:
-    return GenerationHandlers(
-        EventSourcedRepository(log, Provider),
-        running.programs,
-        running.request,
-        batches.request_batch,
-        running.clock,
     )
 
 

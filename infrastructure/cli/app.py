@@ -12,6 +12,7 @@ from infrastructure.cli.batches import BatchCommands
 from infrastructure.cli.bindings import BindingCommands
 from infrastructure.cli.budgets import BudgetCommands
 from infrastructure.cli.caches import CacheCommands
+from infrastructure.cli.calls import CallCommands
 from infrastructure.cli.clients import ClientCommands
 from infrastructure.cli.comparisons import DiffCommands
 from infrastructure.cli.connection import Connect
@@ -74,6 +75,8 @@ def build_app(verbs: Verbs) -> typer.Typer:
     manifests = ManifestCommands(verbs.connect)
     app.command("plan")(manifests.plan)
     app.command("apply")(manifests.apply)
+    calls = CallCommands(verbs.connect)
+    app.command("calls")(calls.calls)
     app.command("costs")(PriceCommands(verbs.connect).costs)
     app.command("doctor")(verbs.doctor.__call__)
     audit, trail = verbs.audit.app(), TrailCommands(verbs.connect)

@@ -8,6 +8,7 @@ import typer
 
 from infrastructure.cli.connection import AsOf, Connect, Data, Json
 from infrastructure.cli.output import moment, say, show_json, show_table
+from infrastructure.client import Stratal
 
 Model = Annotated[str, typer.Argument(help="As in a trace, such as openai/gpt-4o-mini.")]
 Since = Annotated[
@@ -115,6 +116,19 @@ class PriceCommands:
         rows = [(each[key], *_sums(each)) for each in found["items"]]
         rows.append(("all of them", *_sums(found["total"])))
         show_table((by.value, "calls", "billed", "by the book", "not billed", "unpriced"), rows)
+        if found["total"]["billed_unpriced"]:
+            _warn(api, since=since, until=until, program_id=program_id, model=model, as_of=as_of)
+
+
+def _warn(api: Stratal, **filters: object) -> None:
+    """Name the models whose calls nobody could bill: what they cost is missing in every sum."""
+    for each in api.costs("model", **filters)["items"]:
+        if each["billed_unpriced"]:
+            told = f"{each['billed_unpriced']} of {each['calls']} calls of {each['model']}"
+            say(
+                f"Nobody knows what {told} cost. Set its price:"
+                f" stratal price set {each['model']} INPUT OUTPUT"
+            )
 
 
 def _sums(row: Data) -> tuple[object, ...]:

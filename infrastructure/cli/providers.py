@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from infrastructure.cli.calls import CallCommands
 from infrastructure.cli.connection import Connect, Data, Json
 from infrastructure.cli.generations import GenerationCommands
 from infrastructure.cli.output import say, show_json, show_pairs, show_table
@@ -32,6 +33,7 @@ class ProviderCommands:
         verbs.command()(self.enable)
         verbs.command()(self.default)
         verbs.command()(self.test)
+        verbs.command()(CallCommands(self.connect).health)
         GenerationCommands(self.connect).add_to(verbs)
         return verbs
 

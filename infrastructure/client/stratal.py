@@ -226,6 +226,11 @@ class Stratal:
         items: Sequence[JsonObject] = self.get("/v1/lm-calls", limit=n, **filters)["items"]
         return items
 
+    def model_health(self, *, minutes: int | None = None) -> Sequence[JsonObject]:
+        """Which models answer, how often they do not, and why, by the newest calls."""
+        items: Sequence[JsonObject] = self.get("/v1/models/health", minutes=minutes)["items"]
+        return items
+
     def usage(self, **filters: object) -> JsonObject:
         """What models were used for: a page of sums, and their total."""
         return self.get("/v1/usage", **filters)

@@ -13,6 +13,7 @@ from application.tracing import NoTracing
 from infrastructure import bootstrap
 from infrastructure.cli.doctor import Examination, Finding
 from infrastructure.client import Stratal, StratalProblem, StratalUnreachable
+from infrastructure.client.resources import JsonObject
 from infrastructure.main.address import AddressIsUnusable, free_port, url_of
 from infrastructure.main.owner import serving
 from infrastructure.notary.errors import KeyIsUnusable
@@ -36,7 +37,7 @@ def examine() -> Examination:
     except SettingsAreInvalid as error:
         ill = Finding("settings", False, "cannot be used", str(error))
         return Examination({}, [_python(), ill])
-    checks = (_home, _database, _notary, _broker, _model, _port)
+    checks = (_home, _database, _notary, _broker, _model, _port, _answering)
     return Examination(settings.shown(), [_python(), *(check(settings) for check in checks)])
 
 
@@ -130,6 +131,22 @@ def _port(settings: Settings) -> Finding:
         advice = f"Something else answers at {url}. Stop it, or set STRATAL_PORT."
         return Finding("API", False, "another program", advice)
     return Finding("API", True, f"answers at {url}")
+
+
+def _answering(settings: Settings) -> Finding:
+    try:
+        with Stratal(url_of(settings.host, settings.port), timeout_s=PATIENCE_S) as api:
+            lately = api.model_health()
+    except (StratalUnreachable, StratalProblem):
+        return Finding("models asked", True, "not known: nobody here may ask the API")
+    ill = [f"{each['model']} ({each['last_failure']})" for each in lately if not _is_well(each)]
+    if ill:
+        return Finding("models asked", False, ", ".join(ill), "See: stratal provider health.")
+    return Finding("models asked", True, f"{len(lately)} lately, and none of them fails")
+
+
+def _is_well(model: JsonObject) -> bool:
+    return bool(model["state"] == "answering")
 
 
 def _free(settings: Settings, url: str) -> Finding:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, ClassVar, Literal, Protocol
 
 from application.circuits import Circuit
+from infrastructure.circuits import CIRCUITS
 
 
 class Engine(Protocol):
@@ -46,6 +47,10 @@ class ModelBinding:
     concurrency: int
     circuit: Circuit = field(default_factory=Circuit)
     fallback: "ModelBinding | None" = None
+
+    def __post_init__(self) -> None:
+        """Have whoever watches this process see how the circuit stands."""
+        CIRCUITS.watch(self.circuit, self.model)
 
 
 class ModelError(Exception):

@@ -13,6 +13,8 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 
 from application.tracing import Tracing
+from infrastructure.circuits import CIRCUITS
+from infrastructure.telemetry.circuits import observe_circuits
 from infrastructure.telemetry.measured import MeasuredTracing
 from infrastructure.telemetry.pools import States, observe
 
@@ -27,7 +29,9 @@ def start(
     readers = [PeriodicExportingMetricReader(_exporter(each)) for each in exporters]
     provider = metered(service, name, readers, states)
     atexit.register(provider.shutdown)
-    return MeasuredTracing(tracing, provider.get_meter("stratal"))
+    meter = provider.get_meter("stratal")
+    observe_circuits(meter, CIRCUITS.states)
+    return MeasuredTracing(tracing, meter)
 
 
 def metered(

@@ -250,6 +250,7 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "GET /v1/usage": (Ask(), Ask({"program_id": "$program"})),
     "GET /v1/usage/executions": (Ask(), Ask({"program_id": "$program"})),
     "GET /v1/lm-calls": _lists("module", "program"),
+    "GET /v1/models/health": (Ask(),),
     "GET /v1/metrics": (Ask(),),
     "GET /v1/optimizers": (Ask(),),
     "GET /healthz": (Ask(),),

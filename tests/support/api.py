@@ -56,8 +56,8 @@ from domain.optimization.aggregate import Optimization
 from domain.price.aggregate import Price
 from domain.probe.aggregate import Probe
 from domain.program.aggregate import Program
-from domain.route.aggregate import Route
 from domain.provider.aggregate import Provider
+from domain.route.aggregate import Route
 from domain.signature.aggregate import Signature
 from domain.tool.aggregate import Tool
 from infrastructure.api.app import create_app

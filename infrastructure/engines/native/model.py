@@ -19,6 +19,7 @@ from application.circuits import Circuit
 from application.lm_ports import ModelChoice
 from domain.text import mended
 from domain.values import Failure, LmUsage
+from infrastructure.circuits import CIRCUITS
 
 _PROVIDER: Final = "openai"
 _BASE: Final = "https://api.openai.com/v1"
@@ -95,6 +96,7 @@ class ChatModel:
         self._path = f"{parts.path.rstrip('/')}/chat/completions"
         self._idle: deque[HTTPConnection] = deque()
         self.circuit = Circuit()
+        CIRCUITS.watch(self.circuit, self.name)
 
     def ask(self, request: Mapping[str, Any], *, ends_s: float | None) -> Answer:
         """What the model answers to *request*, which is given up at *ends_s*.

@@ -2,8 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
+
+from application.payloads import Payload
+from domain.values import LmCall
 from tests.infrastructure.cli.conftest import Bench, Said
 from tests.support.api import SYNTAX
+from tests.support.runs import answered
 
 Call = Callable[..., Said]
 
@@ -47,6 +52,26 @@ def test_costs_are_shown_as_billed_and_by_the_book(stratal: Call, bench: Bench) 
         *("all", "of", "them"),
         *("0", "0", "0", "0", "0"),
     ]
+
+
+@pytest.mark.feature("CST-05")
+def test_cst_05_models_that_nobody_could_bill_are_named(
+    stratal: Call, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpriced(name: str) -> tuple[LmCall, Payload, Payload]:
+        call, request, response = answered(name)
+        return call.model_copy(update={"cost_usd": None}), request, response
+
+    monkeypatch.setattr("tests.support.run_world.answered", unpriced)
+    api = bench.connect()
+    api.programs.create("triage", SYNTAX)
+    api.programs.execute("triage", {"message": "It crashes."})
+    *_, warning = stratal("costs", "--by", "day", "--program", "triage").out.splitlines()
+    assert warning == (
+        "Nobody knows what 2 of 2 calls of scripted cost. Set its price:"
+        " stratal price set scripted INPUT OUTPUT"
+    )
+    assert stratal("costs", "--json").json["total"]["billed_is_partial"] is True
 
 
 def test_programs_are_listed_with_what_they_cost_in_a_month(stratal: Call, bench: Bench) -> None:

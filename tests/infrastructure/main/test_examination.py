@@ -42,7 +42,7 @@ def test_a_fresh_set_up_is_well() -> None:
     found = examine()
     assert [each.what for each in found.findings if not each.is_well] == []
     assert [each.what for each in found.findings] == [
-        "Python", "home", "database", "notary", "queue", "language model", "API",
+        "Python", "home", "database", "notary", "queue", "language model", "API", "models asked",
     ]  # fmt: skip
     assert found.settings["STRATAL_HOST"] == "127.0.0.1"
 
@@ -135,6 +135,29 @@ def test_a_service_that_answers_is_well(set_up: pytest.MonkeyPatch) -> None:
     with served(ApiWorld()) as url:
         set_up.setenv("STRATAL_PORT", url.rpartition(":")[2])
         assert finding("API") == Finding("API", True, f"answers at {url}")
+
+
+@pytest.mark.feature("LMP-24")
+@pytest.mark.parametrize(
+    ("states", "found"),
+    [
+        ([], Finding("models asked", True, "0 lately, and none of them fails")),
+        (["answering"], Finding("models asked", True, "1 lately, and none of them fails")),
+        (
+            ["answering", "failing"],
+            Finding("models asked", False, "m2 (model.timeout)", "See: stratal provider health."),
+        ),
+    ],
+)
+def test_lmp_24_models_that_fail_are_found(
+    set_up: pytest.MonkeyPatch, states: list[str], found: Finding
+) -> None:
+    told = [
+        {"model": f"m{number}", "state": state, "last_failure": "model.timeout"}
+        for number, state in enumerate(states, 1)
+    ]
+    set_up.setattr("infrastructure.client.Stratal.model_health", lambda _: told)
+    assert finding("models asked") == found
 
 
 def test_another_program_on_the_port_is_ill(set_up: pytest.MonkeyPatch) -> None:
