@@ -14,6 +14,7 @@ from pathlib import Path
 from time import monotonic
 
 import psycopg
+from pydantic import ValidationError
 
 from application.commands import Command
 from application.context import Context
@@ -113,7 +114,8 @@ class Intake:
                 threading.Thread(target=self._serve, args=(line,), daemon=True).start()
 
     def _serve(self, line: socket.socket) -> None:
-        with line, suppress(OSError):  # the caller hung up
+        # The caller hung up, or is of another version: then it does without a line.
+        with line, suppress(OSError, ValidationError):
             while True:
                 handed = Handed.model_validate_json(receive(line))
                 send(line, self._answered(handed))

@@ -3,6 +3,7 @@
 import socket
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from application.tracing import NoTracing
 from domain.execution.events import ExecutionRequested
 from domain.kernel import Envelope, Recorded
 from infrastructure.line.client import Line, LineIsLost
+from infrastructure.line.wire import Handed, receive, send
 from infrastructure.workers.born import Births
 from infrastructure.workers.broker import ClaimedMessage, PostgresBroker, PostgresConsumer
 from infrastructure.workers.intake import Intake, TakingIn
@@ -236,6 +238,19 @@ def test_where_no_socket_can_be_the_worker_does_without(notebook: Notebook, tmp_
     intake.start()
     intake.stop()
     table.close()
+
+
+def test_a_caller_of_another_version_does_without(worker: Worker) -> None:
+    newer = Handed.model_construct(request={"of": "tomorrow"}, context={})
+    [address] = worker.intake._by.place.iterdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
+        caller.connect(str(address))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that is what is wrong with it
+            send(caller, newer)
+        with pytest.raises(ConnectionError):
+            receive(caller)
+    assert worker.line.hand_over(request(), CONTEXT)
 
 
 def test_a_caller_that_hangs_up_takes_nobody_along(worker: Worker) -> None:
