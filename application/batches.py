@@ -1,7 +1,7 @@
 """Running a program on many rows: accepted as a whole, carried out a few rows at a time."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -113,10 +113,7 @@ class BatchHandlers:
         program = self.programs.get(command.program_id)
         version = resolve_version(program, command.program_version, Action.EXECUTE)
         rows = _checked(command.rows, program.version_state(version).graph.signature)
-        chunks = [
-            Payload.of(list(rows[first : first + ROWS_A_CHUNK]))
-            for first in range(0, len(rows), ROWS_A_CHUNK)
-        ]
+        chunks = chunked(rows)
         wish = BatchRequested(
             program_id=program.id,
             program_version=version,
@@ -209,6 +206,7 @@ class BatchHandlers:
             model=batch.wish.model,
             caches=batch.wish.caches,
             caller=Caller(kind=Batch.KIND, id=batch.id, place=row),
+            varies=varied_by(batch, row, self.payloads),
         )
         with within(replace(current(), actor=batch.wish.requested_by)):
             self.request(wish)
@@ -254,6 +252,23 @@ class BatchHandlers:
                 run.cancel(reason, at=self.clock.now())
 
         return insist(self.executions, id, decide)
+
+
+def chunked(rows: Sequence[JsonObject]) -> list[Payload]:
+    """The texts that hold *rows*."""
+    return [
+        Payload.of(list(rows[first : first + ROWS_A_CHUNK]))
+        for first in range(0, len(rows), ROWS_A_CHUNK)
+    ]
+
+
+def varied_by(batch: Batch, row: int, payloads: PayloadStore) -> UUID | None:
+    """The recorded execution that *row* runs another way, if it does."""
+    if batch.wish.varies is None:
+        return None
+    ids = payloads.get(batch.wish.varies)
+    assert isinstance(ids, list)
+    return UUID(str(ids[row - 1]))
 
 
 def _checked(text: str, spec: SignatureSpec) -> list[JsonObject]:

@@ -29,6 +29,7 @@ from application.runnable import json_object, resolve_version
 from application.streaming import Audiences, nobody
 from application.supplies import Supplies
 from application.taken import TakenUp
+from application.varying import on_record
 from domain.errors import NotFoundError
 from domain.execution.aggregate import Execution
 from domain.execution.values import Caller, Hold
@@ -52,8 +53,9 @@ class RequestExecution(Command):
 
     Its end is told to ``caller``. It ends within ``deadline_s`` of now, or what its program says,
     or else ``usual_deadline_s``; or whenever it does, if nobody says anything. ``model`` answers,
-    or what its program names, or the tenant's default, or else the model of the workers. ``caches``
-    may answer in its place, or else those that its program names. If it is ``streamed``, what the
+    or what its program names, or the tenant's default, or else the model of the workers. One that
+    ``varies`` another execution has the model of that one, unless it names one. ``caches`` may
+    answer in its place, or else those that its program names. If it is ``streamed``, what the
     model says is told to whoever follows it, while the model says it.
     """
 
@@ -67,6 +69,7 @@ class RequestExecution(Command):
     model: ModelRef | None = None
     streamed: bool = False
     caches: tuple[Cache, ...] | None = None
+    varies: UUID | None = None
 
 
 class TakeUpExecution(Command):
@@ -134,7 +137,7 @@ class ExecutionHandlers:
         version = resolve_version(program, command.program_version, Action.EXECUTE)
         signature = program.version_state(version).graph.signature
         inputs = Payload.of(validate_inputs(signature, command.inputs, at="/inputs"))
-        model = self.models.resolved(command.model, program.config)
+        model = self._model(command, program)
         caches = caches_of(program.config) if command.caches is None else command.caches
         deadline = _deadline(command, program, at=(now := self.clock.now()))
 
@@ -147,9 +150,11 @@ class ExecutionHandlers:
                 deadline=deadline,
                 caller=command.caller,
                 holds=holds,
-                caches=caches,
+                # What another run is compared with is its own answers, and those on record.
+                caches=() if command.varies else caches,
                 model=model,
                 streamed=command.streamed,
+                varies=command.varies,
                 at=now,
             )
             return save(execution, inputs)
@@ -170,6 +175,12 @@ class ExecutionHandlers:
 
     def _work(self, prediction: Prediction, inputs: Payload | None) -> "_ExecutionWork":
         return _ExecutionWork(self, Stopwatch.started(self.monotonic), prediction, inputs)
+
+    def _model(self, command: RequestExecution, program: Program) -> str | None:
+        if command.varies is None or command.model is not None:
+            return self.models.resolved(command.model, program.config)
+        as_before = self.executions.get(command.varies).model
+        return as_before and self.models.resolved(as_before, {})
 
     @handles(CancelExecution, Permission.EXECUTE)
     def cancel(self, command: CancelExecution) -> Receipt:
@@ -243,6 +254,8 @@ class _ExecutionWork:
             journal.share(ports.caches.answers, run.program_id, answered_by(model))
         if run.streamed:
             journal.audience = ports.audiences(run.id)
+        if run.varies is not None:
+            journal.vary(on_record(ports.executions, run.varies, model=run.model))
         for warning in foreign_states(program, ports.dspy):
             journal.note(self._warning(warning))
         inputs = self._inputs(run)

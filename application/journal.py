@@ -6,10 +6,11 @@ exception as 0 and go on spending.
 
 import json
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import dropwhile, islice
 from threading import Lock
 from typing import Any, Final, Generic, TypeVar, cast
@@ -31,6 +32,7 @@ from application.ports import Clock, PayloadStore, Receipt, Repository
 from application.pricing import PriceBook, billed
 from application.scrubbing import scrubbed_call, scrubbed_text
 from application.streaming import NOBODY, Audience
+from application.varying import PastCall
 from domain.errors import DomainError, NotFoundError
 from domain.run import AttemptIsFenced, Run
 from domain.values import Digest, Failure, LmCall, RunRef, ToolCall
@@ -81,6 +83,7 @@ class RunJournal(Generic[R]):
         self._program_id: UUID | None = None
         self.audience: Audience = NOBODY
         self._provider: Provider = ()
+        self._past: Mapping[Digest, PastCall] = {}
         self._owed: dict[Digest, Debt] = {}
         self._makers: dict[Digest, tuple[str]] = {}
 
@@ -95,6 +98,10 @@ class RunJournal(Generic[R]):
         What another *provider* than that of the workers answers is kept apart.
         """
         self._cache, self._program_id, self._provider = cache, program_id, provider
+
+    def vary(self, past: Mapping[Digest, PastCall]) -> None:
+        """Have the calls of an earlier run answer equal ones, by key; each is booked, too."""
+        self._past = past
 
     def shared(self, key: Digest, *, within_s: float) -> SharedAnswer | None:
         """What an equal call of another run was answered, after waiting for one under way."""
@@ -136,7 +143,18 @@ class RunJournal(Generic[R]):
             if key in self._refs and key not in self._answers:
                 with within(self._context):
                     self._answers[key] = _object(self._payloads.get(self._refs[key]))
-            return self._answers.get(key)
+            found = self._answers.get(key)
+            return self._from_past(key) if found is None else found
+
+    def _from_past(self, key: Digest) -> JsonObject | None:
+        """What an earlier run has on record for *key*; whatever was erased there is asked anew."""
+        if (past := self._past.get(key)) is None:
+            return None
+        with within(self._context), suppress(NotFoundError):
+            answer, at = _object(self._payloads.get(past.answer)), self._clock.now()
+            self._await(Decision(lambda run: _book(run, past.call, at)), key, answer)
+            return answer
+        return None
 
     def record(self, call: LmCall, request: Payload, response: Payload | None) -> None:
         """Make the fact of *call* durable.
@@ -180,20 +198,20 @@ class RunJournal(Generic[R]):
         decision: Decision[R] = Decision(lambda run: run.record_call(booked, at=at), texts)
         if call.key in self._owed:
             self._makers[call.key] = (call.model,)
-        self._await(decision, call.key, response)
+        self._await(decision, call.key, None if response is None else _read(response))
 
     def _enqueue_tool_call(self, call: ToolCall, arguments: Payload, result: Payload) -> None:
         booked, at = scrubbed_call(call), self._clock.now()
         decision: Decision[R] = Decision(
             lambda run: run.record_tool_call(booked, at=at), [arguments, result]
         )
-        self._await(decision, call.key, result)
+        self._await(decision, call.key, _read(result))
 
-    def _await(self, decision: Decision[R], key: Digest, answer: Payload | None) -> None:
+    def _await(self, decision: Decision[R], key: Digest, answer: JsonObject | None) -> None:
         with self._booking:  # the first answer to a key is the one on record, and the one found
             self._waiting.append(decision)
             if answer is not None:
-                self._answers.setdefault(key, _object(json.loads(answer.body)))
+                self._answers.setdefault(key, answer)
 
     def _drain(self) -> list[Decision[R]]:
         return [self._waiting.popleft() for _ in range(len(self._waiting))]
@@ -338,6 +356,17 @@ def stop_reason(error: BaseException) -> Failure:
         return Failure(code=error.code, message=scrubbed_text(str(error)), retryable=not lost)
     message = scrubbed_text(f"{type(error).__name__}: {error}")
     return Failure(code="run.journal_failed", message=message, retryable=True)
+
+
+def _book(run: Run[Any], call: LmCall | ToolCall, at: datetime) -> None:
+    if isinstance(call, LmCall):
+        run.record_call(call, at=at)
+    else:
+        run.record_tool_call(call, at=at)
+
+
+def _read(text: Payload) -> JsonObject:
+    return _object(json.loads(text.body))
 
 
 def _object(content: object) -> JsonObject:

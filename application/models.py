@@ -255,6 +255,13 @@ def _in_full(provider: Provider, model: str | None) -> str:
     return f"{provider.name}/{provider.model(model).name}"
 
 
+def billed_as(choice: ModelChoice) -> str:
+    """The name that calls of *choice* are on record and priced under."""
+    if choice.name == MADE_UP:
+        return f"scripted/{MADE_UP}"
+    return choice.name.replace("local:", "local/", 1)
+
+
 def _usual_address(kind: ProviderKind) -> str | None:
     """Where a kind is asked over another one's interface; the others are known to be somewhere."""
     return STANDARDS[kind].address if kind is ProviderKind.COHERE else None

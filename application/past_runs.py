@@ -27,7 +27,10 @@ LINEAGE: Final = f"{METADATA}execution_id"
 
 
 class Which(BaseModel):
-    """The newest completed executions of a program, as the list of executions is narrowed."""
+    """The newest completed executions of a program, as the list of executions is narrowed.
+
+    Those that only ran another one another way are not among them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -21,6 +21,7 @@ from application.ports import Clock, Monotonic, PayloadStore, Receipt, Repositor
 from application.runnable import json_object
 from application.scrubbing import scrubbed
 from application.supplies import Supplies
+from application.varying import told_by
 from domain.errors import NotFoundError
 from domain.execution.aggregate import Execution
 from domain.execution.values import ReplayStatus
@@ -87,7 +88,7 @@ class ReplayHandlers:
         if execution.replay_status(command.replay) is not ReplayStatus.PENDING:
             return Receipt(execution.id, execution.version, 0)
         stopwatch = Stopwatch.started(self.monotonic)
-        journal = ReplayJournal(self._told_by(execution), self.payloads)
+        journal = ReplayJournal(told_by(self.executions, execution), self.payloads)
         ending = self._repeat(execution, journal)
         took_ms, at = stopwatch.elapsed_ms, self.clock.now()
 
@@ -109,11 +110,6 @@ class ReplayHandlers:
             return self.executions.save(execution, payloads=ending.texts)
         except ConcurrentWrite:  # somebody asked for another replay meanwhile
             return insist(self.executions, execution.id, decide, ending.texts)
-
-    def _told_by(self, execution: Execution) -> Execution:
-        """The execution whose calls led to the outputs: an equal one, if it was a hit."""
-        source = execution.filled_by
-        return execution if source is None else self.executions.get(source)
 
     def _repeat(self, execution: Execution, journal: ReplayJournal) -> _Ending:
         try:

@@ -123,6 +123,7 @@ class ToolCall(ValueObject):
     ``key`` says what was called with which arguments, and the how many times that was within one
     call of the program: the journal answers it without the tool. ``node`` is where in the program
     it was made. A failure is a result, too: the program is told it in the same words again.
+    If the result is that of an earlier run, nothing was called: then ``filled_by`` is that run.
     """
 
     key: Digest
@@ -133,6 +134,7 @@ class ToolCall(ValueObject):
     result: PayloadRef
     latency_ms: Annotated[float, Field(ge=0)]
     failure: Failure | None = None
+    filled_by: RunRef | None = None
 
 
 class LmSpend(ValueObject):

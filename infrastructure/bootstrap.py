@@ -368,7 +368,7 @@ def _run_handlers(
     deeds = Deeds(running, runtime.toolbox, records(log, supplies))
     return (
         running,
-        *batch_handlers(log, running),
+        *batch_handlers(log, running, _past_runs(log)),
         *money_handlers,
         PurgeHandlers(EventSourcedRepository(log, CachePurge), programs, clock),
         *record_handlers(log, supplies, executions, running.request),

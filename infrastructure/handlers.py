@@ -6,11 +6,13 @@ from application.batches import BatchHandlers
 from application.bindings import BindingHandlers
 from application.bound import BoundPrograms
 from application.calls import CallHandlers
+from application.counterfactuals import CounterfactualHandlers
 from application.deeds import Deeds
 from application.executions import ExecutionHandlers, RequestExecution
 from application.generations import GenerationHandlers
 from application.models import Models
-from application.ports import Receipt
+from application.past_runs import PastRuns
+from application.ports import Receipt, Repository
 from application.providers import ProviderHandlers
 from application.record_changes import RecordChanges
 from application.records import RecordHandlers
@@ -35,18 +37,32 @@ from infrastructure.settings import Settings
 from infrastructure.system import SystemClock, new_secret
 
 
-def batch_handlers(log: EventLog, running: ExecutionHandlers) -> Sequence[object]:
+def batch_handlers(log: EventLog, running: ExecutionHandlers, past: PastRuns) -> Sequence[object]:
     """The handlers of batches, and of generations, which are executions and batches."""
-    programs, clock = running.programs, running.clock
-    batches = BatchHandlers(
-        EventSourcedRepository(log, Batch),
-        *(programs, running.executions, running.payloads, running.request, running.run, clock),
-    )
-    providers = EventSourcedRepository(log, Provider)
+    batches, counterfactuals = batches_of(EventSourcedRepository(log, Batch), running, past)
     generations = GenerationHandlers(
-        providers, programs, running.request, batches.request_batch, clock
+        EventSourcedRepository(log, Provider),
+        *(running.programs, running.request, batches.request_batch, running.clock),
     )
-    return batches, generations
+    return batches, counterfactuals, generations
+
+
+def batches_of(
+    batches: Repository[Batch], running: ExecutionHandlers, past: PastRuns
+) -> tuple[BatchHandlers, CounterfactualHandlers]:
+    """The handlers of *batches*, whose rows run as *running* runs anything."""
+    programs, executions, payloads = running.programs, running.executions, running.payloads
+    return (
+        BatchHandlers(
+            batches,
+            *(programs, executions, payloads, running.request, running.run, running.clock),
+        ),
+        CounterfactualHandlers(
+            batches,
+            *(programs, executions, past, payloads, running.supplies, running.engine),
+            *(running.clock, running.reading, running.prices, running.models),
+        ),
+    )
 
 
 def record_handlers(

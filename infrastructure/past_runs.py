@@ -52,6 +52,7 @@ class ProjectedRuns:
             since=which.since,
             until=which.until,
             tokens_above=which.tokens_above,
+            are_originals=True,
             limit=limit,
             after=after,
         )

@@ -6,6 +6,7 @@ from uuid import UUID
 from domain.batch.events import (
     BatchCancelled,
     BatchCompleted,
+    BatchEstimated,
     BatchEvent,
     BatchPaused,
     BatchRequested,
@@ -19,6 +20,10 @@ def batch(id: UUID, event: BatchEvent) -> Words:
         case BatchRequested(program_id=program_id, program_version=version, count=count):
             what = f"asked to run version {version} of program "
             return (what, program_id, f" on {many(count, 'row')} as batch {id}")
+        case BatchEstimated(estimate=estimate):
+            usd = "unknown" if estimate.cost_usd is None else f"{estimate.cost_usd} US dollars"
+            calls = many(estimate.paid, "paid call")
+            return (f"estimated that batch {id} takes {calls}, cost {usd}",)
         case BatchPaused(failure=failure):
             return (f"paused batch {id} because {cause_of(failure)}",)
         case BatchResumed():

@@ -10,12 +10,13 @@ from pydantic import Field
 from domain.batch.events import (
     BatchCancelled,
     BatchCompleted,
+    BatchEstimated,
     BatchEvent,
     BatchPaused,
     BatchRequested,
     BatchResumed,
 )
-from domain.batch.values import BatchStatus
+from domain.batch.values import BatchStatus, Estimate
 from domain.execution.events import (
     ExecutionCancelled,
     ExecutionCompleted,
@@ -47,6 +48,11 @@ class BatchRow(Row):
     failed: int
     cancelled: int = Field(description="Rows that were called off by themselves.")
     concurrency: int = Field(description="How many rows are under way at a time.")
+    model: str | None = Field(description="What answers, where the batch names it.")
+    varies_runs: bool = Field(description="Its rows are recorded executions, run another way.")
+    estimate: Estimate | None = Field(
+        description="What that takes; nothing runs before the batch is resumed."
+    )
     paused_because: Failure | None = Field(description="Why no more rows begin until it resumes.")
     cancelled_because: str | None
     actor: str = Field(description="Who requested it.")
@@ -67,7 +73,7 @@ class BatchedRow(Row):
 
 class Batches(Projection):
     name: ClassVar[str] = "batches"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     schema: ClassVar[LiteralString] = """
         CREATE TABLE batch (
             tenant            text NOT NULL,
@@ -79,6 +85,9 @@ class Batches(Projection):
             status            text NOT NULL,
             rows              integer NOT NULL,
             concurrency       integer NOT NULL,
+            model             text,
+            varies_runs       boolean NOT NULL,
+            estimate          json,
             paused_because    json,
             cancelled_because text,
             actor             text NOT NULL,
@@ -90,7 +99,8 @@ class Batches(Projection):
         );
         CREATE INDEX batch_newest ON batch (tenant, position);
         CREATE INDEX batch_program ON batch (tenant, program_id, position);
-        CREATE INDEX batch_unfinished ON batch (tenant, id) WHERE status = 'running';
+        CREATE INDEX batch_unfinished ON batch (tenant, id)
+            WHERE status IN ('running', 'estimating');
         CREATE TABLE batch_row (
             tenant       text NOT NULL,
             batch_id     uuid NOT NULL,
@@ -115,6 +125,8 @@ class Batches(Projection):
         match recorded.event:
             case BatchRequested() as event:
                 yield Write(_REQUEST, row(recorded, **_requested(recorded, event)))
+            case BatchEstimated(estimate=estimate):
+                yield Write(_ESTIMATE, row(recorded, estimate=document(estimate)))
             case BatchPaused(failure=failure):
                 paused = {"status": BatchStatus.PAUSED.value, "failure": document(failure)}
                 yield Write(_MOVE, row(recorded, **paused))
@@ -183,6 +195,7 @@ class UnfinishedBatch(Row):
 
     tenant: str
     id: UUID
+    is_estimated: bool = Field(description="Or it needs none: its rows can begin.")
 
 
 def unfinished_batches(store: ReadStore, older_than_s: float) -> Sequence[UnfinishedBatch]:
@@ -197,6 +210,9 @@ def _requested(recorded: Recorded, event: BatchRequested) -> dict[str, object]:
         "program_version": event.program_version,
         "rows": event.count,
         "concurrency": event.concurrency,
+        "model": event.model,
+        "varies_runs": event.varies is not None,
+        "status": str(BatchStatus.ESTIMATING if event.varies else BatchStatus.RUNNING),
         "correlation_id": recorded.envelope.correlation_id,
     }
 
@@ -207,7 +223,8 @@ def _named(caller: Caller) -> dict[str, object]:
 
 _SELECT: LiteralString = """
     SELECT id AS batch_id, version, position, program_id, program_version, status, rows,
-           begun, completed, failed, cancelled, concurrency, paused_because, cancelled_because,
+           begun, completed, failed, cancelled, concurrency, model, varies_runs, estimate,
+           paused_because, cancelled_because,
            actor, correlation_id, requested_at, finished_at
     FROM batch CROSS JOIN LATERAL (
         SELECT count(*) AS begun, count(*) FILTER (WHERE r.status = 'completed') AS completed,
@@ -221,10 +238,16 @@ _ROWS: LiteralString = """
       AND row > %(after)s AND row <= %(until)s ORDER BY row"""
 _REQUEST: LiteralString = """
     INSERT INTO batch (tenant, id, version, position, program_id, program_version, status, rows,
-                       concurrency, actor, correlation_id, requested_at, touched_at)
+                       concurrency, model, varies_runs, actor, correlation_id, requested_at,
+                       touched_at)
     VALUES (%(tenant)s, %(id)s, %(version)s, %(position)s, %(program_id)s, %(program_version)s,
-            'running', %(rows)s, %(concurrency)s, %(actor)s, %(correlation_id)s, %(at)s, %(at)s)
+            %(status)s, %(rows)s, %(concurrency)s, %(model)s, %(varies_runs)s, %(actor)s,
+            %(correlation_id)s, %(at)s, %(at)s)
     ON CONFLICT DO NOTHING"""
+_ESTIMATE: LiteralString = """
+    UPDATE batch SET version = %(version)s, touched_at = %(at)s, status = 'estimated',
+           estimate = %(estimate)s
+    WHERE tenant = %(tenant)s AND id = %(id)s AND version < %(version)s"""
 _MOVE: LiteralString = """
     UPDATE batch SET version = %(version)s, touched_at = %(at)s, status = %(status)s,
            paused_because = %(failure)s
@@ -243,8 +266,9 @@ _END_ROW: LiteralString = """
     WHERE tenant = %(tenant)s AND batch_id = %(batch_id)s AND row = %(row)s
       AND status = 'running'"""
 _UNFINISHED: LiteralString = """
-    SELECT tenant, id FROM batch
-    WHERE status = 'running' AND touched_at < now() - make_interval(secs => %(older_than_s)s)
+    SELECT tenant, id, status <> 'estimating' AS is_estimated FROM batch
+    WHERE status IN ('running', 'estimating')
+      AND touched_at < now() - make_interval(secs => %(older_than_s)s)
       AND NOT EXISTS (
           SELECT FROM batch_row AS r WHERE r.tenant = batch.tenant AND r.batch_id = batch.id
           AND r.touched_at > now() - make_interval(secs => %(older_than_s)s))

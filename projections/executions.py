@@ -60,13 +60,14 @@ class ExecutionRow(RunRow):
         description="The equal execution whose outputs the cache gave, if it did."
     )
     deadline: datetime | None = Field(description="It has ended by then.")
+    varies: UUID | None = Field(description="The execution that it ran another way, if any.")
     warnings: int = Field(description="How many things may have made its answer another one.")
     replays: tuple[ReplayRow, ...] = Field(description="At most 50, newest first.")
 
 
 class Executions(Projection):
     name: ClassVar[str] = "executions"
-    version: ClassVar[int] = 8
+    version: ClassVar[int] = 9
     schema: ClassVar[LiteralString] = (
         "CREATE TABLE execution ("
         + runs.COLUMNS
@@ -75,6 +76,7 @@ class Executions(Projection):
             outputs   json,
             filled_by uuid,
             deadline  timestamptz,
+            varies    uuid,
             warnings  integer NOT NULL DEFAULT 0,
             in_step   boolean NOT NULL,
             in_batch  boolean NOT NULL
@@ -168,12 +170,14 @@ def executions(
     since: datetime | None = None,
     until: datetime | None = None,
     tokens_above: int | None = None,
+    are_originals: bool = False,
     limit: int = DEFAULT_LIMIT,
     after: Cursor | None = None,
 ) -> Page[ExecutionRow]:
     """The newest runs first, requested at or after *since* and before *until*.
 
-    Those whose tokens nobody counted are not among those with more than *tokens_above*.
+    Those whose tokens nobody counted are not among those with more than *tokens_above*; and those
+    that vary another one not among those that *are_originals*.
     """
     select = Select(_SELECT, of=Executions, tenant=tenant)
     select.where("program_id = %(program_id)s", program_id=program_id)
@@ -183,6 +187,8 @@ def executions(
     select.where("requested_at >= %(since)s", since=since)
     select.where("requested_at < %(until)s", until=until)
     select.where("total_tokens > %(tokens_above)s", tokens_above=tokens_above)
+    if are_originals:
+        select.where("varies IS NULL")
     return select.page(store, ExecutionRow, NEWEST_FIRST, limit=limit, after=after)
 
 
@@ -225,6 +231,7 @@ def _requested(recorded: Recorded, event: ExecutionRequested) -> dict[str, objec
         "correlation_id": recorded.envelope.correlation_id,
         "inputs": document(event.inputs),
         "deadline": event.deadline,
+        "varies": event.varies,
         "in_step": bool(event.caller and event.caller.carries_it_out),
         "in_batch": bool(event.caller and event.caller.kind == "batch"),
     }
@@ -254,7 +261,7 @@ def _answer(event: ReplayVerified | ReplayDiverged) -> dict[str, object]:
 _SELECT = runs.select(
     "execution",
     "execution_id",
-    """inputs, outputs, filled_by, deadline, warnings,
+    """inputs, outputs, filled_by, deadline, varies, warnings,
            (SELECT coalesce(json_agg(r), '[]') FROM (
                 SELECT replay, status, requested_at, requested_by, finished_at, duration_ms,
                        answered_from_log, failure, outputs
@@ -269,8 +276,8 @@ _NOT_REPLAYED: LiteralString = """coalesce((
 ) < %(unless_replayed_since)s, true)"""
 _REQUEST = runs.insert(
     "execution",
-    "inputs, deadline, in_step, in_batch",
-    "%(inputs)s, %(deadline)s, %(in_step)s, %(in_batch)s",
+    "inputs, deadline, varies, in_step, in_batch",
+    "%(inputs)s, %(deadline)s, %(varies)s, %(in_step)s, %(in_batch)s",
 )
 _START = runs.update("execution", runs.STARTED)
 _CALL = runs.update("execution", runs.CALLED)

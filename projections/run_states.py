@@ -72,6 +72,7 @@ def execution(before: ExecutionRow | None, recorded: Recorded) -> ExecutionRow:
             outputs=None,
             filled_by=None,
             deadline=event.deadline,
+            varies=event.varies,
             warnings=0,
             replays=(),
             **_requested(recorded, event),

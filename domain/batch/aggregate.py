@@ -4,16 +4,17 @@ from datetime import datetime
 from typing import ClassVar, Self, assert_never
 from uuid import UUID
 
-from domain.batch.errors import BatchHasEnded
+from domain.batch.errors import BatchHasEnded, BatchIsNotEstimated
 from domain.batch.events import (
     BatchCancelled,
     BatchCompleted,
+    BatchEstimated,
     BatchEvent,
     BatchPaused,
     BatchRequested,
     BatchResumed,
 )
-from domain.batch.values import BatchStatus, run_of
+from domain.batch.values import BatchStatus, Estimate, run_of
 from domain.kernel import Aggregate
 from domain.values import Failure, PayloadRef
 
@@ -21,6 +22,7 @@ from domain.values import Failure, PayloadRef
 class Batch(Aggregate[BatchEvent]):
     """running ⇄ paused → completed or cancelled.
 
+    One that varies what is on record is estimating → estimated before that.
     Its rows go in tracks, as many as may run at once: each row of a track is asked for when the
     one before has ended. So nothing has to be noted of a row here, however many there are.
     """
@@ -34,6 +36,8 @@ class Batch(Aggregate[BatchEvent]):
         super().__init__(id)
         self.status = BatchStatus.RUNNING
         self.cancelled_because: str | None = None
+        self.found: Estimate | None = None
+        """What it was estimated to take, if it varies what is on record."""
 
     @classmethod
     def request(cls, id: UUID, wish: BatchRequested, *, at: datetime) -> Self:
@@ -63,19 +67,27 @@ class Batch(Aggregate[BatchEvent]):
         chunk, index = divmod(row - 1, self.wish.rows_a_chunk)
         return self.wish.chunks[chunk], index
 
+    def estimate(self, estimate: Estimate, *, at: datetime) -> None:
+        """Note what its rows would cost. A second worker that finds out changes nothing."""
+        if self.status is BatchStatus.ESTIMATING:
+            self.record(BatchEstimated(estimate=estimate), at=at)
+
     def pause(self, failure: Failure, *, at: datetime) -> None:
         """Ask for no more rows, because one could not be asked for."""
         if self.status is BatchStatus.RUNNING:  # several tracks may meet the same obstacle
             self.record(BatchPaused(failure=failure), at=at)
 
     def resume(self, *, at: datetime) -> None:
-        """Go on with the rows that are left. What runs already goes on as it does.
+        """Go on with the rows that are left, or begin. What runs already goes on as it does.
 
         Raises:
             BatchHasEnded: There is nothing to go on with.
+            BatchIsNotEstimated: Nobody knows yet what it would cost.
         """
         self._require_open()
-        if self.status is BatchStatus.PAUSED:
+        if self.status is BatchStatus.ESTIMATING:
+            raise BatchIsNotEstimated(self.id)
+        if self.status in (BatchStatus.PAUSED, BatchStatus.ESTIMATED):
             self.record(BatchResumed(), at=at)
 
     def cancel(self, reason: str, *, at: datetime) -> None:
@@ -99,8 +111,12 @@ class Batch(Aggregate[BatchEvent]):
     def evolve(self, event: BatchEvent) -> None:
         """Fold *event* into the state."""
         match event:
-            case BatchRequested():
+            case BatchRequested(varies=varies):
                 self.wish = event
+                if varies is not None:
+                    self.status = BatchStatus.ESTIMATING
+            case BatchEstimated(estimate=estimate):
+                self.status, self.found = BatchStatus.ESTIMATED, estimate
             case BatchPaused():
                 self.status = BatchStatus.PAUSED
             case BatchResumed():

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from domain.batch.values import Concurrency, RowNumber
+from domain.batch.values import Concurrency, Estimate, RowNumber
 from domain.kernel import Event
 from domain.values import Cache, Failure, ModelRef, PayloadRef
 
@@ -13,7 +13,9 @@ from domain.values import Cache, Failure, ModelRef, PayloadRef
 class BatchRequested(Event):
     """``chunks`` are payloads, each a JSON array of ``rows_a_chunk`` inputs, but for the last.
 
-    The rows run on behalf of ``requested_by``, whoever has the batch carried on later.
+    The rows run on behalf of ``requested_by``, whoever has the batch carried on later. With
+    ``varies`` they are those of recorded executions, which are run another way: it is a JSON array
+    of their ids, in the order of the rows. Then nothing runs before somebody saw what that costs.
     """
 
     TOPIC: ClassVar[str] = "batch.requested"
@@ -33,6 +35,15 @@ class BatchRequested(Event):
     """What may answer in place of the model; without a word, what the program says."""
     fail_fast: bool = False
     """With the first row that fails no more begin."""
+    varies: PayloadRef | None = None
+
+
+class BatchEstimated(Event):
+    """It is known what the rows would cost, and nothing runs until somebody resumes the batch."""
+
+    TOPIC: ClassVar[str] = "batch.estimated"
+
+    estimate: Estimate
 
 
 class BatchPaused(Event):
@@ -61,4 +72,6 @@ class BatchCompleted(Event):
     TOPIC: ClassVar[str] = "batch.completed"
 
 
-BatchEvent = BatchRequested | BatchPaused | BatchResumed | BatchCancelled | BatchCompleted
+BatchEvent = (
+    BatchRequested | BatchEstimated | BatchPaused | BatchResumed | BatchCancelled | BatchCompleted
+)

@@ -6,6 +6,9 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
+from domain.kernel import ValueObject
+from domain.values import Usd
+
 MAX_ROWS: Final = 10_000
 """How many rows one batch may have."""
 
@@ -19,6 +22,8 @@ RowNumber = Annotated[int, Field(ge=1, le=MAX_ROWS)]
 
 
 class BatchStatus(StrEnum):
+    ESTIMATING = "estimating"
+    ESTIMATED = "estimated"
     RUNNING = "running"
     PAUSED = "paused"
     COMPLETED = "completed"
@@ -28,6 +33,24 @@ class BatchStatus(StrEnum):
     def is_terminal(self) -> bool:
         """Whether no more rows will begin."""
         return self in (BatchStatus.COMPLETED, BatchStatus.CANCELLED)
+
+
+class Estimate(ValueObject):
+    """What it would take to run recorded executions another way; to know it nothing was spent.
+
+    ``reused`` calls would have their answers from the record, ``paid`` ones from the model;
+    ``unchanged`` executions have none of those. Behind the first call of an execution that is not
+    on record nothing is known: so many are counted as were left of its recorded ones then, with
+    the tokens that those took. ``cost_usd`` leaves ``unpriced`` calls out, as nobody knows what
+    they would cost; it is ``None`` where that is all of them.
+    """
+
+    executions: Annotated[int, Field(ge=1)]
+    unchanged: Annotated[int, Field(ge=0)]
+    reused: Annotated[int, Field(ge=0)]
+    paid: Annotated[int, Field(ge=0)]
+    unpriced: Annotated[int, Field(ge=0)]
+    cost_usd: Usd | None
 
 
 def run_of(batch_id: UUID, row: int) -> UUID:

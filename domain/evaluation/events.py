@@ -44,6 +44,7 @@ class EvaluationLmCalled(Event):
 
 class EvaluationToolCalled(Event):
     TOPIC: ClassVar[str] = "evaluation.tool_called"
+    VERSION: ClassVar[int] = 2
 
     call: ToolCall
 

@@ -70,6 +70,7 @@ class Execution(Run[ExecutionEvent]):
         self.asked_model: str | None = None
         self.routing: Routing | None = None
         self.streamed = False
+        self.varies: UUID | None = None
         self.warnings: list[ExecutionWarned] = []
         self.holds: tuple[Hold, ...] = ()
 
@@ -87,12 +88,14 @@ class Execution(Run[ExecutionEvent]):
         caches: Sequence[Cache] = (),
         model: str | None = None,
         streamed: bool = False,
+        varies: UUID | None = None,
         at: datetime,
     ) -> Self:
         """Wish for a run that ends by its *deadline*; a worker takes it up later.
 
         Its end is told to *caller*, if it has one, and what it *holds* is settled with its end.
-        *caches* may answer in place of the model; if it is *streamed*, it can be followed closely.
+        *caches* may answer in place of the model, and so may the record of what it *varies*; if it
+        is *streamed*, it can be followed closely.
         """
         event = ExecutionRequested(
             program_id=program_id,
@@ -103,6 +106,7 @@ class Execution(Run[ExecutionEvent]):
             caches=tuple(caches),
             model=model,
             streamed=streamed,
+            varies=varies,
         )
         execution = cls.begin(id, event, at=at)
         if holds:
@@ -314,6 +318,7 @@ class Execution(Run[ExecutionEvent]):
                 self.inputs, self.deadline = event.inputs, event.deadline
                 self.caller, self.caches = event.caller, event.caches
                 self.asked_model, self.streamed = event.model, event.streamed
+                self.varies = event.varies
             case ExecutionStarted(attempt=attempt, reading=reading):
                 self._taken(attempt)
                 self.reading = reading

@@ -24,7 +24,7 @@ from domain.values import (
 
 class ExecutionRequested(Event):
     TOPIC: ClassVar[str] = "execution.requested"
-    VERSION: ClassVar[int] = 6
+    VERSION: ClassVar[int] = 7
 
     program_id: UUID
     program_version: Annotated[int, Field(ge=1)]
@@ -38,6 +38,8 @@ class ExecutionRequested(Event):
     """What answers: ``provider/model``, or ``route:NAME``; without one the model of the workers."""
     streamed: bool = False
     """What models say is told to whoever follows it, while they say it."""
+    varies: UUID | None = None
+    """The execution that is run another way: calls that are the same have its answers."""
 
 
 class ExecutionCreditHeld(Event):
@@ -98,6 +100,7 @@ class ExecutionLmCalled(Event):
 
 class ExecutionToolCalled(Event):
     TOPIC: ClassVar[str] = "execution.tool_called"
+    VERSION: ClassVar[int] = 2
 
     call: ToolCall
 

@@ -52,6 +52,7 @@ class OptimizationLmCalled(Event):
 
 class OptimizationToolCalled(Event):
     TOPIC: ClassVar[str] = "optimization.tool_called"
+    VERSION: ClassVar[int] = 2
 
     call: ToolCall
 

@@ -34,7 +34,7 @@ class LmCallView(BaseModel):
     finish_reason: str | None
     failure: Failure | None
     filled_by: RunRef | None = Field(
-        description="The run whose equal call was made, if the cache answered this one."
+        description="The run whose equal call was made, if no model was asked this time."
     )
     called_at: datetime = Field(description="When it was answered and recorded.")
 
@@ -50,6 +50,9 @@ class ToolCallView(BaseModel):
     result: JsonValue = Field(description="What it gave; null if it failed or was erased.")
     latency_ms: float
     failure: Failure | None = Field(description="The program was told its message as the result.")
+    filled_by: RunRef | None = Field(
+        description="The run whose equal call was made, if nothing was called this time."
+    )
     called_at: datetime = Field(description="When it was answered and recorded.")
 
 
@@ -121,6 +124,7 @@ def _tool_call(index: int, call: ToolCall, at: datetime, payloads: PayloadStore)
         result=stored.get("result") if isinstance(stored, dict) else None,
         latency_ms=call.latency_ms,
         failure=call.failure,
+        filled_by=call.filled_by,
         called_at=at,
     )
 

@@ -86,6 +86,7 @@ class LoadedRows(Written):
 class PastRows(WhichRuns):
     """Which executions become rows, and of which part."""
 
+    program: str = Field(min_length=1, max_length=200, description="Its id or name.")
     split: Split = Field(description="The part to append to.")
 
 

@@ -103,6 +103,9 @@ class ExecutionView(BaseModel):
     filled_by: UUID | None = Field(
         default=None, description="The equal execution whose outputs the cache gave, if it did."
     )
+    varies: UUID | None = Field(
+        default=None, description="The execution that it ran another way, if it did."
+    )
     failure: Failure | None
     cancelled_because: str | None = None
     warnings: tuple[WarningView, ...] = Field(
@@ -214,6 +217,7 @@ def _told(history: Sequence[Recorded], payloads: PayloadStore) -> dict[str, obje
         "model": execution.model,
         "routing": execution.routing,
         "filled_by": execution.filled_by,
+        "varies": execution.varies,
         "failure": execution.failure,
         "warnings": [each.model_dump() for each in execution.warnings],
         "token_usage": spent(model_calls(history)),

@@ -11,7 +11,6 @@ from infrastructure.api.bodies import Body
 class WhichRuns(Body):
     """The newest completed executions of a program."""
 
-    program: str = Field(min_length=1, max_length=200, description="Its id or name.")
     program_version: PositiveInt | None = Field(
         default=None, description="Only those of a version; all if left out."
     )
@@ -25,5 +24,5 @@ class WhichRuns(Body):
 
     def which(self, program_id: UUID) -> dict[str, object]:
         """The same for a command; the program is the one with *program_id*."""
-        narrowed = self.model_dump(include={*WhichRuns.model_fields} - {"program"})
+        narrowed = self.model_dump(include={*WhichRuns.model_fields})
         return {"program_id": program_id, **narrowed}

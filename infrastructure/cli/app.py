@@ -16,6 +16,7 @@ from infrastructure.cli.calls import CallCommands
 from infrastructure.cli.clients import ClientCommands
 from infrastructure.cli.comparisons import DiffCommands
 from infrastructure.cli.connection import Connect
+from infrastructure.cli.counterfactuals import CounterfactualCommands
 from infrastructure.cli.database import DatabaseCommands
 from infrastructure.cli.datasets import DatasetCommands
 from infrastructure.cli.doctor import DoctorCommand
@@ -120,7 +121,7 @@ def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
         "binding": BindingCommands(connect).app(),
         "dataset": DatasetCommands(connect).app(),
         "proposal": ProposalCommands(connect).app(),
-        "batch": BatchCommands(connect).app(),
+        "batch": _batches(connect),
         "budget": BudgetCommands(connect).app(),
         "cache": CacheCommands(connect).app(),
         "provider": ProviderCommands(connect).app(),
@@ -129,6 +130,12 @@ def _of_the_api(connect: Connect) -> Mapping[str, typer.Typer]:
         "execution": ExecutionCommands(connect).app(),
         "client": ClientCommands(connect).app(),
     }
+
+
+def _batches(connect: Connect) -> typer.Typer:
+    batches = BatchCommands(connect).app()
+    batches.command("compare")(CounterfactualCommands(connect).compare)
+    return batches
 
 
 def _options(version: Callable[[], str]) -> Callable[..., None]:

@@ -20,6 +20,9 @@ from infrastructure.cli.connection import (
 from infrastructure.cli.output import errors, moment, say, show_json, show_pairs, show_table
 from infrastructure.client import Stratal
 
+WAITING = ("paused", "estimated")
+"""It does not go on by itself."""
+
 BatchId = Annotated[str, typer.Argument(help="Id of a batch.", metavar="BATCH")]
 Out = Annotated[
     Path | None, typer.Option(help="File for the results, as JSON lines; else they are printed.")
@@ -35,6 +38,7 @@ class BatchDidNotComplete(Exception):
         told = {
             "completed": f"{left} of {rows} rows were not completed. Their lines say why.",
             "cancelled": f"It was cancelled with {batch['completed']} of {rows} rows completed.",
+            "estimated": f"Nothing was run. To begin: stratal batch resume {batch_id}",
             "paused": f"{why and why['message']} Mend that, then: stratal batch resume {batch_id}",
         }
         super().__init__(told[batch["status"]])
@@ -133,6 +137,8 @@ class BatchCommands:
             "completed": found["completed"],
             "failed": found["failed"],
             "cancelled": found["cancelled"],
+            "model": found["model"],
+            "estimate": estimated(found["estimate"]),
             "paused because": None if paused is None else paused["message"],
             "called off because": cancelled,
             "requested": f"{moment(found['requested_at'])} by {found['actor']}",
@@ -161,14 +167,24 @@ class BatchCommands:
         show_json(done) if json else say(f"Batch {batch} goes on. See: stratal batch show {batch}")
 
 
+def estimated(found: Data | None) -> str | None:
+    """What an estimate says, in a line."""
+    if found is None:
+        return None
+    cost, unpriced = found["cost_usd"], found["unpriced"]
+    dollars = "cost unknown" if cost is None else f"{cost} US dollars"
+    more = f" and {unpriced} calls of unknown price" if unpriced else ""
+    return f"{found['reused']} calls from the record, {found['paid']} paid: {dollars}{more}"
+
+
 def follow_batch(client: Stratal, id: str, out: Path | None, *, as_json: bool) -> None:
     """Show how far it is until it ends, then its results.
 
     Raises:
         BatchDidNotComplete: Some rows were not completed.
     """
-    ended = _watched(client, id)
-    if ended["status"] != "paused":
+    ended = watched(client, id)
+    if ended["status"] not in WAITING:
         lines = client.batches.result_lines(id)
         if out is not None:
             write(out, lines)
@@ -176,13 +192,13 @@ def follow_batch(client: Stratal, id: str, out: Path | None, *, as_json: bool) -
             sys.stdout.write(lines)
     if as_json:
         show_json(ended)
-    elif out is not None and ended["status"] != "paused":
+    elif out is not None and ended["status"] not in WAITING:
         say(f"{ended['completed']} of {ended['rows']} rows completed: {out}")
     if ended["status"] != "completed" or ended["completed"] < ended["rows"]:
         raise BatchDidNotComplete(ended)
 
 
-def _watched(client: Stratal, id: str) -> Data:
+def watched(client: Stratal, id: str) -> Data:
     """Its state when nothing more becomes of it; a terminal sees how far it is meanwhile."""
     shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     state: Data = {}

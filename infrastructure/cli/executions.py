@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from infrastructure.cli.connection import AsOf, Connect, Data, ExecutionId, Json
+from infrastructure.cli.counterfactuals import CounterfactualCommands
 from infrastructure.cli.output import moment, people, plain, say, show_json, show_pairs
 from infrastructure.cli.replays import ReplayCommand
 
@@ -21,6 +22,7 @@ class ExecutionCommands:
         verbs = typer.Typer(no_args_is_help=True, help="Runs of programs.")
         verbs.command()(self.show)
         verbs.command()(ReplayCommand(self.connect).replay)
+        verbs.command("counterfactual")(CounterfactualCommands(self.connect).vary)
         return verbs
 
     def show(
@@ -78,6 +80,7 @@ def _shown(found: Data) -> dict[str, object]:
         **_ending(found),
         **_warned(found),
         **_answering(found),
+        **({"varies": found["varies"]} if found["varies"] else {}),
         **({"from the cache": f"as {found['filled_by']}"} if found["filled_by"] else {}),
         "model calls": usage["calls"],
         **({"tool calls": found["tool_calls"]} if found["tool_calls"] else {}),
@@ -128,9 +131,11 @@ def _show_call(call: Data, of: int) -> None:
         tokens = plain(call["usage"]["total_tokens"])
         say(f"{call['node']} asked {call['model']}: {took}, {tokens} tokens")
         if from_cache := call["filled_by"]:
-            say(f"answered from the cache, as {from_cache['kind']} {from_cache['id']} was")
+            say(f"not asked, but answered as {from_cache['kind']} {from_cache['id']} was")
     else:
         say(f"{call['node']} called {call['tool']}: {took}")
+        if known := call["filled_by"]:
+            say(f"not called, but answered as {known['kind']} {known['id']} was")
     for role, text in _messages(call) if call["kind"] == "model" else _exchange(call):
         people.print(f"[dim]── {role}[/dim]")
         say(text)

@@ -12,10 +12,10 @@ from infrastructure.client.runs import Runs
 class Batches(Runs):
     """Runs of a program on many rows, a few at a time.
 
-    A ``paused`` one does not go on by itself: to follow it ends there, too.
+    One that is ``paused`` or ``estimated`` does not go on by itself: to follow it ends there, too.
     """
 
-    ENDED: ClassVar[frozenset[str]] = frozenset({"completed", "cancelled", "paused"})
+    ENDED: ClassVar[frozenset[str]] = frozenset({"completed", "cancelled", "paused", "estimated"})
 
     def __init__(self, api: Api) -> None:
         super().__init__(api, "/v1/batches")
@@ -45,6 +45,49 @@ class Batches(Runs):
             concurrency=concurrency,
             deadline_s=deadline_s,
         )
+
+    def vary(
+        self,
+        program: str,
+        *,
+        of: Mapping[str, object] | None = None,
+        program_version: int | None = None,
+        model: str | None = None,
+        concurrency: int | None = None,
+        deadline_s: float | None = None,
+        key: str | None = None,
+    ) -> JsonObject:
+        """Have recorded executions of *program* run another way; nothing runs before ``resume``.
+
+        *of* narrows them down, as ``{"program_version": 1, "limit": 20}``. What it would cost
+        is its ``estimate`` once it is ``estimated``.
+        """
+        asked = {
+            "of": of,
+            "program_version": program_version,
+            "model": model,
+            "concurrency": concurrency,
+            "deadline_s": deadline_s,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        at = f"/v1/programs/{quote(program, safe='')}/counterfactuals"
+        return self._api.post(at, given, key=key)
+
+    def comparison(
+        self,
+        id: str,
+        *,
+        metric: str | None = None,
+        dataset: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> JsonObject:
+        """Recorded executions beside their other runs, and in ``sums``; ``next`` leads to more.
+
+        *metric* scores both; the rows of *dataset* say what is right, or else what was given.
+        """
+        at = self._at(id, "/comparison")
+        return self._api.get(at, metric=metric, dataset=dataset, limit=limit, cursor=cursor)
 
     def results(self, id: str) -> Iterator[JsonObject]:
         """What became of each row, in the order of the rows, as far as they are now."""

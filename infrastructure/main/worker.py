@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from application.batches import CarryBatchOn, RunBatchRow
 from application.calls import FollowCall
 from application.commands import Command
+from application.counterfactuals import EstimateCounterfactual
 from application.evaluations import RunEvaluation
 from application.executions import RunExecution, TimeOutExecution
 from application.optimizations import AdoptOptimization, RunOptimization
@@ -75,7 +76,8 @@ def _due(store: PostgresReadStore, due_after_s: float) -> Iterator[tuple[Command
         command = FollowCall(record_id=call.record_id, execution_id=call.execution_id)
         yield command, _swept(call.tenant)
     for batch in unfinished_batches(store, due_after_s):
-        yield CarryBatchOn(batch_id=batch.id), _swept(batch.tenant)
+        due = CarryBatchOn if batch.is_estimated else EstimateCounterfactual
+        yield due(batch_id=batch.id), _swept(batch.tenant)
     for run in unfinished_runs(store, due_after_s):
         yield AdvanceWorkflowRun(run_id=run.id, turn=run.turn), _swept(run.tenant)
 

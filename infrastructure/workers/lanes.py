@@ -6,6 +6,7 @@ from types import MappingProxyType
 from application.batches import CarryBatchOn, FollowBatchRow, RunBatchRow
 from application.budgets import WatchBudget
 from application.calls import FollowCall
+from application.counterfactuals import EstimateCounterfactual
 from application.evaluations import RunEvaluation
 from application.executions import RunExecution, TimeOutExecution
 from application.optimizations import AdoptOptimization, RunOptimization
@@ -24,6 +25,7 @@ LANES: Lanes = MappingProxyType(
         # A lane of its own: however many batches there are, whoever waits for an answer does not
         # wait for their rows.
         RunBatchRow: Lane("ml_batch", time_limit_ms=10 * MINUTE_MS, max_retries=2),
+        EstimateCounterfactual: Lane("ml_batch", time_limit_ms=10 * MINUTE_MS, max_retries=2),
         CarryBatchOn: Lane("batches", time_limit_ms=MINUTE_MS),
         FollowBatchRow: Lane("batches", time_limit_ms=MINUTE_MS),
         TimeOutExecution: Lane("reactions", time_limit_ms=MINUTE_MS),

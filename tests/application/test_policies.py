@@ -8,6 +8,7 @@ from application.batches import CarryBatchOn, FollowBatchRow, RunBatchRow
 from application.budgets import WatchBudget
 from application.calls import FollowCall
 from application.commands import Command
+from application.counterfactuals import EstimateCounterfactual
 from application.evaluations import RunEvaluation
 from application.executions import RunExecution
 from application.optimizations import AdoptOptimization, RunOptimization
@@ -92,6 +93,8 @@ def test_what_a_workflow_asked_for_is_left_to_it() -> None:
 
 def test_a_batch_goes_on_when_it_is_wanted_and_when_a_row_has_ended() -> None:
     assert following(a_wish()) == [CarryBatchOn(batch_id=ID)]
+    varied = a_wish(varies=ref("varied"))
+    assert following(varied) == [EstimateCounterfactual(batch_id=ID)]
     assert following(BatchResumed()) == [CarryBatchOn(batch_id=ID)]
     assert following(BatchCompleted()) == []
     of, spend = Caller(kind="batch", id=uuid4(), place=7), LmSpend()

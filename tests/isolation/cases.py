@@ -156,6 +156,11 @@ CASES: Final[Mapping[str, tuple[Ask, ...]]] = {
     "GET /v1/programs/{program}/versions/{program_version}/drawing": (Ask(),),
     "POST /v1/programs/{program}/execute": (Ask({"wait": "0"}, {"inputs": {"message": "Hi."}}),),
     "POST /v1/programs/{program}/batches": (Ask(body='{"message": "Hi."}\n'),),
+    "POST /v1/programs/{program}/counterfactuals": (Ask(body={}),),
+    "GET /v1/batches/{batch_id}/comparison": (
+        Ask({"metric": "exact_match"}),
+        Ask({"metric": "exact_match", "dataset": "$dataset"}, path={"batch_id": "own"}),
+    ),
     "GET /v1/batches": _lists("program"),
     "GET /v1/batches/{batch_id}": (Ask(),),
     "GET /v1/batches/{batch_id}/results": (Ask(),),

@@ -5,12 +5,12 @@ from uuid import uuid4
 
 import pytest
 
-from domain.batch.events import BatchCancelled, BatchPaused, BatchResumed
+from domain.batch.events import BatchCancelled, BatchEstimated, BatchPaused, BatchResumed
 from domain.batch.values import BatchStatus, run_of
 from projections.batches import batched_rows, batches, unfinished_batches
 from tests.support import histories as build
-from tests.support.batches import BATCH, SPENT, a_wish, caller, tell_a_batch
-from tests.support.histories import an_id
+from tests.support.batches import BATCH, ESTIMATE, SPENT, a_wish, caller, tell_a_batch
+from tests.support.histories import an_id, ref
 from tests.support.projecting import ProjectionScenario
 
 pytestmark = pytest.mark.postgres
@@ -42,9 +42,15 @@ def test_a_list_says_how_far_each_batch_is(scenario: ProjectionScenario) -> None
         "paused_because": None,
     }
     off = {"batch_id": an_id("another batch"), "cancelled_because": "Wrong file.", "begun": 0}
-    scenario.then_rows(batches, off, done)
+    varied = {
+        "batch_id": an_id("counterfactual"),
+        "status": BatchStatus.ESTIMATED,
+        "varies_runs": True,
+        "estimate": ESTIMATE,
+    }
+    scenario.then_rows(batches, off, done, varied)
     scenario.then_rows(batches, off, status=BatchStatus.CANCELLED)
-    scenario.then_rows(batches, off, done, program_id=an_id("program"))
+    scenario.then_rows(batches, off, done, varied, program_id=an_id("program"))
     scenario.then_rows(batches, program_id=uuid4())
 
 
@@ -78,8 +84,16 @@ def test_the_sweep_finds_batches_of_which_nothing_moves(scenario: ProjectionScen
     scenario.given(still, a_wish())
     scenario.given(paused, a_wish(), BatchPaused(failure=SPENT))
     scenario.given(off, a_wish(), BatchCancelled(reason="Enough."))
+    scenario.given(uuid4(), a_wish(varies=ref("varied")), BatchEstimated(estimate=ESTIMATE))
     scenario.given(BATCH, a_wish())
     assert set(unfinished(scenario)) == {still, BATCH}
     scenario.log.at = datetime.now(UTC)
     scenario.given(run_of(BATCH, 1), build.execution_requested(caller=caller(1)))
     assert unfinished(scenario) == [still]
+
+
+def test_the_sweep_finds_those_that_wait_for_their_estimate(scenario: ProjectionScenario) -> None:
+    scenario.given(BATCH, a_wish(varies=ref("varied")))
+    found = unfinished_batches(scenario.models.store, 60)
+    told = [(it.id, it.is_estimated) for it in found if it.tenant == scenario.log.tenant]
+    assert told == [(BATCH, False)]

@@ -14,7 +14,6 @@ from fastapi.testclient import TestClient
 
 from application.auditing import Attempt
 from application.authorization import AS_WORKER
-from application.batches import BatchHandlers
 from application.budgets import BudgetHandlers
 from application.commands import Command, CommandBus
 from application.context import Context
@@ -65,6 +64,7 @@ from infrastructure.api.dependencies import ApiDependencies, Lag
 from infrastructure.api.execution_views import ExecutionDetail
 from infrastructure.api.live import LiveHub
 from infrastructure.graphql.server import GraphQl
+from infrastructure.handlers import batches_of
 from infrastructure.past_runs import ProjectedRuns
 from infrastructure.postgres.live import live_of
 from infrastructure.users import ProjectedUsers
@@ -273,10 +273,7 @@ class ApiWorld:
             models=models,
             **run,
         )
-        batches = BatchHandlers(
-            repository(Batch),
-            *(programs, executions, self.payloads, running.request, running.run, self.clock),
-        )
+        batches, counterfactuals = batches_of(repository(Batch), running, self._past_runs())
         graphs = GraphReader(modules, signatures, supplies, probes)
         shelf = SignatureShelf(signatures, MemoryNames(self.log), self.clock)
         return CommandBus(
@@ -291,7 +288,7 @@ class ApiWorld:
             ToolHandlers(tools, supplies, self.clock),
             KeyHandlers(repository(ApiKey), self.clock),
             running,
-            batches,
+            *(batches, counterfactuals),
             GenerationHandlers(
                 repository(Provider),
                 *(programs, running.request, batches.request_batch, self.clock),

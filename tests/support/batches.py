@@ -1,15 +1,17 @@
 """A batch with all that can happen to one, and to two of its rows."""
 
+from decimal import Decimal
 from typing import Any
 
 from domain.batch.events import (
     BatchCancelled,
     BatchCompleted,
+    BatchEstimated,
     BatchPaused,
     BatchRequested,
     BatchResumed,
 )
-from domain.batch.values import run_of
+from domain.batch.values import Estimate, run_of
 from domain.execution.events import ExecutionCancelled
 from domain.execution.values import Caller
 from domain.kernel import Event
@@ -19,6 +21,9 @@ from tests.support.histories import Log, an_id, ref
 
 SPENT = Failure(code="budget.spent", message="Nothing is left.")
 BATCH = an_id("batch")
+ESTIMATE = Estimate(
+    executions=7, unchanged=2, reused=9, paid=5, unpriced=1, cost_usd=Decimal("0.0125")
+)
 
 
 def a_wish(**changes: Any) -> BatchRequested:
@@ -41,7 +46,9 @@ def caller(row: int) -> Caller:
 
 
 def tell_a_batch(log: Log) -> None:
-    """A batch is paused, goes on, and is done; another one is called off."""
+    """A batch is paused, goes on, and is done; another is called off, a third one estimated."""
+    log.append(an_id("counterfactual"), a_wish(varies=ref("varied")))
+    log.append(an_id("counterfactual"), BatchEstimated(estimate=ESTIMATE))
     log.append(BATCH, a_wish())
     asked = [build.execution_requested(caller=caller(row)) for row in (1, 2, 3, 4)]
     for row, request in enumerate(asked, 1):
@@ -58,8 +65,18 @@ def tell_a_batch(log: Log) -> None:
 
 EXAMPLES: tuple[tuple[Event, ...], ...] = (
     (
-        a_wish(deadline_s=2.5, model="OpenAI GPT-4/gpt-4", caches=(Cache.ANSWERS,), fail_fast=True),
+        a_wish(
+            deadline_s=2.5,
+            model="OpenAI GPT-4/gpt-4",
+            caches=(Cache.ANSWERS,),
+            fail_fast=True,
+            varies=ref("varied"),
+        ),
         a_wish(),
+    ),
+    (
+        BatchEstimated(estimate=ESTIMATE),
+        BatchEstimated(estimate=ESTIMATE.model_copy(update={"cost_usd": None})),
     ),
     (
         BatchPaused(failure=SPENT.model_copy(update={"retryable": True, "provider_status": 429})),

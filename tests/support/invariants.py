@@ -79,6 +79,7 @@ _FIRST: Final = {
     "job": "retried",
     "default_provider": "chosen",
     "parking": "event_parked",
+    "price": "set",
     "provider": "registered",
     "queue": "paused",
     "signature": "defined",

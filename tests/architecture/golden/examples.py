@@ -177,6 +177,7 @@ _TOOL_CALL = ToolCall(
     result=ref("result"),
     latency_ms=12.5,
     failure=_FAILURE,
+    filled_by=RunRef(kind="execution", id=an_id("execution")),
 )
 _BARE_TOOL_CALL = ToolCall(
     key=digest_of("tool"),
@@ -369,6 +370,7 @@ _RUNS: Sequence[Sequence[Event]] = (
             deadline=AT,
             caches=tuple(Cache),
             model="mine/gpt-4",
+            varies=an_id("execution"),
         ),
         ExecutionRequested(program_id=_PROGRAM, program_version=2, inputs=ref("inputs")),
     ),

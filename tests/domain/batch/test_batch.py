@@ -8,12 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.batch.aggregate import Batch
-from domain.batch.errors import BatchHasEnded
-from domain.batch.events import BatchCancelled, BatchCompleted, BatchPaused, BatchResumed
+from domain.batch.errors import BatchHasEnded, BatchIsNotEstimated
+from domain.batch.events import (
+    BatchCancelled,
+    BatchCompleted,
+    BatchEstimated,
+    BatchPaused,
+    BatchResumed,
+)
 from domain.batch.values import BatchStatus
 from domain.errors import StaleVersion
-from tests.support.batches import SPENT, a_wish
-from tests.support.histories import NOW
+from tests.support.batches import ESTIMATE, SPENT, a_wish
+from tests.support.histories import NOW, ref
 from tests.support.scenario import Scenario, told
 
 PAUSED, RESUMED = BatchPaused(failure=SPENT), BatchResumed()
@@ -37,6 +43,25 @@ def test_a_row_that_could_not_be_asked_for_pauses_it_once(batch: Scenario[Batch]
 def test_only_a_paused_one_has_to_be_resumed(batch: Scenario[Batch]) -> None:
     batch.given(a_wish(), PAUSED).when(lambda it: it.resume(at=NOW)).then(RESUMED)
     batch.given(RESUMED).when(lambda it: it.resume(at=NOW)).then()
+
+
+def test_one_that_varies_what_is_on_record_waits_for_its_estimate_and_then_for_somebody(
+    batch: Scenario[Batch],
+) -> None:
+    asked = a_wish(varies=ref("varied"))
+    estimated = BatchEstimated(estimate=ESTIMATE)
+    batch.given(asked).when(lambda it: it.pause(SPENT, at=NOW)).then()
+    known = batch.given(asked).when(lambda it: it.estimate(ESTIMATE, at=NOW)).then(estimated)
+    assert (known.status, known.found) == (BatchStatus.ESTIMATED, ESTIMATE)
+    batch.given(asked, estimated).when(lambda it: it.estimate(ESTIMATE, at=NOW)).then()
+    batch.given(asked, estimated).when(lambda it: it.complete(at=NOW)).then()
+    batch.given(asked, estimated).when(lambda it: it.resume(at=NOW)).then(RESUMED)
+    batch.given(asked, estimated).when(lambda it: it.cancel("Enough.", at=NOW)).then(CANCELLED)
+
+
+def test_one_without_an_estimate_does_not_begin(batch: Scenario[Batch]) -> None:
+    asked = batch.given(a_wish(varies=ref("varied")))
+    asked.when(lambda it: it.resume(at=NOW)).then_refused(BatchIsNotEstimated)
 
 
 @pytest.mark.parametrize("before", [(), (PAUSED,), (PAUSED, RESUMED)], ids=len)
