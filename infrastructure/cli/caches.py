@@ -1,11 +1,10 @@
 """``stratal cache``: what equal runs are answered with instead of the model."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from domain.values import Cache
 from infrastructure.cli.connection import Connect
 from infrastructure.cli.output import say
 
@@ -25,7 +24,10 @@ class CacheCommands:
     def purge(
         self,
         *,
-        cache: Annotated[Cache | None, typer.Option(help="Only of one; else of both.")] = None,
+        cache: Annotated[
+            Literal["answers", "predictions"] | None,
+            typer.Option(help="Only of one; else of both."),
+        ] = None,
         program: Annotated[
             str | None, typer.Option(help="Only what runs of a program filled: id or name.")
         ] = None,
@@ -35,9 +37,8 @@ class CacheCommands:
         reason: Annotated[str | None, typer.Option(help="Why; it is on record.")] = None,
     ) -> None:
         """Serve no more what was kept until now."""
-        word = None if cache is None else cache.value
-        self.connect().caches.purge(cache=word, program=program, model=model, reason=reason)
-        what = "both caches" if cache is None else f"the cache of {cache.value}"
+        self.connect().caches.purge(cache=cache, program=program, model=model, reason=reason)
+        what = "both caches" if cache is None else f"the cache of {cache}"
         of = "" if program is None else f" that {program} filled"
         by = "" if model is None else f" in which {model} took part"
         say(f"Emptied {what}: nothing{of}{by} is served any more that was kept until now.")
