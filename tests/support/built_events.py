@@ -20,6 +20,7 @@ from domain.module.parameters import PARAMETERS
 from domain.module.values import ModuleConfig, ModuleSpec
 from domain.provider.values import SecretRef
 from domain.signature.fields import SignatureSpec
+from domain.text import Name
 from infrastructure.eventstore.topics import EVENTS
 
 M = TypeVar("M", bound=BaseModel)
@@ -28,6 +29,7 @@ _CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00"
 _TEXT = st.text(_CHARACTERS, max_size=8)
 _FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 _REFERENCE = get_args(SecretRef)[1]
+_IS_NAME = get_args(Name)[-1]
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | _FLOATS | _TEXT,
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_TEXT, inner, max_size=2),
@@ -140,6 +142,8 @@ def _times(limits: list[Any]) -> st.SearchStrategy[datetime]:
 def _texts(limits: list[Any]) -> st.SearchStrategy[str]:
     if _REFERENCE in limits:
         return st.from_regex("env:[A-Z][A-Z0-9_]{0,9}", fullmatch=True)
+    if _IS_NAME in limits:
+        return st.from_regex("[a-z][a-z0-9_]{0,7}", fullmatch=True)
     pattern = _limit(limits, "pattern", None)
     if pattern is not None:
         return st.from_regex(pattern, fullmatch=True)
@@ -151,8 +155,14 @@ def _numbers(kind: type[int] | type[float], limits: list[Any]) -> st.SearchStrat
     least = _limit(limits, "ge", above)
     if kind is int:
         return st.integers(least if above is None else above + 1, most)
+    below = _limit(limits, "lt", None)
     return st.floats(
-        least, most, exclude_min=above is not None, allow_nan=False, allow_infinity=False
+        least,
+        most if below is None else below,
+        exclude_min=above is not None,
+        exclude_max=below is not None,
+        allow_nan=False,
+        allow_infinity=False,
     )
 
 

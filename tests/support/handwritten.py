@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from application.lm_ports import JsonObject, RunnableProgram
 from application.tool_ports import OutsideTool
+from domain.module.generation import GENERATE
 from domain.module.values import DEFAULTS, ModuleKind, ModuleSpec
 from domain.program.graph import single
 from domain.program.rules import check
@@ -21,6 +22,7 @@ from domain.tool.values import Corpus, PythonTool
 from infrastructure.dspy_runtime.interpreter import Limits
 from infrastructure.dspy_runtime.runtime import DspyRunner
 from tests.support.dspy_programs import FakeEngine, MemoryJournal, bound, spec
+from tests.support.graphs import program, step
 
 Reply = Mapping[str, JsonValue]
 CORPUS = Corpus(dataset_id=UUID(int=3), field="text")
@@ -228,6 +230,11 @@ class _Compared(dspy.Module):  # type: ignore[misc]  # DSPy ships no types
 
 def as_data(kind: str, **changed: Any) -> RunnableProgram:
     """The program of one module of *kind*, called ``solve``."""
+    if kind == ModuleKind.GENERATE:  # its input has a name of its own
+        asks = step("solve", GENERATE, prompt="question")
+        return RunnableProgram(
+            f"{kind}@1", program("question -> answer", asks, answer="solve.text"), None
+        )
     signature = (
         spec("question", {"passages": ListOf(item=Primitive(name="string"))})
         if kind == "retrieve"

@@ -70,7 +70,8 @@ class Collector:
                 for metric in scope.metrics:
                     points = [*metric.gauge.data_points, *metric.sum.data_points]
                     self.metrics |= {
-                        (service, metric.name, _attributes(point)["kind"]) for point in points
+                        (service, metric.name, _attributes(point).get("kind", ""))
+                        for point in points
                     }
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:

@@ -13,6 +13,13 @@ from tests.support.api import ApiWorld, a_dataset, a_program
 BATCHES = "/v1/batches"
 
 
+@pytest.fixture(autouse=True)
+def _told_for_this_test_only(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the model is told to say here is not said to the tests that come next."""
+    for name in ("asks", "outputs"):
+        monkeypatch.setattr(world.runner, name, getattr(world.runner, name))
+
+
 @pytest.fixture
 def world(world: ApiWorld) -> ApiWorld:
     world.runner.error = None

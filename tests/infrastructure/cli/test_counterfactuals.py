@@ -14,6 +14,13 @@ Call = Callable[..., Said]
 VARY = ("execution", "counterfactual", "triage")
 
 
+@pytest.fixture(autouse=True)
+def _told_for_this_test_only(world: ApiWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the model is told to say here is not said to the tests that come next."""
+    for name in ("asks", "outputs"):
+        monkeypatch.setattr(world.runner, name, getattr(world.runner, name))
+
+
 @pytest.fixture
 def vary(stratal: Call, bench: Bench, world: ApiWorld) -> Call:
     """The command line of somebody whose program ran twice."""

@@ -164,7 +164,7 @@ def test_a_dataset_is_json_for_programs(stratal: Call, tmp_path: Path) -> None:
     rows = tmp_path / "rows.json"
     rows.write_text('[{"a": 1}]')
     loaded = stratal("dataset", "load", "mail", str(rows), "--json").json
-    assert set(loaded) == {"id", "version", "position", "repeated", "leaked"}
+    assert set(loaded) == {"id", "version", "position", "repeated", "leaked", "rows"}
     assert stratal("dataset", "show", "mail", "--json").json["statistics"]["size"] == 1
 
 
@@ -268,6 +268,7 @@ def test_a_trace_tells_what_a_tool_was_given_and_what_it_gave(
         "result": ["a cat"],
         "latency_ms": 2.5,
         "failure": None,
+        "filled_by": None,
     }
     failure = {"code": "tool.failed", "message": "Gone."}
     calls = [used, {**used, "index": 2, "arguments": None, "result": None, "failure": failure}]
