@@ -22,6 +22,7 @@ class Execution(TypedDict, Generic[Outputs]):
     model: str | None
     routing: JsonObject | None
     filled_by: str | None
+    varies: str | None
     failure: JsonObject | None
     cancelled_because: str | None
     warnings: Sequence[JsonObject]

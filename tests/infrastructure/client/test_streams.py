@@ -195,7 +195,7 @@ def test_a_server_that_is_gone_ends_it_after_some_tries(
         assert next(told)["topic"] == "program.testing_started"
         at.stop()
         with pytest.raises(StratalUnreachable):
-            list(islice(told, 5))
+            list(islice(told, 10_000))  # what had come before it was gone is told first
 
 
 def test_the_history_of_a_thing_is_read_through_its_pages(at: Serving) -> None:
