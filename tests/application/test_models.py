@@ -11,7 +11,7 @@ from pydantic import JsonValue, ValidationError
 from application.commands import Command, CommandBus
 from application.context import within
 from application.lm_ports import ModelChoice, ProgramFailed
-from application.models import MADE_UP, ProviderModels, RunToRoute
+from application.models import MADE_UP, ProviderModels, RunToRoute, billed_as
 from application.programs import CreateProgram
 from application.providers import (
     ChooseDefaultProvider,
@@ -197,3 +197,17 @@ def test_another_key_is_used_at_once_here_and_within_a_second_elsewhere(scene: S
     assert keys() == ["sk-2", "sk-1"]
     scene.now_s = 1.0
     assert keys() == ["sk-2", "sk-2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "billed"),
+    [
+        (MADE_UP, "scripted/made-up"),
+        ("local:smollm2", "local/smollm2"),
+        ("openai/gpt-4", "openai/gpt-4"),
+    ],
+)
+def test_calls_are_priced_under_the_name_that_they_are_on_record_with(
+    name: str, billed: str
+) -> None:
+    assert billed_as(ModelChoice(name, None, None, None)) == billed
